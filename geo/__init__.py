@@ -1,0 +1,1 @@
+"""The Earth: pure functions on arrays."""

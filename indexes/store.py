@@ -1,0 +1,247 @@
+"""The Store port: the only truth, whichever database keeps it.
+
+A store is one SQLite file or one PostGIS database. Both answer alike; one conformance suite
+holds them to it. Every write commits whole, with its change in the outbox, before it returns.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import pyarrow as pa
+
+from geo.errors import InputError
+from indexes.entities import ApiKey, Entity, GroupPartition, Zone
+
+__all__ = [
+    "LISTING_SCHEMA",
+    "MEMBER_SCHEMA",
+    "Change",
+    "ImportMark",
+    "Position",
+    "Store",
+    "open_store",
+]
+
+E = TypeVar("E", bound=Entity)
+
+# One row per listing, with what its owner implies already joined. A personal listing has no
+# lon and lat here: its place is `owner_group`. Instants are whole seconds since 1970, UTC.
+LISTING_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string()),
+        pa.field("kind", pa.string()),
+        pa.field("personal", pa.bool_()),
+        pa.field("title", pa.string()),
+        pa.field("text", pa.string()),
+        pa.field("category", pa.string()),
+        pa.field("lang", pa.string()),
+        pa.field("url", pa.string()),
+        pa.field("address", pa.string()),
+        pa.field("audience", pa.string()),
+        pa.field("audience_id", pa.string()),
+        pa.field("reach_m", pa.int32()),
+        pa.field("valid_from", pa.int64()),
+        pa.field("valid_to", pa.int64()),
+        pa.field("starts_at", pa.int64()),
+        pa.field("ends_at", pa.int64()),
+        pa.field("published_at", pa.int64()),
+        pa.field("opening_hours", pa.string()),
+        pa.field("hours_text", pa.string()),
+        pa.field("quota", pa.int32()),
+        pa.field("quota_used", pa.int32()),
+        pa.field("lon", pa.float64()),
+        pa.field("lat", pa.float64()),
+        pa.field("zone", pa.string()),
+        pa.field("owner_id", pa.string()),
+        pa.field("owner_level", pa.int8()),
+        pa.field("owner_building", pa.string()),
+        pa.field("owner_residence", pa.string()),
+        pa.field("owner_group", pa.string()),
+        pa.field("endorsers", pa.int32()),  # households of level >= 2 that endorse it
+    ]
+)
+
+# One row per member.
+MEMBER_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string()),
+        pa.field("level", pa.int8()),
+        pa.field("household", pa.string()),
+        pa.field("building", pa.string()),
+        pa.field("residence", pa.string()),
+        pa.field("group", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """How far a store has come. Opaque outside; ``str()`` and `parse` are inverse.
+
+    ``xid`` is PostgreSQL's transaction (0 on SQLite), ``seq`` the row of the outbox.
+
+    Examples
+    --------
+    >>> Position.parse("3f2a9c01-0-42")
+    Position(store='3f2a9c01', xid=0, seq=42)
+    """
+
+    store: str
+    xid: int
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.store}-{self.xid}-{self.seq}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Position":
+        store, _, rest = text.partition("-")
+        xid, _, seq = rest.partition("-")
+        if not (store and xid.isascii() and seq.isascii() and xid.isdigit() and seq.isdigit()):
+            raise InputError("a position is what a write returned", code="invalid-position")
+        if len(text) > 60:
+            raise InputError("a position is what a write returned", code="invalid-position")
+        return cls(store, int(xid), int(seq))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of the outbox: what changed, not what it is now (read the row again)."""
+
+    position: Position
+    tenant_id: str
+    entity: str  # table name: "listings", "members", …
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportMark:
+    """How far an import came: committed with each batch, so that a killed one can resume."""
+
+    tenant_id: str
+    source: str  # what identifies file, mapping and kind
+    rows_done: int
+    finished: bool = False
+
+
+class Store(Protocol):
+    """What both stores do. Every method filters by tenant; none returns another's rows.
+
+    All raise `StoreError` where the database fails, `InputError` where a record breaks a
+    rule (a coordinate, a missing owner), and nothing is half-written.
+    """
+
+    @property
+    def label(self) -> str:
+        """Which store this is, without secrets: a path, or host and database."""
+
+    def put_all(self, entities: Iterable[Entity], mark: ImportMark | None = None) -> Position:
+        """Insert or replace records in one transaction, placed (cell, zone, group) on the way.
+
+        A replaced listing keeps its ``published_at`` unless the new one states another.
+        Order among the records doesn't matter as long as what they refer to is stored or
+        among them. ``mark`` is written in the same transaction.
+        """
+
+    def put(self, entity: Entity) -> Position:
+        """`put_all` of one."""
+
+    def get(self, of: type[E], tenant_id: str, id: str) -> E:
+        """One record. Raises `NotFoundError`."""
+
+    def delete(self, of: type[Entity], tenant_id: str, id: str) -> Position:
+        """Remove a record and what hangs on it alone. Raises `NotFoundError`, or
+        `ConflictError` while others still refer to it."""
+
+    def page(
+        self,
+        of: type[E],
+        tenant_id: str,
+        *,
+        after: str = "",
+        limit: int = 100,
+        where: Mapping[str, str | int | bool] | None = None,
+    ) -> list[E]:
+        """Records with id > ``after``, in bytewise order of id, at most ``limit``.
+
+        ``where`` keeps rows whose columns equal these values.
+        """
+
+    def count(self, of: type[Entity], tenant_id: str) -> int:
+        """How many records of a kind a tenant has."""
+
+    def tenants(self) -> list[str]:
+        """Ids of all tenants, sorted."""
+
+    def find_key(self, secret_sha256: str) -> ApiKey | None:
+        """The key whose secret has this digest, in any tenant."""
+
+    def put_zones(self, zones: Sequence[Zone]) -> Position:
+        """Insert or replace zones by (tenant, code, vintage), then place again every building
+        and public listing of those tenants. The newest vintage is the one that places."""
+
+    def zones(self, tenant_id: str, vintage: int | None = None) -> list[Zone]:
+        """Zones of a vintage (None: the newest), sorted by code."""
+
+    def vintages(self, tenant_id: str) -> list[int]:
+        """Vintages loaded, ascending."""
+
+    def put_groups(self, partition: GroupPartition) -> Position:
+        """Make a partition the current one and give every building its group."""
+
+    def groups(self, tenant_id: str) -> GroupPartition | None:
+        """The current partition, or None."""
+
+    def listing_table(self, tenant_id: str) -> pa.Table:
+        """All listings as columns (`LISTING_SCHEMA`), sorted by id, bytewise."""
+
+    def member_table(self, tenant_id: str) -> pa.Table:
+        """All members as columns (`MEMBER_SCHEMA`), sorted by id, bytewise."""
+
+    def blocks(self, tenant_id: str) -> list[tuple[str, str]]:
+        """Pairs of members who never see each other, each pair once."""
+
+    def position(self) -> Position:
+        """The last change that is certain to have no earlier one still under way."""
+
+    def changes(self, after: Position, limit: int = 10_000) -> list[Change]:
+        """Changes after a position, oldest first. Raises `InputError` for a foreign one."""
+
+    def import_mark(self, tenant_id: str, source: str) -> ImportMark | None:
+        """How far an import came."""
+
+    def secret(self, name: str) -> bytes:
+        """32 random bytes kept in the store under a name, made on first use."""
+
+    def backup(self, path: Path) -> None:
+        """Write the whole store to a new file, consistent, whole or not at all."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+def open_store(dsn: str | Path, *, create: bool = True) -> Store:
+    """Open the store a DSN names, at the newest schema.
+
+    Parameters
+    ----------
+    dsn : str or Path
+        ``postgresql://…`` for PostGIS; anything else is the path of a SQLite file.
+    create : bool
+        Make it if it is not there.
+
+    Raises
+    ------
+    StoreError
+        If it can't be reached or opened, or was written by a newer version.
+    """
+    # The databases are imported by need: importing `indexes` must not load SQLAlchemy.
+    if str(dsn).startswith(("postgresql://", "postgres://")):
+        from indexes.postgis import PostgisStore
+
+        return PostgisStore.open(str(dsn), create=create)
+    from indexes.sqlite import SqliteStore
+
+    return SqliteStore.open(Path(dsn), create=create)
