@@ -99,6 +99,7 @@ class Place:
 class Tenant:
     """A town or landlord. ``timezone`` is an IANA name, ``lang`` what its people speak."""
 
+    tenant_id: str  # its own id, so that every record has one
     id: str
     name: str
     timezone: str = "Europe/Paris"

@@ -1,0 +1,97 @@
+"""What every command shares: the options, the store, tables beside JSON."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from api.settings import Settings
+from geo.errors import InputError
+from indexes.entities import Tenant
+from indexes.store import Store, open_store
+
+__all__ = [
+    "DEFAULT_TENANT",
+    "JsonOption",
+    "StoreOption",
+    "TenantOption",
+    "note",
+    "opened",
+    "print_json",
+    "print_table",
+    "the_tenant",
+]
+
+DEFAULT_TENANT = "default"
+
+StoreOption = Annotated[
+    str | None,
+    typer.Option("--store", metavar="DSN", help="SQLite path or postgresql://… DSN."),
+]
+TenantOption = Annotated[
+    str | None,
+    typer.Option("--tenant", metavar="ID", help="Tenant; by default the only one."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON for programs, on standard output.")]
+
+
+@contextmanager
+def opened(dsn: str | None) -> Iterator[Store]:
+    """The store of a command: the one named, else ``MITOYEN_STORE``, else the user's own."""
+    name = dsn or Settings().dsn
+    if not name.startswith(("postgresql://", "postgres://")):
+        Path(name).expanduser().parent.mkdir(parents=True, exist_ok=True)
+        name = str(Path(name).expanduser())
+    store = open_store(name)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def the_tenant(store: Store, tenant: str | None) -> str:
+    """The tenant of a command: the one named, else the only one, created if there is none.
+
+    Raises
+    ------
+    InputError
+        If there are several and none is named, or the named one does not exist.
+    """
+    known = store.tenants()
+    if tenant is not None:
+        if tenant not in known:
+            raise InputError(f"no tenant {tenant!r}; known: {', '.join(known) or 'none yet'}")
+        return tenant
+    if len(known) > 1:
+        raise InputError(f"several tenants, name one with --tenant: {', '.join(known)}")
+    if not known:
+        store.put(Tenant(tenant_id=DEFAULT_TENANT, id=DEFAULT_TENANT, name=DEFAULT_TENANT))
+        return DEFAULT_TENANT
+    return known[0]
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+    sys.stdout.flush()
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table for people on standard output."""
+    table = Table(title=title, title_justify="left")
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    Console().print(table)
+
+
+def note(text: str) -> None:
+    """A line for people on standard error, so that JSON on standard output stays whole."""
+    Console(stderr=True, soft_wrap=True).print(text, markup=False, highlight=False)

@@ -1,0 +1,43 @@
+"""The environment, read once into one frozen record."""
+
+import os
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["Settings", "default_store"]
+
+
+def default_store() -> str:
+    """Where the embedded store lives unless told otherwise: the user's data directory.
+
+    Returns
+    -------
+    str
+        Path of a SQLite file; its folder may not exist yet.
+    """
+    home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return str(Path(home) / "mitoyen" / "mitoyen.db")
+
+
+class Settings(BaseSettings):
+    """Every setting, as ``MITOYEN_<NAME>`` in the environment.
+
+    Attributes
+    ----------
+    store : str
+        DSN of the store: a path for SQLite, ``postgresql://…`` for PostGIS.
+    host, port : str, int
+        Where the server listens.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MITOYEN_", frozen=True, extra="ignore")
+
+    store: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8000
+
+    @property
+    def dsn(self) -> str:
+        """The store to open: the one named, or the default."""
+        return self.store or default_store()
