@@ -1,0 +1,247 @@
+"""Ranking profiles: what each factor weighs, and how distance fades.
+
+Profiles are data, in a TOML file; `matching/profiles.toml` holds the defaults. Whoever scores
+takes from here a weight vector and a decay, and needs no name of a kind.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from math import fsum, isfinite, log
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+
+from geo.arrays import FloatArray
+from geo.errors import InputError
+from indexes.entities import Kind
+
+__all__ = [
+    "BANDS",
+    "BAND_EDGES_M",
+    "SHAPES",
+    "Decay",
+    "Profile",
+    "Profiles",
+    "Shape",
+    "Weights",
+]
+
+Shape = Literal["gauss", "exp", "linear"]
+SHAPES: tuple[Shape, ...] = get_args(Shape)
+
+BANDS = ("same_group", "<500m", "<1km", "<2km", "<5km", "farther")
+"""How far apart two people are, as far as either may know."""
+
+BAND_EDGES_M = (0.0, 500.0, 1_000.0, 2_000.0, 5_000.0)
+"""Upper edges of the bands, metres; the last band has none."""
+
+DEFAULT_FILE = Path(__file__).with_name("profiles.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Decay:
+    """How the distance factor falls: 1 up to ``offset_m``, ``decay`` at ``offset_m + scale_m``.
+
+    Parameters
+    ----------
+    shape : {"gauss", "exp", "linear"}
+        The curve.
+    offset_m, scale_m : float
+        Metres; ``scale_m`` is above zero.
+    decay : float
+        Above 0 and below 1; a linear one may be 0.
+
+    Raises
+    ------
+    InputError
+        If a value is outside its range.
+
+    References
+    ----------
+    The decay functions of Elasticsearch's ``function_score`` query: the same three curves,
+    with the same parameters.
+
+    Examples
+    --------
+    >>> Decay("gauss", offset_m=200, scale_m=600).factor(np.array([0.0, 200.0, 800.0]))
+    array([1. , 1. , 0.5])
+    """
+
+    shape: Shape
+    offset_m: float
+    scale_m: float
+    decay: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.shape not in SHAPES:
+            raise InputError(f"shape must be one of {', '.join(SHAPES)}, got {self.shape!r}")
+        if not (isfinite(self.offset_m) and self.offset_m >= 0):
+            raise InputError(f"offset_m must be zero metres or more, got {self.offset_m}")
+        if not (isfinite(self.scale_m) and self.scale_m > 0):
+            raise InputError(f"scale_m must be more than zero metres, got {self.scale_m}")
+        if not (0 < self.decay < 1 or (self.shape == "linear" and self.decay == 0)):
+            raise InputError(f"decay must be above 0 (linear: or 0) and below 1, got {self.decay}")
+
+    def factor(self, d_m: FloatArray) -> FloatArray:
+        """The distance factor.
+
+        Parameters
+        ----------
+        d_m : ndarray of float64
+            Metres, zero or more, any shape; infinity gives 0.
+
+        Returns
+        -------
+        ndarray of float64, the same shape
+            0 to 1, never rising with distance.
+        """
+        beyond_m = np.maximum(0.0, d_m - self.offset_m)
+        if self.shape == "linear":
+            return np.maximum(0.0, 1.0 - beyond_m * (1.0 - self.decay) / self.scale_m)
+        scaled = beyond_m / self.scale_m
+        if self.shape == "gauss":
+            scaled = scaled * scaled
+        return np.exp(log(self.decay) * scaled)
+
+    def band_factors(self) -> FloatArray:
+        """The distance factor of each of `BANDS`: that of its upper edge, 0 for the last.
+
+        Returns
+        -------
+        ndarray of float64, shape (6,)
+            0 to 1, falling.
+
+        Examples
+        --------
+        >>> Decay("gauss", offset_m=200, scale_m=600).band_factors().round(3)
+        array([1.   , 0.841, 0.292, 0.002, 0.   , 0.   ])
+        """
+        return np.append(self.factor(np.array(BAND_EDGES_M)), 0.0)
+
+
+class Weights(NamedTuple):
+    """What each factor weighs in the score, in the order they are explained; they sum to 1."""
+
+    distance: float
+    trust: float
+    fresh: float
+    available: float
+    fit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A named way to rank. Answers and cursors carry ``name`` and ``version``."""
+
+    name: str
+    version: str
+    weights: Weights
+    decay: Decay
+
+
+@dataclass(frozen=True, slots=True)
+class Profiles:
+    """All profiles of an engine.
+
+    ``digest`` names their content: equal digests rank alike.
+
+    Examples
+    --------
+    >>> profiles = Profiles.load()
+    >>> profiles.of(Kind.ARTISAN).weights
+    Weights(distance=0.3, trust=0.45, fresh=0.0, available=0.15, fit=0.1)
+    >>> profiles.named("cheapest")
+    Traceback (most recent call last):
+    ...
+    geo.errors.InputError: no profile 'cheapest'; known: ad, artisan, event, merchant, ...
+    """
+
+    by_name: Mapping[str, Profile]
+    digest: str
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> "Profiles":
+        """The defaults, and over them the profiles of a file.
+
+        Parameters
+        ----------
+        path : Path, optional
+            A TOML file, laid out as `matching/profiles.toml`. A profile that it names replaces
+            the default of that name or joins the others.
+
+        Raises
+        ------
+        InputError
+            If the file can't be read or a profile in it breaks a rule; the message names file,
+            profile and key.
+        """
+        by_name = _read(DEFAULT_FILE)
+        if path is not None:
+            by_name |= _read(path)
+        content = repr(sorted(by_name.items()))
+        return cls(by_name, sha256(content.encode()).hexdigest()[:16])
+
+    def of(self, kind: Kind) -> Profile:
+        """The profile that ranks a kind where the query names none."""
+        return self.by_name[kind.value]
+
+    def named(self, name: str) -> Profile:
+        """The profile of a name.
+
+        Raises
+        ------
+        InputError
+            If there is none; its code is ``unknown-profile``.
+        """
+        if name not in self.by_name:
+            known = ", ".join(sorted(self.by_name))
+            raise InputError(f"no profile {name!r}; known: {known}", code="unknown-profile")
+        return self.by_name[name]
+
+
+def _read(path: Path) -> dict[str, Profile]:
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path.name}: can't be read ({error.strerror})") from error
+    except ValueError as error:  # malformed TOML, or no UTF-8
+        raise InputError(f"{path.name}: not a TOML file ({error})") from error
+    return {name: _profile(table, name, f"{path.name}, [{name}]") for name, table in tables.items()}
+
+
+def _profile(table: Any, name: str, where: str) -> Profile:
+    _check_keys(table, ("version", "weights", "decay"), where)
+    version = table["version"]
+    if not isinstance(version, str) or not version:
+        raise InputError(f"{where}, version: must be text between quotes, got {version!r}")
+    weights = Weights(**_numbers(table["weights"], Weights._fields, f"{where}, weights"))
+    if min(weights) < 0:
+        raise InputError(f"{where}, weights: none may be below 0, got {min(weights)}")
+    if abs(fsum(weights) - 1) > 1e-9:
+        raise InputError(f"{where}, weights: must sum to 1, got {fsum(weights):.9g}")
+    where = f"{where}, decay"
+    keys = ("offset_m", "scale_m", "decay")
+    _check_keys(table["decay"], ("shape", *keys), where)
+    numbers = _numbers({key: table["decay"][key] for key in keys}, keys, where)
+    try:
+        decay = Decay(table["decay"]["shape"], **numbers)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+    return Profile(name, version, weights, decay)
+
+
+def _check_keys(table: Any, keys: tuple[str, ...], where: str) -> None:
+    if not isinstance(table, dict) or set(table) != set(keys):
+        came = ", ".join(table) or "nothing" if isinstance(table, dict) else repr(table)
+        raise InputError(f"{where}: must have the keys {', '.join(keys)}; got {came}")
+
+
+def _numbers(table: Any, keys: tuple[str, ...], where: str) -> dict[str, float]:
+    _check_keys(table, keys, where)
+    for key, value in table.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            raise InputError(f"{where}, {key}: must be a number, got {value!r}")
+    return {key: float(table[key]) for key in keys}
