@@ -8,6 +8,7 @@ outlive the process that asked for it, however that one ends.
 
 import os
 import pwd
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from sqlalchemy import make_url
@@ -116,7 +118,7 @@ GUARD = 'cat >/dev/null; "$1/pg_ctl" -D "$2/data" -m immediate stop; rm -rf "$2"
 def _cluster(binaries: Path, durable: bool) -> Iterator[str]:
     # Not pytest's tmp_path: another user can't enter it, and a socket's path is 107 bytes at most.
     folder = Path(tempfile.mkdtemp(prefix="mitoyen-", dir="/tmp"))
-    options: dict[str, object] = {"cwd": folder, "env": _environment(binaries)}
+    options: dict[str, Any] = {"cwd": folder, "env": _environment(binaries)}
     if os.geteuid() == 0:  # PostgreSQL refuses root
         account = _account()
         shutil.chown(folder, account.pw_uid, account.pw_gid)
@@ -127,31 +129,32 @@ def _cluster(binaries: Path, durable: bool) -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        **options,  # type: ignore[call-overload]
+        **options,
     )
-    settings = f"-k {folder} -p 5432 -c listen_addresses=''"
+    settings = f"-k {folder} -p 5432 -c listen_addresses="
     if not durable:
         settings += " -c fsync=off -c full_page_writes=off -c synchronous_commit=off"
     try:
         for command in (
-            ["initdb", "-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
-            [*["pg_ctl", "-D", "data", "-w", "-l", "log", "start", "-o"], settings],
+            "initdb -D data -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync",
+            f"pg_ctl -D data -w -l log -o '{settings}' start",
         ):
-            _run([str(binaries / command[0]), *command[1:]], folder, options)
+            _run(binaries, command, folder, options)
         yield f"postgresql://postgres@/postgres?host={folder}&port=5432"
     finally:
         guard.communicate()
 
 
-def _run(command: list[str], folder: Path, options: dict[str, object]) -> None:
+def _run(binaries: Path, command: str, folder: Path, options: dict[str, Any]) -> None:
+    program, *arguments = shlex.split(command)
     # Output goes to a file: the server would keep a pipe open for as long as it runs.
     with (folder / "output").open("w+") as output:
-        done = subprocess.run(command, stdout=output, stderr=output, check=False, **options)  # type: ignore[call-overload]
-        if done.returncode:
-            said = [
-                path.read_text() for path in (folder / "output", folder / "log") if path.exists()
-            ]
-            raise RuntimeError(f"{Path(command[0]).name} failed:\n{''.join(said)}")
+        done = subprocess.run(
+            [binaries / program, *arguments], stdout=output, stderr=output, **options
+        )
+    if done.returncode:
+        said = [path.read_text() for path in (folder / "output", folder / "log") if path.exists()]
+        raise RuntimeError(f"{program} failed:\n{''.join(said)}")
 
 
 def _account() -> pwd.struct_passwd:
