@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
-from opening_hours import (
+from opening_hours import (  # type: ignore[attr-defined]  # its stub leaves the errors out
     OpeningHours,
-    ParserError,  # type: ignore[attr-defined]  # the library's stub leaves its errors out
+    ParserError,
     State,
-    UnknownCountryError,  # type: ignore[attr-defined]
+    UnknownCountryError,
 )
 
 from geo.arrays import IntArray
