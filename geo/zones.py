@@ -201,13 +201,13 @@ class ZoneMap:
 
 def _edges_of(geometries: npt.NDArray[np.object_]) -> tuple[FloatArray, IntArray]:
     """All edges as (lon, lat, lon, lat) rows, and where each geometry's begin."""
-    rings = [shapely.get_rings(geometry) for geometry in geometries]
-    edges = [
-        np.concatenate([np.hstack((xy[:-1], xy[1:])) for xy in map(shapely.get_coordinates, parts)])
-        for parts in rings
-    ]
-    first = np.cumsum([0, *map(len, edges)], dtype=np.int64)
-    return np.concatenate([np.empty((0, 4)), *edges]), first
+    parts, zone_of_part = shapely.get_parts(geometries, return_index=True)
+    rings, part_of_ring = shapely.get_rings(parts, return_index=True)
+    lonlat, ring = shapely.get_coordinates(rings, return_index=True)
+    along = ring[1:] == ring[:-1]
+    edges = np.hstack((lonlat[:-1][along], lonlat[1:][along]))
+    zone_of_edge = zone_of_part[part_of_ring[ring[:-1][along]]]
+    return edges, np.searchsorted(zone_of_edge, np.arange(len(geometries) + 1))
 
 
 @njit(cache=True)
