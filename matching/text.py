@@ -1,0 +1,208 @@
+"""Words that match: an inverted index over titles, texts and categories."""
+
+import re
+import threading
+import unicodedata
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.sparse import coo_array
+
+from geo.arrays import FloatArray, IntArray
+
+__all__ = ["MAX_WORDS", "TextIndex", "fold"]
+
+Column: TypeAlias = "Sequence[str | None] | pa.Array | pa.ChunkedArray"
+
+MAX_WORDS = 32  # of a query; those after it don't count
+PREFIX_LETTERS = 3  # from here on a word of a query also matches what it begins
+PLURAL_LETTERS = 4  # from here on a final s or x is dropped
+
+IN_TITLE, IN_TEXT = 10, 7  # what a word found there counts
+
+CHUNK_ROWS = 65_536  # bounds what the build holds beside its result
+
+_WORD = re.compile(r"[^\W_]+")
+_ELISION = re.compile(r"\b(?:[cdjlmnst]|(?:jus|lors|puis)?qu)['’ʼ]")
+_LIGATURES = str.maketrans({"œ": "oe", "æ": "ae"})
+_STOP_TEXT = """
+    a au aux avec ce ces cet cette chez dans de des du elle elles en et il ils je la le les leur
+    leurs ma mes mon ne nos notre nous on ou par pas pour qui que sa sans se ses son sur ta tes
+    ton tu un une vos votre vous y
+    an and at by for from in is my of or our the to with your
+"""
+_STOP_WORDS = frozenset(_STOP_TEXT.split())
+
+
+def fold(text: str) -> list[str]:
+    """The words of a text, as they are compared.
+
+    Parameters
+    ----------
+    text : str
+        French or English.
+
+    Returns
+    -------
+    list of str
+        In their order: lower case, without accents and ligatures, without elisions and stop
+        words; a word of four letters or more without its final s or x.
+
+    Examples
+    --------
+    >>> fold("L'Œuvre des Ateliers d’été")
+    ['oeuvre', 'atelier', 'ete']
+    """
+    plain = unicodedata.normalize("NFKD", text).casefold().translate(_LIGATURES)
+    # Casefolding may bring marks back (İ), so they are dropped after it.
+    plain = "".join(c for c in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(c))
+    words = _WORD.findall(_ELISION.sub(" ", plain))
+    return [_singular(word) for word in words if word not in _STOP_WORDS]
+
+
+def _singular(word: str) -> str:
+    return word[:-1] if len(word) >= PLURAL_LETTERS and word[-1] in "sx" else word
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Postings:
+    """Rows by word: those of ``words[i]`` are ``rows[starts[i]:starts[i + 1]]``."""
+
+    words: list[str]  # sorted, so that all words of one beginning lie side by side
+    starts: npt.NDArray[np.integer[Any]]
+    rows: npt.NDArray[np.integer[Any]]
+
+    def matching(self, word: str) -> npt.NDArray[np.integer[Any]]:
+        """Rows that hold a word, or from three letters on one that begins so; some twice."""
+        # "\x00" follows a word itself, and "\U0010ffff" everything that begins with it.
+        end = "\U0010ffff" if len(word) >= PREFIX_LETTERS else "\x00"
+        first, last = bisect_left(self.words, word), bisect_left(self.words, word + end)
+        return self.rows[self.starts[first] : self.starts[last]]
+
+
+class TextIndex:
+    """Which rows hold the words of a query, and how well.
+
+    Built at the first query, once; any number of threads may ask.
+
+    Parameters
+    ----------
+    titles, texts, categories : sequence of str or None, or pyarrow string column
+        One value per row each. A category's parts ("garde.enfants") are words.
+
+    Notes
+    -----
+    A word of the query matches a word of a row that equals it, or begins with it if it has
+    three letters or more, both folded. Each distinct word counts 10 if it matches in title or
+    category, else 7 if it matches in the text, else 0; ``fit`` is the sum over 10 times the
+    number of distinct words.
+
+    Examples
+    --------
+    >>> index = TextIndex(["Plombier", "Cours de piano"], ["", "au port"], ["artisan", None])
+    >>> index.scores("plomb")
+    (array([0]), array([1.]))
+    >>> index.scores("piano, port")
+    (array([1]), array([0.85]))
+    """
+
+    def __init__(self, titles: Column, texts: Column, categories: Column) -> None:
+        self._columns: Sequence[Sequence[Column]] = ((titles, categories), (texts,))
+        self._rows = len(titles)
+        self._built: tuple[_Postings, _Postings] | None = None
+        self._building = threading.Lock()
+
+    def scores(self, query: str) -> tuple[IntArray, FloatArray]:
+        """Rows that hold at least one word of a query.
+
+        Parameters
+        ----------
+        query : str
+            Words; a query without any (empty, or stop words alone) finds nothing.
+
+        Returns
+        -------
+        rows : ndarray of int64, shape (k,)
+            Ascending.
+        fit : ndarray of float64, shape (k,)
+            Above 0 up to 1.
+        """
+        words = list(dict.fromkeys(fold(query)))[:MAX_WORDS]
+        titles, texts = self._postings()
+        total = np.zeros(self._rows, dtype=np.uint16)
+        for word in words:
+            points = np.zeros(self._rows, dtype=np.uint16)
+            points[texts.matching(word)] = IN_TEXT
+            points[titles.matching(word)] = IN_TITLE
+            total += points
+        rows = np.flatnonzero(total)
+        return rows, total[rows] / (IN_TITLE * max(1, len(words)))
+
+    def _postings(self) -> tuple[_Postings, _Postings]:
+        with self._building:
+            if self._built is None:
+                strong, weak = self._columns
+                self._built = (_inverted(strong, self._rows), _inverted(weak, self._rows))
+                self._columns = ()  # not needed any more
+            return self._built
+
+
+def _inverted(columns: Sequence[Column], rows: int) -> _Postings:
+    """All columns' words with the rows that hold them."""
+    ids: dict[str, int] = {}
+    of_raw: dict[str, list[int]] = {}  # what a run of letters between spaces folds to
+    pairs = [
+        _word_rows(chunk, start, ids, of_raw)
+        for column in columns
+        for start, chunk in _chunks(column)
+    ]
+    words = sorted(ids)
+    rank = np.empty(len(words), dtype=np.int32)
+    rank[[ids[word] for word in words]] = np.arange(len(words), dtype=np.int32)
+    word_of = rank[np.concatenate([word for word, _ in pairs] or [rank])]
+    row_of = np.concatenate([row for _, row in pairs] or [rank])
+    ones = np.ones(len(row_of), dtype=np.bool_)
+    by_word = coo_array((ones, (row_of, word_of)), shape=(rows, len(words))).tocsc()
+    return _Postings(words, by_word.indptr, by_word.indices)
+
+
+def _chunks(column: Column) -> Iterator[tuple[int, pa.Array]]:
+    """A column as plain string arrays, each with the number of its first row."""
+    if not isinstance(column, pa.Array | pa.ChunkedArray):
+        column = pa.array(column, pa.string())
+    for start in range(0, len(column), CHUNK_ROWS):
+        chunk = column.slice(start, CHUNK_ROWS)
+        yield start, chunk.combine_chunks() if isinstance(chunk, pa.ChunkedArray) else chunk
+
+
+def _word_rows(
+    chunk: pa.Array, start: int, ids: dict[str, int], of_raw: dict[str, list[int]]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Word ids of a chunk and the row of each; ``ids`` and ``of_raw`` grow on the way.
+
+    Folding looks at nothing beyond a space, so that each distinct run of letters is folded
+    once, and the rest is done on columns.
+    """
+    split = pc.ascii_split_whitespace(pc.fill_null(chunk, ""))
+    raw = split.flatten().dictionary_encode()
+    folded = []
+    for text in raw.dictionary.to_pylist():
+        if text not in of_raw:
+            of_raw[text] = [ids.setdefault(word, len(ids)) for word in fold(text)]
+        folded.append(of_raw[text])
+    counts = np.array([len(words) for words in folded], dtype=np.int64)
+    flat = np.array([word for words in folded for word in words], dtype=np.int32)
+    firsts = np.cumsum(counts) - counts
+    occurrences = raw.indices.to_numpy(zero_copy_only=False)
+    lengths = np.diff(split.offsets.to_numpy())
+    rows = np.repeat(np.arange(start, start + len(chunk), dtype=np.int32), lengths)
+    # Each occurrence becomes as many words as it folds to: none, one or several.
+    each = counts[occurrences]
+    within = np.arange(each.sum()) - np.repeat(np.cumsum(each) - each, each)
+    return flat[np.repeat(firsts[occurrences], each) + within], np.repeat(rows, each)
