@@ -1,5 +1,6 @@
 """The Earth: pure functions on arrays."""
 
+import geo.kernels  # noqa: F401 (before the first kernel)
 from geo.arrays import as_lonlat
 from geo.cells import (
     cell_to_text,
