@@ -1,0 +1,211 @@
+"""Why a match is there: one sentence per factor of its score, in French or English."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Literal
+
+from geo.errors import InputError
+from indexes.entities import VERIFIED_LEVEL, Kind
+from matching.query import Reason
+from matching.scoring import BANDS
+
+__all__ = ["COUNT_FROM", "LANGS", "reasons"]
+
+LANGS = ("fr", "en")
+
+COUNT_FROM = 3  # households; fewer are not counted aloud, so that none can be told apart
+
+NBSP = "\u202f"  # narrow, no break: between a number and its unit, and in long numbers
+
+_HOUR_S, _DAY_S = 3_600, 86_400
+
+# Kinds with a door that opens and closes; for the others, being available is to be asked.
+_KEEPS_HOURS = frozenset({Kind.ARTISAN, Kind.MERCHANT, Kind.PLACE})
+
+_CODES = {
+    "open": "open-now",
+    "in_stock": "in-stock",
+    "closed": "closed",
+    "sold_out": "sold-out",
+    "unknown": "hours-unknown",
+}
+
+# Sentence by what it says: (French, English), in the order of LANGS.
+_SENTENCES = {
+    "same_group": ("dans votre voisinage immédiat", "in your immediate neighbourhood"),
+    "within": ("à moins de {}", "less than {} away"),
+    "beyond": ("à plus de {}", "more than {} away"),
+    "at": ("à {}", "{} away"),
+    "recommended": ("déjà recommandé", "recommended before"),
+    "recommended-by": ("recommandé par {} foyers", "recommended by {} households"),
+    "verified": ("membre vérifié (niveau {} sur 4)", "verified member (level {} of 4)"),
+    "contact": ("adresse e-mail et téléphone confirmés", "e-mail address and phone confirmed"),
+    "published": ("publié il y a {}", "published {} ago"),
+    "valid": ("offre en cours", "offer running"),
+    "valid-for": ("offre encore valable {}", "offer valid for another {}"),
+    "event-now": ("a lieu en ce moment", "on right now"),
+    "event-soon": ("commence dans {}", "starts in {}"),
+    "open-now": ("ouvert en ce moment", "open now"),
+    "in-stock": ("encore disponible", "still available"),
+    "closed": ("fermé en ce moment", "closed now"),
+    "sold-out": ("épuisé ou complet", "sold out"),
+    "hours-unknown": ("horaires inconnus", "opening hours unknown"),
+    "ask": ("disponibilité à confirmer", "availability to be confirmed"),
+    "fit-text": ("correspond à vos mots", "matches your words"),
+    "fit-category": ("dans la catégorie demandée", "in the category asked for"),
+    "fit-any": ("correspond à votre recherche", "matches your search"),
+}
+_EDGES_M = {"<500m": 500, "<1km": 1_000, "<2km": 2_000, "<5km": 5_000}
+
+
+def reasons(
+    kind: Kind,
+    factors: Sequence[float],
+    weights: Sequence[float],
+    *,
+    lang: str,
+    distance_m: float | None = None,
+    band: str | None = None,
+    personal: bool = False,
+    level: int = 0,
+    endorsers: int = 0,
+    age_s: float | None = None,
+    starts_in_s: float | None = None,
+    ends_in_s: float | None = None,
+    available: str = "unknown",
+    asked: Literal["text", "category", "any"] = "any",
+) -> tuple[Reason, ...]:
+    r"""Why a match scored what it did.
+
+    Parameters
+    ----------
+    kind : Kind
+        What the listing is.
+    factors, weights : sequence of 5 float
+        Distance, trust, fresh, available, fit: 0 to 1 each, and what each weighs.
+    lang : str
+        "fr" or "en".
+    distance_m, band : float or str, optional
+        How far: metres to a public thing, else one of `BANDS`. Exactly one is given.
+    personal : bool
+        Whether the listing is a person's: its trust is the owner's ``level``, not that of
+        those who endorse it.
+    level : int
+        Verification level of the owner, 0 to 4.
+    endorsers : int
+        Households that endorse the listing.
+    age_s, starts_in_s, ends_in_s : float, optional
+        Seconds since first publication, to the start (negative once begun), and to the end.
+    available : str
+        "open", "unknown", "closed", "in_stock" or "sold_out".
+    asked : {"text", "category", "any"}
+        What the fit was measured against; text before category.
+
+    Returns
+    -------
+    tuple of Reason
+        In the order of the factors. Shares are weight times factor, rounded to 1e-9; a factor
+        that gave nothing has no reason, unless it says "closed" or "sold out". A count of
+        households is named from three on.
+
+    Raises
+    ------
+    InputError
+        If the language is another; its code is ``unknown-language``.
+
+    Examples
+    --------
+    >>> for reason in reasons(
+    ...     Kind.MERCHANT, (0.9, 0.5, 0, 1, 1), (0.55, 0.15, 0, 0.2, 0.1),
+    ...     lang="en", distance_m=1234.5, endorsers=4, available="open",
+    ... ):
+    ...     print(reason.code, "|", reason.text.replace("\u202f", " "), "|", reason.share)
+    distance-metres | 1.2 km away | 0.495
+    trust-recommended | recommended by 4 households | 0.075
+    open-now | open now | 0.2
+    fit-any | matches your search | 0.1
+    """
+    if lang not in LANGS:
+        raise InputError(f"lang must be fr or en, got {lang!r}", code="unknown-language")
+    shares = [round(weight * factor, 9) for weight, factor in zip(weights, factors, strict=True)]
+    found = []
+    if shares[0] > 0:
+        found.append(_distance(distance_m, band, lang, shares[0]))
+    if shares[1] > 0:
+        found.append(_trust(personal, level, endorsers, lang, shares[1]))
+    if shares[2] > 0:
+        found.append(_fresh(kind, age_s, starts_in_s, ends_in_s, lang, shares[2]))
+    code = _CODES[available]
+    if shares[3] > 0 or code in ("closed", "sold-out"):
+        asks = code == "hours-unknown" and kind not in _KEEPS_HOURS
+        found.append(Reason(code, _say("ask" if asks else code, lang), shares[3]))
+    if shares[4] > 0:
+        found.append(Reason(f"fit-{asked}", _say(f"fit-{asked}", lang), shares[4]))
+    return tuple(found)
+
+
+def _distance(distance_m: float | None, band: str | None, lang: str, share: float) -> Reason:
+    if distance_m is not None:
+        return Reason("distance-metres", _say("at", lang, _length(int(distance_m), lang)), share)
+    if band == BANDS[0]:
+        return Reason("distance-same-group", _say("same_group", lang), share)
+    if band in _EDGES_M:
+        text = _say("within", lang, _length(_EDGES_M[band], lang))
+    else:
+        text = _say("beyond", lang, _length(max(_EDGES_M.values()), lang))
+    return Reason("distance-band", text, share)
+
+
+def _trust(personal: bool, level: int, endorsers: int, lang: str, share: float) -> Reason:
+    if not personal:
+        counted = endorsers >= COUNT_FROM
+        key = "recommended-by" if counted else "recommended"
+        return Reason("trust-recommended", _say(key, lang, str(endorsers)), share)
+    if level >= VERIFIED_LEVEL:
+        return Reason("trust-verified", _say("verified", lang, str(level)), share)
+    return Reason("trust-contact", _say("contact", lang), share)
+
+
+def _fresh(
+    kind: Kind,
+    age_s: float | None,
+    starts_in_s: float | None,
+    ends_in_s: float | None,
+    lang: str,
+    share: float,
+) -> Reason:
+    if kind is Kind.EVENT:
+        if starts_in_s is None or starts_in_s <= 0:
+            return Reason("event-now", _say("event-now", lang), share)
+        return Reason("event-soon", _say("event-soon", lang, _duration(starts_in_s, lang)), share)
+    if kind is Kind.OFFER or age_s is None:
+        if ends_in_s is None:
+            return Reason("offer-valid", _say("valid", lang), share)
+        return Reason("offer-valid", _say("valid-for", lang, _duration(ends_in_s, lang)), share)
+    return Reason("fresh-new", _say("published", lang, _duration(age_s, lang)), share)
+
+
+# A page says the same few things over and over: keeping them halves its time.
+@lru_cache(maxsize=16_384)
+def _say(key: str, lang: str, value: str = "") -> str:
+    return _SENTENCES[key][LANGS.index(lang)].format(value)
+
+
+@lru_cache(maxsize=16_384)
+def _length(metres: int, lang: str) -> str:
+    """Tens of metres, then tenths of a kilometre, then kilometres; halves go up."""
+    tens, tenths, kilometres = (metres + 5) // 10, (metres + 50) // 100, (metres + 500) // 1000
+    if tens < 100:
+        return f"{tens * 10}{NBSP}m"
+    if tenths < 100 and tenths % 10:
+        return f"{tenths // 10}{',' if lang == 'fr' else '.'}{tenths % 10}{NBSP}km"
+    return f"{kilometres:,}".replace(",", NBSP if lang == "fr" else ",") + f"{NBSP}km"
+
+
+def _duration(seconds: float, lang: str) -> str:
+    """Minutes, from an hour on hours, from two days on days; what has passed whole."""
+    if seconds < _HOUR_S:
+        return f"{max(1, int(seconds // 60))}{NBSP}min"
+    if seconds < 2 * _DAY_S:
+        return f"{int(seconds // _HOUR_S)}{NBSP}h"
+    return f"{int(seconds // _DAY_S)}{NBSP}{'jours' if lang == 'fr' else 'days'}"
