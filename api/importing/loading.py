@@ -1,0 +1,180 @@
+"""A file -> the store, in batches that a later run can take up again."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+
+import msgspec
+
+from api.importing.area import ServiceArea
+from api.importing.kinds import Imported, RecordKind, record_kind
+from api.importing.mapping import Columns, match_columns
+from api.importing.reading import open_table
+from api.importing.report import ImportReport
+from api.importing.rows import RowReader
+from api.importing.table import Table
+from geo.errors import RowError
+from indexes.entities import Entity, Tenant
+from indexes.store import ImportMark, Store
+
+__all__ = ["import_file"]
+
+PAGE = 10_000
+
+
+def import_file(
+    store: Store,
+    tenant_id: str,
+    path: Path,
+    kind: str,
+    *,
+    columns: Mapping[str, str] | None = None,
+    strict: bool = False,
+    dry_run: bool = False,
+    on_reject: Callable[[RowError], None] = lambda error: None,
+    on_progress: Callable[[float], None] = lambda done: None,
+) -> ImportReport:
+    """Import the rows of one file: good ones are stored, bad ones are told.
+
+    Parameters
+    ----------
+    store : Store
+    tenant_id : str
+        Whose records they become.
+    path : Path
+        CSV, GeoJSON, NDJSON, GeoParquet or GeoPackage, by the end of its name.
+    kind : str
+        One of `api.importing.kinds.KIND_NAMES`.
+    columns : mapping of str to str, optional
+        Field -> column; the rest is guessed.
+    strict : bool
+        All or nothing: one refused row, and nothing is stored. Everything is then written in
+        one transaction, and held in memory for it.
+    dry_run : bool
+        Look at every row, and store nothing.
+    on_reject : callable
+        Takes each refused row, as a `RowError`.
+    on_progress : callable
+        Takes the share of the file that is done, 0 to 1.
+
+    Returns
+    -------
+    ImportReport
+
+    Raises
+    ------
+    LayoutError
+        If the file, or the columns asked for, can't be read.
+    InputError
+        If the kind is unknown.
+    StoreError
+        If the store fails; whole batches before that are stored.
+
+    Notes
+    -----
+    A batch is 5,000 rows of the file, written in one transaction with a mark of how far it
+    came. The mark belongs to the file's content, kind and columns. A run that finds one left
+    by an interrupted run reads and checks the rows before it again, without writing them, so
+    that both the store and the report end up as from a run without interruption.
+    """
+    started = time.monotonic()
+    report = ImportReport(path.name, kind)
+    found = record_kind(kind)
+    tenant = store.get(Tenant, tenant_id, tenant_id)
+    table = open_table(path)
+    report.encoding = table.encoding
+    loading = _Loading(store, tenant, found, columns or {}, report, on_reject)
+    if strict or dry_run:
+        records = [record for batch in loading.batches(table, on_progress) for record in batch]
+        report.complete = not (strict and report.rejected_count)
+        if report.complete and not dry_run:
+            store.put_all(records)
+            report.stored = len(records)
+    else:
+        _store_batches(store, tenant_id, path, loading, table, on_progress)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _store_batches(
+    store: Store,
+    tenant_id: str,
+    path: Path,
+    loading: "_Loading",
+    table: Table,
+    on_progress: Callable[[float], None],
+) -> None:
+    report = loading.report
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    source = ""
+    for batch in loading.batches(table, on_progress):
+        if not source:  # the columns are known from the first batch on
+            said = msgspec.json.encode([content, report.kind, report.used])
+            source = hashlib.sha256(said).hexdigest()
+            mark = store.import_mark(tenant_id, source)
+            report.resumed_at = mark.rows_done if mark and not mark.finished else 0
+        if report.read > report.resumed_at:
+            store.put_all(batch, ImportMark(tenant_id, source, report.read))
+        report.stored += len(batch)
+    if source:
+        store.put_all([], ImportMark(tenant_id, source, report.read, finished=True))
+
+
+class _Loading:
+    """The rows of a file as batches of records, counted into a report on the way."""
+
+    def __init__(
+        self,
+        store: Store,
+        tenant: Tenant,
+        kind: RecordKind,
+        said: Mapping[str, str],
+        report: ImportReport,
+        on_reject: Callable[[RowError], None],
+    ) -> None:
+        self.report = report
+        self._store, self._tenant, self._kind, self._said = store, tenant, kind, said
+        self._on_reject = on_reject
+        self._ids: dict[type[Entity], set[str]] = {}
+
+    def batches(
+        self, table: Table, on_progress: Callable[[float], None]
+    ) -> Iterator[list[Imported]]:
+        """Records of each chunk, refused rows left out."""
+        report = self.report
+        chunks = table.chunks()
+        first = next(chunks, None)
+        if first is None:
+            return
+        columns = match_columns(self._kind, first.names, self._said)
+        report.used, report.unused = columns.described(), columns.unused
+        reader = self._reader(columns, typed=table.typed)
+        for chunk in chain([first], chunks):
+            rows = reader.read(chunk)
+            report.read += chunk.read
+            for error in rows.refused:
+                report.reject(error)
+                self._on_reject(error)
+            report.warnings = reader.warnings
+            yield rows.records
+            on_progress(table.done)
+
+    def _reader(self, columns: Columns, *, typed: bool) -> RowReader:
+        store, tenant = self._store, self._tenant
+        area = ServiceArea(store.zones(tenant.tenant_id) if "lon" in self._kind.fields else [])
+        return RowReader(self._kind, columns, tenant, area, self._is_stored, typed=typed)
+
+    def _is_stored(self, of: type[Entity], id: str) -> bool:
+        """Whether a record is stored; all ids of a class are read on the first question."""
+        if of not in self._ids:
+            self._ids[of] = set(self._all_ids(of))
+        return id in self._ids[of]
+
+    def _all_ids(self, of: type[Entity]) -> Iterable[str]:
+        after = ""
+        while page := self._store.page(of, self._tenant.tenant_id, after=after, limit=PAGE):
+            yield from (record.id for record in page)
+            after = page[-1].id

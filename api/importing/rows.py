@@ -1,0 +1,326 @@
+"""Raw rows -> records: every row is taken or refused with its line, field and reason.
+
+Worked by column: a chunk of thousands of rows is read field by field, checked by the same
+rules as the store's (`indexes.rules`), and only then made into records.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from api.importing.area import ServiceArea, arrondissement_of_postcode
+from api.importing.kinds import Imported, RecordKind, Shape, read_value
+from api.importing.mapping import Columns
+from api.importing.table import Chunk
+from api.importing.values import Instants, ValueFault, is_osm_hours
+from geo.arrays import COORDINATE_DECIMALS, BoolArray, LonLatArray
+from geo.errors import InputError, RowError
+from indexes.entities import PERSON_KINDS, Audience, Building, Entity, Kind, Residence, Tenant
+from indexes.rules import require
+
+__all__ = ["Known", "RowReader", "Rows"]
+
+Known = Callable[[type[Entity], str], bool]  # whether a record of a class and id is stored
+
+SWAPPED = (
+    "latitude and longitude look swapped: the point lies outside the area served, the other "
+    "way round it lies inside; swap the columns, or the values of this row"
+)
+POSTCODE = re.compile(r"\b\d{5}\b")
+ADDRESSED: dict[Any, type[Entity]] = {Audience.BUILDING: Building, Audience.RESIDENCE: Residence}
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a chunk gave: records in the order of the file, and rows refused, by line."""
+
+    records: list[Imported]
+    refused: list[RowError]
+
+
+class RowReader:
+    """Reads the rows of one file, in order, chunk by chunk.
+
+    Parameters
+    ----------
+    kind : RecordKind
+    columns : Columns
+        Which columns are which fields.
+    tenant : Tenant
+        Whose records; its timezone reads times without an offset, its language is the default.
+    area : ServiceArea
+        Where its points may lie.
+    known : callable
+        Tells whether a record that a row refers to is stored.
+    typed : bool
+        Whether the file has types (all but CSV).
+
+    Attributes
+    ----------
+    warnings : Counter
+        What the file itself gets wrong, without being refused: how many rows by category.
+    """
+
+    def __init__(
+        self,
+        kind: RecordKind,
+        columns: Columns,
+        tenant: Tenant,
+        area: ServiceArea,
+        known: Known,
+        *,
+        typed: bool,
+    ) -> None:
+        self._kind, self._columns, self._tenant = kind, columns, tenant
+        self._area, self._known = area, known
+        self._instants = Instants(tenant.timezone)
+        self._readers = {
+            name: read_value(kind.fields[name].shape, typed, self._instants)
+            for name in columns.used
+        }
+        self._defaults: dict[str, Any] = {
+            f.name: None if f.default is MISSING else f.default
+            for f in fields(kind.of)
+            if f.name != "place"
+        }
+        self._defaults["tenant_id"] = tenant.tenant_id
+        for name, value in (("kind", kind.listing), ("lang", tenant.lang)):
+            if name in self._defaults:
+                self._defaults[name] = value
+        self._line_of_id: dict[str, int] = {}
+        self._points: set[int] = set()
+        self._points_and_names: set[int] = set()
+        self._warnings: Counter[str] = Counter()
+
+    @property
+    def warnings(self) -> Counter[str]:
+        return self._warnings + self._instants.odd
+
+    def read(self, chunk: Chunk) -> Rows:
+        """The records of a chunk, and its refused rows."""
+        self._warnings["height_dropped"] += chunk.flattened
+        n = len(chunk.lines)
+        faults: dict[int, tuple[str, str]] = {}  # row -> field and reason; the first one counts
+        values = {name: self._read_column(chunk, name, faults) for name in self._columns.used}
+        checks = {name: values.pop(name, [None] * n) for name in ("postcode", "zone")}
+        if self._kind.listing is not None:
+            self._shape_listings(values, n)
+        columns = {
+            name: values[name] if name in values else [default] * n
+            for name, default in self._defaults.items()
+        }
+        lonlat, held = self._round_points(columns, n, faults)
+        self._require_filled(columns, faults)
+        self._require_rules(columns, [i for i in range(n) if i not in faults], faults)
+        self._require_known(columns, faults)
+        self._require_once(columns, chunk.lines, faults)
+        kept = [i for i in range(n) if i not in faults]
+        self._look_at(columns, checks, lonlat, held, kept)
+        names = tuple(columns)
+        rows = zip(*columns.values(), strict=True)
+        of = self._kind.of
+        records = [
+            of(**dict(zip(names, row, strict=True)))
+            for i, row in enumerate(rows)
+            if i not in faults
+        ]
+        refused = [
+            RowError(reason, line=chunk.lines[i], field=field)
+            for i, (field, reason) in faults.items()
+        ]
+        refused = sorted([*chunk.refused, *refused], key=lambda error: error.line)
+        return Rows(records, refused)
+
+    def _read_column(
+        self, chunk: Chunk, name: str, faults: dict[int, tuple[str, str]]
+    ) -> list[Any]:
+        """One field of all rows; an empty cell is no value, so the field's default."""
+        read = self._readers[name]
+        default = self._defaults.get(name)
+        glue = "." if self._kind.fields[name].shape is Shape.CATEGORY else " "
+        read_values = []
+        for i, raw in enumerate(self._columns.values(chunk, name, glue)):
+            value = default
+            if raw is not None and raw != "":
+                try:
+                    value = read(raw)
+                except ValueFault as fault:
+                    faults.setdefault(i, (name, str(fault)))
+                else:
+                    if value == "":
+                        value = default
+            read_values.append(value)
+        return read_values
+
+    def _shape_listings(self, values: dict[str, list[Any]], n: int) -> None:
+        """What a listing's fields say together: prose hours, and whether it is a person's."""
+        hours = values.get("opening_hours", [None] * n)
+        prose = [text is not None and not is_osm_hours(text) for text in hours]
+        values["hours_text"] = [t if p else None for t, p in zip(hours, prose, strict=True)]
+        values["opening_hours"] = [None if p else t for t, p in zip(hours, prose, strict=True)]
+        self._warnings["hours_kept_as_text"] += sum(prose)
+        kind = self._kind.listing
+        if "personal" not in values and kind in PERSON_KINDS:
+            # One that has an owner and no point of its own stands where the owner lives.
+            placed = zip(*(values.get(f, [None] * n) for f in ("lon", "lat")), strict=True)
+            values["personal"] = [
+                kind is Kind.NEIGHBOUR or (lon is None and lat is None) for lon, lat in placed
+            ]
+
+    def _round_points(
+        self, columns: dict[str, list[Any]], n: int, faults: dict[int, tuple[str, str]]
+    ) -> tuple[LonLatArray, BoolArray]:
+        """Round coordinates in place, refuse impossible and swapped ones.
+
+        Gives the points (NaN where there is none), and whether each is in the area served.
+        """
+        if "lon" not in columns:
+            return np.full((n, 2), np.nan), np.zeros(n, dtype=np.bool_)
+        pairs = list(zip(columns["lon"], columns["lat"], strict=True))
+        stated = np.array([lon is not None and lat is not None for lon, lat in pairs], dtype=bool)
+        lonlat = np.round(np.array(pairs, dtype=np.float64).reshape(n, 2), COORDINATE_DECIMALS)
+        columns["lon"] = _rounded(columns["lon"], lonlat[:, 0])
+        columns["lat"] = _rounded(columns["lat"], lonlat[:, 1])
+        held = self._area.holds(lonlat)
+        away = np.flatnonzero(stated & ~held)
+        swapped = self._area.holds(lonlat[away][:, ::-1])
+        for i in away[swapped].tolist():
+            faults.setdefault(i, ("lat", SWAPPED))
+        for field, column, most in (("lat", 1, 90), ("lon", 0, 180)):
+            for i in np.flatnonzero(stated & ~(np.abs(lonlat[:, column]) <= most)).tolist():
+                name = "latitude" if field == "lat" else "longitude"
+                faults.setdefault(i, (field, f"wanted a {name} of -{most} to {most} degrees"))
+        for field in ("lon", "lat") if "dwellings" in columns else ():
+            for i, value in enumerate(columns[field]):
+                if value is None:
+                    faults.setdefault(i, (field, "is empty"))
+        return lonlat, held
+
+    def _require_filled(
+        self, columns: dict[str, list[Any]], faults: dict[int, tuple[str, str]]
+    ) -> None:
+        for group in self._kind.required:
+            if len(group) > 1 or group[0] == ("lon", "lat"):
+                continue  # which of them a row needs depends on the row: the rules tell
+            for field in group[0]:
+                for i, value in enumerate(columns[field]):
+                    if value is None or value == "":
+                        faults.setdefault(i, (field, "is empty"))
+
+    def _require_rules(
+        self,
+        columns: dict[str, list[Any]],
+        rows: Sequence[int],
+        faults: dict[int, tuple[str, str]],
+    ) -> None:
+        """Refuse rows that the store would refuse; found by halving, as they are few."""
+        if not rows:
+            return
+        try:
+            require(self._kind.of, {k: [column[i] for i in rows] for k, column in columns.items()})
+        except InputError as error:
+            if len(rows) == 1:
+                faults[rows[0]] = self._told(str(error), columns["id"][rows[0]])
+                return
+            half = len(rows) // 2
+            self._require_rules(columns, rows[:half], faults)
+            self._require_rules(columns, rows[half:], faults)
+
+    def _told(self, message: str, id: str) -> tuple[str, str]:
+        """Field and reason of a rule's message, which names the record first."""
+        reason = message.removeprefix(f"{self._kind.of.__name__.lower()} {ascii(id)[:80]}: ")
+        words = re.findall(r"\w+", reason)
+        field = next((word for word in words if word in self._kind.fields), "")
+        return field, reason.removeprefix(f"{field} ")
+
+    def _require_known(
+        self, columns: dict[str, list[Any]], faults: dict[int, tuple[str, str]]
+    ) -> None:
+        """Refuse rows that refer to a record that is not stored."""
+        for field, of in self._kind.refers.items():
+            for i, id in enumerate(columns[field]):
+                if id is not None and i not in faults and not self._known(of, id):
+                    faults[i] = (field, f"no such {of.__name__.lower()} is stored")
+        if self._kind.listing is not None and "audience_id" in self._columns.used:
+            for i, id in enumerate(columns["audience_id"]):
+                target = ADDRESSED.get(columns["audience"][i])
+                if id is not None and target and i not in faults and not self._known(target, id):
+                    faults[i] = ("audience_id", f"no such {target.__name__.lower()} is stored")
+
+    def _require_once(
+        self,
+        columns: dict[str, list[Any]],
+        lines: Sequence[int],
+        faults: dict[int, tuple[str, str]],
+    ) -> None:
+        """Refuse an id that an earlier row has; which of the two is right, nobody can tell."""
+        pairs = "member_id" in columns and "listing_id" in columns
+        for i, id in enumerate(columns["id"]):
+            if i in faults:
+                continue
+            first = self._line_of_id.setdefault(id, lines[i])
+            if first != lines[i]:
+                faults[i] = ("id", f"already on line {first}")
+                continue
+            if pairs:
+                pair = f"\n{columns['member_id'][i]}\n{columns['listing_id'][i]}"
+                first = self._line_of_id.setdefault(pair, lines[i])
+                if first != lines[i]:
+                    faults[i] = ("listing_id", f"recommended by this member on line {first}")
+
+    def _look_at(
+        self,
+        columns: dict[str, list[Any]],
+        checks: dict[str, list[Any]],
+        lonlat: LonLatArray,
+        held: BoolArray,
+        kept: Sequence[int],
+    ) -> None:
+        """Count what is odd about rows that are taken."""
+        if "lon" not in columns:
+            return
+        warnings = self._warnings
+        titles = columns.get("title") or columns["address"]
+        starts = columns.get("starts_at") or [None] * len(titles)
+        placed = [i for i in kept if columns["lon"][i] is not None]
+        for i in placed:
+            point = hash((columns["lon"][i], columns["lat"][i]))
+            named = hash((point, titles[i].casefold(), starts[i]))
+            warnings["same_point_as_an_earlier_row"] += point in self._points
+            warnings["same_point_and_name_as_an_earlier_row"] += named in self._points_and_names
+            self._points.add(point)
+            self._points_and_names.add(named)
+        if "address" in self._columns.used:
+            warnings["address_is_empty"] += sum(columns["address"][i] == "" for i in kept)
+            for i in kept:
+                said = checks["postcode"][i]
+                found = POSTCODE.findall(columns["address"][i]) if said else ()
+                warnings["postcode_differs_from_address"] += bool(found) and said not in found
+        if self._kind.listing is Kind.EVENT:
+            warnings["end_is_missing"] += sum(columns["ends_at"][i] is None for i in kept)
+        points = lonlat[placed]
+        coarse = np.round(points, 3) == points
+        warnings["coordinates_of_three_decimals"] += int(coarse.all(axis=1).sum())
+        warnings["outside_the_service_area"] += int((~held[placed]).sum())
+        located = self._area.zones_of(points)
+        if located is None:
+            return
+        for i, zone, commune, nearest in zip(placed, *located, strict=True):
+            if zone is None or nearest:
+                warnings["in_no_zone"] += zone is None
+                warnings["near_a_zone_but_in_none"] += zone is not None
+                continue
+            said = arrondissement_of_postcode(checks["postcode"][i] or "")
+            warnings["postcode_differs_from_point"] += said is not None and said != commune
+            warnings["zone_differs_from_point"] += checks["zone"][i] not in (None, "", zone)
+
+
+def _rounded(values: list[Any], degrees: Any) -> list[float | None]:
+    return [
+        None if value is None else rounded
+        for value, rounded in zip(values, degrees.tolist(), strict=True)
+    ]
