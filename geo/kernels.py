@@ -13,8 +13,6 @@ from pathlib import Path
 
 from numba import config, njit
 
-__all__: list[str] = []
-
 try:
     Path.home()  # where there is none, numba would make a folder named "~" in the current one
     njit(cache=True)(lambda: None)
