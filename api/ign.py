@@ -124,9 +124,11 @@ def _features(
         start += len(page["features"])
         matched = page.get("numberMatched", page.get("totalFeatures"))
         complete = start >= matched if isinstance(matched, int) else len(page["features"]) < PAGE
-        if complete or not page["features"]:
+        if complete:
             return
-    raise UnreachableError(f"the zone service sends page after page for commune {commune}")
+        if not page["features"]:
+            break
+    raise UnreachableError(f"the zone service never sends all zones of commune {commune}")
 
 
 def _page(address: str, timeout_s: float, attempts: int, pause_s: float) -> dict[str, Any]:
