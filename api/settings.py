@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 __all__ = ["Settings", "default_store"]
@@ -29,13 +30,16 @@ class Settings(BaseSettings):
         DSN of the store: a path for SQLite, ``postgresql://…`` for PostGIS.
     host, port : str, int
         Where the server listens.
+    tenant : str
+        Whose public things a reader without a key sees; by default the only tenant's.
     """
 
     model_config = SettingsConfigDict(env_prefix="MITOYEN_", frozen=True, extra="ignore")
 
     store: str = ""
     host: str = "127.0.0.1"
-    port: int = 8000
+    port: int = Field(default=8000, ge=1, le=65535)
+    tenant: str = ""
 
     @property
     def dsn(self) -> str:

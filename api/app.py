@@ -1,0 +1,107 @@
+"""The application: settings in, an ASGI app out."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from typing import Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+
+from api.access import AccessLog
+from api.auth import KeyRing
+from api.openapi import document
+from api.problems import install_problems
+from api.settings import Settings
+from api.towns import Towns
+from api.version import VERSION
+from indexes.store import open_store
+
+__all__ = ["create_app"]
+
+ROUTES = (
+    "near",
+    "listings",
+    "buildings",
+    "residences",
+    "members",
+    "endorsements",
+    "blocks",
+    "zones",
+    "tenants",
+    "health",
+)
+
+DESCRIPTION = """
+Who or what near me suits me, and can I trust it?
+
+Coordinates are degrees (EPSG:4326) and always named `lat` and `lon`; distances are metres;
+instants are RFC 3339 with an offset; H3 cells are hexadecimal text. Send a key as
+`Authorization: Bearer KEY`; an app's key may act for a person with `Mitoyen-Member: ID`.
+Every error is a problem document (RFC 9457) with a stable `code`.
+"""
+
+
+def named_once(request: Request) -> None:
+    """Refuse query parameters that the operation doesn't have, or a single one repeated.
+
+    What the operation has is what the OpenAPI document says of it.
+    """
+    operations = request.app.openapi()["paths"].get(request.scope["route"].path_format, {})
+    operation: dict[str, Any] = operations.get(request.method.lower(), {})
+    known = {p["name"]: p["schema"] for p in operation.get("parameters", ()) if p["in"] == "query"}
+    allowed = ", ".join(known) or "none"
+    faults = []
+    for name in request.query_params:
+        if name not in known:
+            # The name is the caller's own text, and not echoed.
+            faults.append({"loc": ("query",), "msg": f"unknown parameter; known here: {allowed}"})
+        elif known[name].get("type") != "array" and len(request.query_params.getlist(name)) > 1:
+            faults.append({"loc": ("query", name), "msg": "given more than once"})
+    if faults:
+        raise RequestValidationError([{"type": "query", **fault} for fault in faults])
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The HTTP application. Its store is opened when it starts, and closed when it stops.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        By default read from the environment, now.
+
+    Examples
+    --------
+    >>> app = create_app(Settings(store="town.db"))
+    >>> sorted(app.openapi()["paths"])[:3]
+    ['/', '/healthz', '/readyz']
+    """
+    chosen = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        store = open_store(chosen.dsn)
+        towns = Towns(store, chosen.tenant)
+        try:
+            towns.start()
+            app.state.towns = towns
+            app.state.keys = KeyRing(store)
+            yield
+        finally:
+            towns.close()
+            store.close()
+
+    app = FastAPI(
+        title="Mitoyen",
+        version=VERSION,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        dependencies=[Depends(named_once)],
+    )
+    app.add_middleware(AccessLog)
+    install_problems(app)
+    for name in ROUTES:
+        app.include_router(import_module(f"api.routes.{name}").router)
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
+    return app

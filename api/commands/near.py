@@ -1,0 +1,138 @@
+"""`mitoyen near`: ranked answers on a terminal."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from api.answers import near_answer
+from api.commands.common import (
+    JsonOption,
+    StoreOption,
+    TenantOption,
+    note,
+    opened,
+    print_json,
+    print_table,
+    the_tenant,
+)
+from api.questions import near_query
+from api.schemas import NearParams
+from api.towns import Outlines
+from geo.errors import InputError
+from matching.engine import Engine
+from matching.query import ANYONE, Viewer
+
+__all__ = ["near", "register", "rows_of"]
+
+BANDS = {"same_group": "same group", "farther": "> 5 km"}
+
+
+def asked(**options: Any) -> NearParams:
+    """The options, checked as a query string is.
+
+    Raises
+    ------
+    InputError
+        Naming the options at fault.
+    """
+    try:
+        return NearParams.model_validate({k: v for k, v in options.items() if v not in (None, [])})
+    except ValidationError as error:
+        faults = (
+            " ".join(["--" + str(e["loc"][0]) if e["loc"] else "options:", e["msg"].lower()])
+            for e in error.errors(include_url=False)
+        )
+        raise InputError("; ".join(faults)) from error
+
+
+def rows_of(answer: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Matches as lines of a table: rank, score, distance, kind, title, reasons."""
+    rows: list[tuple[str, ...]] = []
+    for rank, match in enumerate(answer["matches"], 1):
+        if "distance_m" in match:
+            distance = f"{match['distance_m']:,.0f} m"
+        else:
+            band = match["distance_band"] or ""
+            distance = BANDS.get(band, band.replace("<", "< "))
+        why = "; ".join(reason["text"] for reason in match["why"])
+        rows.append(
+            (str(rank), f"{match['score']:.3f}", distance, match["kind"], match["title"], why)
+        )
+    return rows
+
+
+def near(
+    lat: Annotated[float | None, typer.Option(help="Latitude, degrees.")] = None,
+    lon: Annotated[float | None, typer.Option(help="Longitude, degrees.")] = None,
+    member: Annotated[
+        str | None, typer.Option("--as", metavar="ID", help="Member who asks, from home.")
+    ] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Kinds; repeat, or use commas.")] = None,
+    category: Annotated[str | None, typer.Option(help="Dotted; with all below it.")] = None,
+    q: Annotated[str | None, typer.Option(help="Words to look for.")] = None,
+    radius: Annotated[
+        float | None, typer.Option(help="Metres; by default as far as needed.")
+    ] = None,
+    least: Annotated[float, typer.Option("--min", help="Metres; leave out what is nearer.")] = 0.0,
+    within: Annotated[list[str] | None, typer.Option(help="IRIS codes.")] = None,
+    audience: Annotated[list[str] | None, typer.Option(help="Only what is addressed so.")] = None,
+    open_now: Annotated[bool, typer.Option("--open-now", help="Known to be open.")] = False,
+    verified: Annotated[bool, typer.Option("--verified", help="Of verified members.")] = False,
+    profile: Annotated[str | None, typer.Option(help="Ranking profile, such as nearest.")] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help="RFC 3339, with offset; default now.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="How many, 1 to 200.")] = 20,
+    cursor: Annotated[str | None, typer.Option(help="`next` of the page before.")] = None,
+    lang: Annotated[str, typer.Option(help="Language of the reasons, fr or en.")] = "fr",
+    as_json: JsonOption = False,
+    store: StoreOption = None,
+    tenant: TenantOption = None,
+) -> None:
+    """Find what is near a place, or near a member's home, best first and with reasons."""
+    wanted = asked(
+        lat=lat,
+        lon=lon,
+        kind=kind,
+        category=category,
+        q=q,
+        radius_m=radius,
+        min_distance_m=least,
+        within=within,
+        audience=audience,
+        open_now=open_now,
+        verified_only=verified,
+        profile=profile,
+        at=at,
+        limit=limit,
+        cursor=cursor,
+        lang=lang,
+    )
+    query = near_query(wanted, now=datetime.now(UTC), lang=lang)
+    if query.origin is None and member is None:
+        raise InputError(
+            "name an origin, --lat and --lon, or a member, --as", code="origin-required"
+        )
+    with opened(store) as kept:
+        owner = the_tenant(kept, tenant)
+        if query.origin is not None:
+            Outlines.read(kept, owner).refuse_swapped(query.origin[1], query.origin[0])
+        answer = near_answer(
+            Engine.over(kept, owner).near(Viewer(member) if member else ANYONE, query)
+        )
+    if as_json:
+        print_json(answer)
+        return
+    columns = ("", "score", "distance", "kind", "title", "why")
+    print_table(f"Within {answer['radius_m']:,.0f} m", columns, rows_of(answer))
+    if answer["people"] == "not_searched":
+        note("people were not searched: they are, from the home of a member (--as ID)")
+    if answer["next"]:
+        note(f"next page: --cursor {answer['next']}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``near`` to the command line."""
+    app.command()(near)

@@ -1,0 +1,62 @@
+"""`mitoyen serve`: the HTTP interface."""
+
+import ipaddress
+import logging
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from api.app import create_app
+from api.commands.common import StoreOption, note, opened
+from api.settings import Settings
+from indexes.entities import ApiKey
+
+__all__ = ["register", "serve"]
+
+GRACE_S = 10
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _any_key(settings: Settings) -> bool:
+    with opened(settings.store or None) as store:
+        return any(store.count(ApiKey, tenant) for tenant in store.tenants())
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", min=1, max=65535)] = None,
+    store: StoreOption = None,
+    tenant: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Whose public things are read without a key."),
+    ] = None,
+) -> None:
+    """Serve the HTTP interface; on this machine only, unless told otherwise."""
+    given = {"host": host, "port": port, "store": store, "tenant": tenant}
+    # Unlike `model_copy`, building anew checks; what is not given comes from the environment.
+    settings = Settings.model_validate({k: v for k, v in given.items() if v is not None})
+    if not _is_loopback(settings.host) and not _any_key(settings):
+        note("no key exists yet, so nobody beyond this machine gets an answer: mitoyen keys create")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        access_log=False,  # it prints query strings, and with them places
+        proxy_headers=False,  # a client is whoever connects; behind a proxy, everybody has a key
+        server_header=False,
+        log_config=None,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``serve`` to the command line."""
+    app.command()(serve)

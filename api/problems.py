@@ -1,0 +1,258 @@
+"""Errors as RFC 9457 problem documents: one table, error class -> HTTP status.
+
+``code`` is stable and for programs, ``title`` is for people (French or English, by
+``Accept-Language``), ``detail`` says in English what was wanted and what came. No value
+that a caller sent is ever echoed: it may be a place, or not be JSON at all.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from geo.errors import (
+    ConflictError,
+    CursorError,
+    DeniedError,
+    IndexBehindError,
+    InputError,
+    MitoyenError,
+    NotFoundError,
+    StoreError,
+    UnreachableError,
+)
+
+__all__ = [
+    "STATUS",
+    "STATUS_OF_CODE",
+    "TITLES",
+    "BodyTooLargeError",
+    "MalformedError",
+    "MediaTypeError",
+    "UnauthenticatedError",
+    "install_problems",
+    "problem",
+    "status_of",
+]
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = "1"
+
+
+class UnauthenticatedError(MitoyenError):
+    """No key, or one that is not known."""
+
+    code = "unauthenticated"
+
+
+class MalformedError(InputError):
+    """A body that is not strict JSON."""
+
+    code = "malformed-json"
+
+
+class BodyTooLargeError(InputError):
+    """A body of more bytes than are read."""
+
+    code = "body-too-large"
+
+
+class MediaTypeError(InputError):
+    """A body of another media type than the one that is read."""
+
+    code = "unsupported-media-type"
+
+
+# The nearest class up an error's tree decides.
+STATUS: Mapping[type[MitoyenError], int] = {
+    MitoyenError: 500,
+    InputError: 422,
+    CursorError: 400,
+    MalformedError: 400,
+    BodyTooLargeError: 413,
+    MediaTypeError: 415,
+    UnauthenticatedError: 401,
+    DeniedError: 403,
+    NotFoundError: 404,
+    ConflictError: 409,
+    UnreachableError: 502,
+    StoreError: 503,
+    IndexBehindError: 503,
+}
+
+# Codes whose status is not that of their class.
+STATUS_OF_CODE: Mapping[str, int] = {"invalid-position": 400}
+
+TITLES: Mapping[str, tuple[str, str]] = {  # code -> French, English
+    "body-too-large": ("Requête trop volumineuse", "Request too large"),
+    "conflict": ("Contredit ce qui est enregistré", "Contradicts what is stored"),
+    "forbidden": ("Accès refusé", "Not allowed"),
+    "incomplete-origin": ("Latitude et longitude vont ensemble", "Latitude goes with longitude"),
+    "index-behind": ("L'index n'est pas encore à jour", "The index has not caught up yet"),
+    "index-loading": ("L'index se charge", "The index is loading"),
+    "internal-error": ("Erreur interne", "Internal error"),
+    "invalid-coordinates": ("Coordonnées impossibles", "Impossible coordinates"),
+    "invalid-cursor": ("Page inconnue", "Unknown page"),
+    "invalid-input": ("Demande refusée", "Refused input"),
+    "invalid-instant": ("Date hors limites", "Instant out of range"),
+    "invalid-polygon": ("Polygone refusé", "Refused polygon"),
+    "invalid-position": ("Position inconnue", "Unknown position"),
+    "invalid-request": ("Demande mal formée", "Malformed request"),
+    "invalid-resolution": ("Résolution inconnue", "Unknown resolution"),
+    "invalid-row": ("Ligne refusée", "Refused row"),
+    "invalid-text": ("Texte illisible", "Unreadable text"),
+    "malformed-json": ("JSON mal formé", "Malformed JSON"),
+    "member-origin-required": (
+        "Les personnes se cherchent depuis chez soi, par un membre",
+        "People are searched by a member, from home",
+    ),
+    "method-not-allowed": ("Méthode refusée", "Method not allowed"),
+    "not-found": ("Introuvable", "Not found"),
+    "origin-required": ("Depuis où chercher ?", "Search from where?"),
+    "outside-service-area": ("Hors du territoire servi", "Outside the area served"),
+    "service-unreachable": ("Service extérieur injoignable", "Outside service unreachable"),
+    "personal-place": ("Une annonce personnelle n'a pas d'adresse", "Personal: no address"),
+    "store-unavailable": ("Base momentanément indisponible", "Store unavailable for now"),
+    "swapped-coordinates": ("Latitude et longitude inversées", "Latitude and longitude swapped"),
+    "unauthenticated": ("Clé absente ou inconnue", "Key missing or unknown"),
+    "unknown-profile": ("Profil inconnu", "Unknown profile"),
+    "unknown-timezone": ("Fuseau horaire inconnu", "Unknown time zone"),
+    "unknown-zone": ("Quartier inconnu", "Unknown zone"),
+    "unsupported-media-type": ("Type de contenu refusé", "Unsupported media type"),
+}
+
+
+def status_of(error: MitoyenError) -> int:
+    """HTTP status of an error.
+
+    Examples
+    --------
+    >>> status_of(IndexBehindError("not read that far yet"))
+    503
+    """
+    known = STATUS_OF_CODE.get(error.code)
+    if known is not None:
+        return known
+    return next(STATUS[base] for base in type(error).__mro__ if base in STATUS)
+
+
+def language_of(request: Request) -> str:
+    """ "en" where the caller prefers English to French, else "fr"."""
+    wanted: list[tuple[float, str]] = []
+    for item in request.headers.get("accept-language", "").split(","):
+        tag, _, weight = item.partition(";q=")
+        lang = tag.strip().lower().split("-")[0]
+        try:
+            wanted.append((float(weight or 1), lang))
+        except ValueError:
+            continue
+    ranked = [lang for q, lang in sorted(wanted, key=lambda pair: -pair[0]) if lang in ("fr", "en")]
+    return ranked[0] if ranked else "fr"
+
+
+def problem(
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    errors: Iterable[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A problem document.
+
+    Parameters
+    ----------
+    request : Request
+        Its ``Accept-Language`` chooses the title's language.
+    status : int
+        HTTP status.
+    code : str
+        Stable name in kebab-case.
+    detail : str
+        What was wanted and what came.
+    errors : iterable of {"field", "detail"}
+        Each fault of a request that has several.
+    headers : mapping, optional
+        More headers.
+    """
+    lang = language_of(request)
+    french, english = TITLES.get(code, ("Demande refusée", "Refused"))
+    body: dict[str, Any] = {
+        "type": f"urn:mitoyen:problem:{code}",
+        "title": english if lang == "en" else french,
+        "status": status,
+        "code": code,
+        "detail": detail,
+    }
+    listed = list(errors)
+    if listed:
+        body["errors"] = listed
+    sent = {"Content-Language": lang, **(headers or {})}
+    if status == 401:
+        sent["WWW-Authenticate"] = 'Bearer realm="mitoyen"'
+    if status == 503:
+        sent.setdefault("Retry-After", RETRY_AFTER_S)
+    return Response(msgspec.json.encode(body), status, sent, MEDIA_TYPE)
+
+
+def _on_mitoyen_error(request: Request, error: MitoyenError) -> Response:
+    status = status_of(error)
+    if status >= 500:
+        log.warning("%s: %s", error.code, error)
+    return problem(request, status, error.code, str(error))
+
+
+def _field(location: Iterable[object]) -> str:
+    """Where in a request, as a dotted name: ``query.lat``, ``body.polygon.type``."""
+    return ".".join(str(part) for part in location)
+
+
+def _on_invalid(request: Request, error: RequestValidationError) -> Response:
+    # Only place and message leave: `input` and `ctx` hold what came.
+    faults = [{"field": _field(e["loc"])[:200], "detail": e["msg"]} for e in error.errors()[:20]]
+    # Validators name what they refuse with a code of ours, in kebab-case.
+    code = next((e["type"] for e in error.errors() if e["type"] in TITLES), "invalid-request")
+    detail = "; ".join(f"{fault['field']}: {fault['detail']}" for fault in faults)
+    return problem(request, 422, code, detail, errors=faults)
+
+
+def _allowed_methods(request: Request) -> str:
+    """Every method that some route answers at this path."""
+    methods: set[str] = set()
+    for route in request.app.router.routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            methods |= getattr(route, "methods", None) or set()
+    return ", ".join(sorted(methods))
+
+
+def _on_http(request: Request, error: HTTPException) -> Response:
+    if error.status_code == 404:
+        return problem(request, 404, "not-found", "nothing is served at this path")
+    if error.status_code == 405:
+        allowed = _allowed_methods(request)
+        detail = f"this path answers {allowed}"
+        return problem(request, 405, "method-not-allowed", detail, headers={"Allow": allowed})
+    code = "invalid-request" if error.status_code < 500 else "internal-error"
+    return problem(request, error.status_code, code, str(error.detail), headers=error.headers)
+
+
+def _on_crash(request: Request, error: Exception) -> Response:
+    # The server logs the traceback; the caller learns nothing of our insides.
+    return problem(request, 500, "internal-error", "something broke on our side")
+
+
+def install_problems(app: FastAPI) -> None:
+    """Make an app answer every error as a problem document."""
+    app.exception_handler(MitoyenError)(_on_mitoyen_error)
+    app.exception_handler(RequestValidationError)(_on_invalid)
+    app.exception_handler(HTTPException)(_on_http)
+    app.exception_handler(Exception)(_on_crash)

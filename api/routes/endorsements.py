@@ -1,0 +1,41 @@
+"""`/v1/endorsements`: a member recommends a listing."""
+
+from api.answers import EndorsementOut
+from api.auth import Caller
+from api.routes.records import Resource, record_router
+from api.schemas import EndorsementIn
+from api.towns import Town
+from indexes.entities import Endorsement, Entity, Scope
+
+__all__ = ["router"]
+
+
+def make(asking: Caller, id: str, body: EndorsementIn, town: Town) -> list[Entity]:
+    return [Endorsement(tenant_id=asking.tenant_id, id=id, **body.model_dump())]
+
+
+def show(asking: Caller, endorsement: Endorsement, town: Town) -> EndorsementOut:
+    return EndorsementOut(
+        id=endorsement.id,
+        member_id=endorsement.member_id,
+        listing_id=endorsement.listing_id,
+        category=endorsement.category,
+        created_at=endorsement.created_at,
+    )
+
+
+router = record_router(
+    Resource(
+        name="endorsements",
+        of=Endorsement,
+        body=EndorsementIn,
+        shown=EndorsementOut,
+        make=make,
+        show=show,
+        readers=(Scope.APP,),
+        writers=(Scope.APP,),
+        own="member_id",
+        private=True,
+        examples={"plumber": {"value": {"member_id": "m-7", "listing_id": "artisan-4"}}},
+    )
+)

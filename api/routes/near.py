@@ -1,0 +1,96 @@
+"""`/v1/near`: what is near a place, or near the member who asks."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from api.answers import NearOut, near_answer
+from api.auth import Anyone, Caller
+from api.bodies import JsonBody, accepts
+from api.problems import language_of
+from api.questions import near_query
+from api.routes.records import town_of
+from api.schemas import NearBody, NearParams
+from geo.errors import InputError
+
+__all__ = ["router"]
+
+WAIT_S = 2.0
+
+router = APIRouter(tags=["near me"])
+
+ANSWERED: dict[int | str, dict[str, Any]] = {200: {"description": "Best first.", "model": NearOut}}
+
+EXAMPLES = {
+    "bakeries by the port, open now": {
+        "value": {
+            "lat": 43.2951,
+            "lon": 5.3740,
+            "kind": ["merchant"],
+            "category": "food.bakery",
+            "open_now": True,
+            "radius_m": 800,
+            "lang": "en",
+        }
+    },
+    "events of a Sunday, inside a polygon": {
+        "value": {
+            "lat": 43.2951,
+            "lon": 5.3740,
+            "kind": ["event"],
+            "at": "2025-06-15T18:00:00+02:00",
+            "polygon": {
+                "type": "Polygon",
+                "coordinates": [
+                    [[5.36, 43.29], [5.39, 43.29], [5.39, 43.31], [5.36, 43.31], [5.36, 43.29]]
+                ],
+            },
+        }
+    },
+}
+
+
+async def answer(request: Request, asking: Caller, asked: NearParams) -> Response:
+    """Wait for the index if a position is named, search once, encode."""
+    town = town_of(request, asking)
+    engine = town.engine
+    if asked.after is not None:
+        await asyncio.to_thread(engine.wait_for, asked.after, WAIT_S)
+    query = near_query(asked, now=datetime.now(UTC), lang=language_of(request))
+    if query.origin is not None:
+        lon, lat = query.origin
+        town.outlines.refuse_swapped(lat, lon)
+    elif asking.member_id is None:
+        raise InputError("name an origin, lat and lon, or a member", code="origin-required")
+    found = near_answer(engine.near(asking.viewer, query))
+    return Response(msgspec.json.encode(found), media_type="application/json")
+
+
+@router.get(
+    "/v1/near",
+    name="near",
+    summary="Find what is near, best first, with reasons",
+    responses=ANSWERED,
+    description="Around `lat` and `lon`: public things. Without them, around the group of the "
+    "member the app acts for (`Mitoyen-Member`): people too.",
+)
+async def near(
+    request: Request, asking: Anyone, params: Annotated[NearParams, Query()]
+) -> Response:
+    return await answer(request, asking, params)
+
+
+@router.post(
+    "/v1/near",
+    name="near by body",
+    summary="Find what is near, also inside a polygon",
+    responses=ANSWERED,
+    openapi_extra=accepts(NearBody, EXAMPLES),
+)
+async def near_by_body(
+    request: Request, asking: Anyone, body: Annotated[NearBody, Depends(JsonBody(NearBody))]
+) -> Response:
+    return await answer(request, asking, body)

@@ -1,0 +1,203 @@
+"""The towns that one process serves: each tenant's engine, zones and groups, kept current.
+
+One thread builds what is missing and follows the store; requests never wait for it.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+
+import shapely
+from matching.engine import Engine
+
+from api.problems import UnauthenticatedError
+from geo.arrays import LonLat, as_lonlat
+from geo.errors import IndexBehindError, InputError, MitoyenError
+from geo.zones import ZoneMap
+from indexes.entities import Group, GroupPartition, Tenant, Zone
+from indexes.store import Store
+
+__all__ = ["SERVICE_MARGIN_M", "Outlines", "Town", "Towns"]
+
+log = logging.getLogger(__name__)
+
+SERVICE_MARGIN_M = 5_000.0  # a tenant serves its zones and so far around
+FOLLOW_S = 1.0
+DEFAULT_TENANT = "default"
+OUTLINED = ("zones", "groups")
+
+
+class Outlines:
+    """Zones and groups of a tenant, frozen once read.
+
+    Attributes
+    ----------
+    zones : tuple of Zone
+        The newest vintage, in order of code.
+    """
+
+    def __init__(self, zones: Sequence[Zone], partition: GroupPartition | None) -> None:
+        self.zones = tuple(zones)
+        self._groups = {group.id: group for group in partition.groups} if partition else {}
+        outlines = [zone.geometry for zone in zones]
+        self._zone_map = ZoneMap([zone.code for zone in zones], outlines)
+        self._area = ZoneMap(["area"], [shapely.union_all(outlines)]) if outlines else None
+
+    @classmethod
+    def read(cls, store: Store, tenant_id: str) -> "Outlines":
+        """Both, from a store."""
+        return cls(store.zones(tenant_id), store.groups(tenant_id))
+
+    def group(self, id: str | None) -> Group | None:
+        """A published group by id, or None."""
+        return None if id is None else self._groups.get(id)
+
+    def zone_at(self, origin: LonLat) -> tuple[Zone | None, bool]:
+        """The zone of a point, and whether it is only the nearest one."""
+        located = self._zone_map.locate(as_lonlat(origin))
+        index = int(located.index[0])
+        return (self.zones[index] if index >= 0 else None), bool(located.nearest[0])
+
+    def serves(self, origin: LonLat) -> bool:
+        """Whether a point lies in a zone or within 5 km of one; anywhere, if there is no zone."""
+        if self._area is None:
+            return True
+        return float(self._area.distance_m("area", as_lonlat(origin))[0]) <= SERVICE_MARGIN_M
+
+    def refuse_swapped(self, lat: float, lon: float) -> None:
+        """Refuse a point outside the service area whose swapped twin lies inside.
+
+        Raises
+        ------
+        InputError
+            With code ``swapped-coordinates``.
+        """
+        if abs(lon) <= 90 and not self.serves((lon, lat)) and self.serves((lat, lon)):
+            raise InputError(
+                "lat and lon look swapped: as sent, the point is outside the area served; "
+                "the other way round it is inside",
+                code="swapped-coordinates",
+            )
+
+
+class Town:
+    """One tenant as requests see it."""
+
+    def __init__(self, store: Store, tenant_id: str) -> None:
+        self.store = store
+        self.tenant_id = tenant_id
+        # The position is read first, so that no change after it is missed.
+        self._read_at = store.position()
+        self.outlines = Outlines.read(store, tenant_id)
+        self.engine = Engine.over(store, tenant_id)
+        self.engine.start()
+
+    def follow(self) -> None:
+        """Read zones and groups again if they have changed."""
+        changes = self.store.changes(self._read_at)
+        if any(c.tenant_id == self.tenant_id and c.entity in OUTLINED for c in changes):
+            self.outlines = Outlines.read(self.store, self.tenant_id)
+        if changes:
+            self._read_at = changes[-1].position
+
+    def close(self) -> None:
+        """Stop following."""
+        self.engine.close()
+
+
+class Towns:
+    """Every tenant of a store, loaded by one thread.
+
+    Parameters
+    ----------
+    store : Store
+        The truth.
+    keyless : str
+        Whose public things a reader without a key sees; empty for the only tenant's.
+    """
+
+    def __init__(self, store: Store, keyless: str = "") -> None:
+        self.store = store
+        self._keyless = keyless
+        self._towns: dict[str, Town] = {}
+        self._why = "the first index is being built"
+        self._wake = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="towns", daemon=True)
+
+    def start(self) -> None:
+        """Start loading; an empty store gets the tenant ``default``."""
+        if not self.store.tenants():
+            self.store.put(Tenant(tenant_id=DEFAULT_TENANT, id=DEFAULT_TENANT, name=DEFAULT_TENANT))
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._closing:
+            try:
+                for tenant_id in self.store.tenants():
+                    town = self._towns.get(tenant_id)
+                    if town is None:
+                        self._towns[tenant_id] = Town(self.store, tenant_id)
+                    else:
+                        town.follow()
+                self._why = ""
+            except MitoyenError as error:
+                # Tried again in a second; what is loaded goes on answering.
+                self._why = f"{error.code}: {error}"
+                log.warning("could not follow the store: %s", self._why)
+            self._wake.wait(FOLLOW_S)
+            self._wake.clear()
+
+    def ages(self) -> dict[str, float]:
+        """Each tenant, and the age of its index in seconds.
+
+        Raises
+        ------
+        IndexBehindError
+            With code ``index-loading`` while some tenant's index is not loaded.
+        """
+        missing = [name for name in self.store.tenants() if name not in self._towns]
+        if missing:
+            raise IndexBehindError(
+                f"{len(missing)} of {len(missing) + len(self._towns)} indexes not loaded: "
+                f"{self._why or 'being built'}",
+                code="index-loading",
+            )
+        return {name: town.engine.age_s for name, town in sorted(self._towns.items())}
+
+    def town(self, tenant_id: str) -> Town:
+        """A tenant's town.
+
+        Raises
+        ------
+        IndexBehindError
+            With code ``index-loading`` while it is not loaded.
+        """
+        town = self._towns.get(tenant_id)
+        if town is None:
+            self._wake.set()
+            raise IndexBehindError("the index is being loaded", code="index-loading")
+        return town
+
+    def keyless_tenant(self) -> str:
+        """Whose public things a reader without a key sees.
+
+        Raises
+        ------
+        UnauthenticatedError
+            If there are several tenants, and none was named.
+        """
+        if self._keyless:
+            return self._keyless
+        if len(self._towns) > 1:
+            raise UnauthenticatedError("several towns are served here: a key says which")
+        return next(iter(self._towns), DEFAULT_TENANT)
+
+    def close(self) -> None:
+        """Stop the thread and every engine."""
+        self._closing = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        for town in self._towns.values():
+            town.close()
