@@ -17,7 +17,7 @@ EARTH_RADIUS_M = 6_371_008.8  # mean radius of WGS84, IUGG
 HALF_CIRCUMFERENCE_M = np.pi * EARTH_RADIUS_M
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def distance_m(lon1: float, lat1: float, lon2: float, lat2: float) -> float:
     """Great-circle distance of two points, for use inside compiled code.
 

@@ -13,6 +13,7 @@ from typing import NewType
 from shapely import Geometry
 
 __all__ = [
+    "PERSONAL_KINDS",
     "PERSON_KINDS",
     "VERIFIED_LEVEL",
     "ApiKey",
@@ -56,8 +57,11 @@ class Kind(StrEnum):
     PLACE = "place"
 
 
-PERSON_KINDS = frozenset({Kind.NEIGHBOUR, Kind.SERVICE, Kind.ARTISAN, Kind.AD})
-"""Kinds that may be a person's; a neighbour always is."""
+PERSONAL_KINDS = frozenset({Kind.NEIGHBOUR, Kind.SERVICE})
+"""Kinds that are always a person's."""
+
+PERSON_KINDS = PERSONAL_KINDS | {Kind.ARTISAN, Kind.AD}
+"""Kinds that may be a person's: home-based artisans are, unless they opt in."""
 
 
 class Audience(StrEnum):

@@ -1,0 +1,112 @@
+"""What the near-me index keeps of a listing: one number a column, no words.
+
+Words (categories, hours, audiences, zones, owners) become small integers here; the
+`Vocabulary` that `matching.engine` builds beside the columns knows the words behind them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from geo.arrays import BoolArray, LonLatArray
+from indexes.entities import Kind
+
+__all__ = [
+    "ALWAYS_FROM",
+    "ALWAYS_TO",
+    "CLASSES",
+    "EPOCH_S",
+    "IN_STOCK",
+    "KIND_CODES",
+    "NEVER_FROM",
+    "NEVER_TO",
+    "NO_STOCK",
+    "SOLD_OUT",
+    "UNIT",
+    "PointColumns",
+    "class_code",
+    "to_seconds",
+    "to_units",
+]
+
+Ints = npt.NDArray[np.int32]
+
+UNIT = 10_000_000  # coordinates are kept as whole 1e-7 degrees
+TRUST_UNIT = 1_000_000_000
+EPOCH_S = 1_577_836_800  # 2020-01-01T00:00:00Z: int32 seconds reach from 1951 to 2088
+ALWAYS_FROM = -(2**31)
+ALWAYS_TO = 2**31 - 1
+NEVER_FROM = 2**31 - 1  # a validity that no instant is in
+NEVER_TO = -(2**31)
+
+NO_STOCK, IN_STOCK, SOLD_OUT = range(3)
+KIND_CODES = {kind: code for code, kind in enumerate(Kind)}
+CLASSES = 16  # kind x personal
+
+
+def class_code(kind: Kind, personal: bool) -> int:
+    """The tree a listing belongs to: its kind, and whether its place is a home's."""
+    return 2 * KIND_CODES[kind] + int(personal)
+
+
+def to_units(lonlat: LonLatArray) -> Ints:
+    """Degrees as whole 1e-7 degrees, int32, exact for coordinates that are kept."""
+    return np.rint(lonlat * UNIT).astype(np.int32)
+
+
+def to_seconds(seconds: npt.ArrayLike) -> Ints:
+    """Seconds since 1970 as int32 seconds since `EPOCH_S`; what lies beyond becomes always."""
+    shifted = np.asarray(seconds, dtype=np.int64) - EPOCH_S
+    return np.clip(shifted, ALWAYS_FROM, ALWAYS_TO).astype(np.int32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PointColumns:
+    """n listings as columns; row i is the i-th id in bytewise order.
+
+    Row numbers therefore break ties by id, and name the answer.
+    """
+
+    lonlat: LonLatArray  # (n, 2), degrees, EPSG:4326; a personal one's group point
+    kind: Ints  # (n,) codes of KIND_CODES
+    personal: BoolArray  # (n,)
+    trust: npt.NDArray[np.float64]  # (n,) 0 to 1, kept to 1e-9
+    valid_from: Ints  # (n,) seconds since EPOCH_S, inclusive
+    valid_to: Ints  # (n,) exclusive
+    fresh_at: Ints  # (n,) first publication; an event's start
+    audience: Ints  # (n,) number of who is addressed, 0 public
+    reach_m: Ints  # (n,) whole metres, ALWAYS_TO for no limit
+    hours: Ints  # (n,) number of the opening hours, -1 for none
+    owner: Ints  # (n,) number of the owner, -1 for none
+    zones: Ints  # (n,) number of the set of zones, -1 for none
+    category: Ints  # (n,) number of the category
+    stock: Ints  # (n,) NO_STOCK, IN_STOCK, SOLD_OUT
+    verified: BoolArray  # (n,) a verified member owns it
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    @property
+    def classes(self) -> Ints:
+        """The tree of each row, as `class_code`."""
+        return 2 * self.kind + self.personal
+
+    def packed(self) -> tuple[Ints, Ints]:
+        """Hot (n, 7) and cold (n, 7) columns, in the order of `indexes.packing`."""
+        units = to_units(self.lonlat)
+        n = len(self)
+        hot = np.empty((n, 7), np.int32)
+        trust = np.rint(self.trust * TRUST_UNIT)
+        rows = np.arange(n)
+        for i, column in enumerate(
+            (units[:, 0], units[:, 1], self.valid_from, self.valid_to, trust, self.audience, rows)
+        ):
+            hot[:, i] = column
+        cold = np.empty((n, 7), np.int32)
+        flags = self.stock | (self.verified.astype(np.int32) << 2) | (self.classes << 3)
+        for i, column in enumerate(
+            (self.fresh_at, self.reach_m, self.hours, self.owner, self.zones, self.category, flags)
+        ):
+            cold[:, i] = column
+        return hot, cold

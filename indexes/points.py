@@ -1,0 +1,254 @@
+"""The packed near-me index: built from columns, searched by one compiled call."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from geo.arrays import FloatArray, IntArray, LonLat
+from geo.distance import HALF_CIRCUMFERENCE_M
+from indexes import kernel as k
+from indexes.columns import CLASSES, EPOCH_S, PointColumns
+from indexes.packing import HEADER, HOT_COLUMNS, LEAF, ROW, Blocks, pack
+
+__all__ = ["Ask", "Found", "Plan", "PointIndex", "Rule", "pack_filters"]
+
+NEAR_FIRST_M = (5_000.0, 100_000.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How one class of points is scored.
+
+    ``weights`` are those of distance, trust, freshness, availability and fit. ``shape`` is
+    "gauss", "exp" or "linear": the factor is 1 up to ``offset_m`` and ``decay`` at
+    ``offset_m + scale_m``. ``fresh`` is "steady" (always 1), "half-life" or "event".
+    """
+
+    weights: tuple[float, float, float, float, float]
+    shape: str
+    offset_m: float
+    scale_m: float
+    decay: float = 0.5
+    fresh: str = "steady"
+
+
+_SHAPES = {"gauss": k.GAUSS, "exp": k.EXPONENTIAL, "linear": k.LINEAR}
+_FRESH = {"steady": k.STEADY, "half-life": k.HALF_LIFE, "event": k.EVENT}
+
+
+class Plan:
+    """The rules of the classes a query asks for, as the compiled search wants them.
+
+    Parameters
+    ----------
+    rules : mapping of class code (`columns.class_code`) to Rule
+        Classes left out are not searched.
+    """
+
+    def __init__(self, rules: dict[int, Rule]) -> None:
+        self.rows = np.zeros((CLASSES, k.PLAN_COLUMNS))
+        tables = []
+        for place, (code, rule) in enumerate(rules.items()):
+            decay = (_SHAPES[rule.shape], rule.offset_m, rule.scale_m, rule.decay)
+            self.rows[code] = (1.0, *rule.weights, *decay, _FRESH[rule.fresh], place)
+            table = np.empty(k.TABLE_SIZE, np.float32)
+            k.fill_decay_table(*map(float, decay), bool(code & 1), table)
+            tables.append(table)
+        self.tables = np.array(tables, np.float32).reshape(len(rules), k.TABLE_SIZE)
+
+
+def pack_filters(
+    visible: Sequence[int] = (0,),
+    blocked: Sequence[int] = (),
+    zones: npt.ArrayLike = (),
+    hours: npt.ArrayLike = (),
+    depths: npt.ArrayLike = (),
+) -> npt.NDArray[np.int32]:
+    """Filters as one array for the compiled search.
+
+    Parameters
+    ----------
+    visible : sequence of int
+        Numbers of the audiences the viewer is in; 0 is the public.
+    blocked : sequence of int
+        Numbers of owners that the viewer never sees.
+    zones : array_like, shape (zone sets,)
+        1 where a set of zones was asked for; empty for no such filter.
+    hours : array_like, shape (distinct hours,)
+        0 closed, 1 unknown, 2 open at the instant.
+    depths : array_like, shape (categories,)
+        Depth of the categories asked for, 0 for others; empty for no such filter.
+
+    Returns
+    -------
+    ndarray of int32
+    """
+    parts = [
+        np.unique(np.asarray(visible, np.int32)),
+        np.unique(np.asarray(blocked, np.int32)),
+        *(np.asarray(part, np.int32).ravel() for part in (zones, hours, depths)),
+    ]
+    return np.concatenate([np.array([len(part) for part in parts], np.int32), *parts])
+
+
+@dataclass(slots=True)
+class Ask:
+    """One question to the index.
+
+    ``at`` is whole seconds since 1970. ``after`` is (score, tie, row) of the last answer of
+    the page before. ``depth`` is the depth of the category asked for.
+    """
+
+    origin: LonLat
+    at: int
+    radius_m: float = HALF_CIRCUMFERENCE_M + 1.0
+    min_m: float = 0.0
+    inner_m: float = -1.0  # only what lies strictly beyond: the rings already answered
+    open_now: bool = False
+    verified: bool = False
+    after: tuple[int, int, int] | None = None
+    depth: int = 0
+    categories: int = 0  # 64 bits, one for each category number modulo 64
+
+    def row(self, by_distance: bool = False) -> FloatArray:
+        """This question as the compiled search wants it."""
+        after = self.after or (k.NO_BOUND, 0, 0)
+        low, high = np.array([self.categories], np.uint64).view(np.int32)
+        return np.array(
+            [
+                *self.origin, self.radius_m, self.min_m, self.inner_m, self.at - EPOCH_S,
+                self.open_now, self.verified, by_distance, *after, self.depth, low, high,
+            ]
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """What a search found, best first: row i of every column is one point."""
+
+    rows: IntArray  # (n,) rows of the columns the index was built from
+    scores: IntArray  # (n,) whole 1e-9
+    ties: IntArray  # (n,) scored distance, mm
+    distance_m: FloatArray  # (n,)
+    factors: FloatArray  # (n, 5) distance, trust, fresh, available, fit
+
+    @classmethod
+    def of(cls, found: FloatArray) -> "Found":
+        whole = found[:, :3].astype(np.int64)
+        return cls(whole[:, 0], whole[:, 1], whole[:, 2], found[:, 3], found[:, 4:])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class PointIndex:
+    """Points packed for near-me queries. It never changes: build anew and swap.
+
+    Parameters
+    ----------
+    blocks : ndarray of int32
+        What `packing.pack` made.
+    """
+
+    def __init__(self, blocks: Blocks) -> None:
+        self.blocks = blocks
+        self._slots: IntArray | None = None
+
+    @classmethod
+    def build(cls, columns: PointColumns) -> "PointIndex":
+        """Pack columns."""
+        return cls(pack(columns))
+
+    def __len__(self) -> int:
+        return int(self.blocks[0])
+
+    @property
+    def bytes_per_point(self) -> tuple[float, float]:
+        """Bytes a point takes: the hot part (nodes included), and all."""
+        nodes_and_hot = int(self.blocks[6]) - int(self.blocks[4])
+        return 4 * nodes_and_hot / max(1, len(self)), self.blocks.nbytes / max(1, len(self))
+
+    def search(self, plan: Plan, ask: Ask, filters: npt.NDArray[np.int32], limit: int) -> Found:
+        """The best points, exactly: score, then scored distance, then row.
+
+        Parameters
+        ----------
+        plan : Plan
+            Which classes count, and how each is scored.
+        ask : Ask
+            Where and when.
+        filters : ndarray of int32
+            Made by `pack_filters`.
+        limit : int
+            At most so many.
+        """
+        return Found.of(k.search(self.blocks, plan.rows, plan.tables, ask.row(), filters, limit))
+
+    def nearest(self, plan: Plan, ask: Ask, filters: npt.NDArray[np.int32], limit: int) -> Found:
+        """The nearest points, in whole millimetres, then by row; scores are minus those.
+
+        Near circles are tried first: they can be searched on a plane, at a third of the cost.
+        """
+        row = ask.row(by_distance=True)
+        for radius_m in (*NEAR_FIRST_M, ask.radius_m):
+            row[k.ASK_RADIUS_M] = min(radius_m, ask.radius_m)
+            found = k.search(self.blocks, plan.rows, plan.tables, row, filters, limit)
+            if len(found) == limit or radius_m >= ask.radius_m:
+                break
+        return Found.of(found)
+
+    def scan(
+        self,
+        plan: Plan,
+        ask: Ask,
+        filters: npt.NDArray[np.int32],
+        limit: int,
+        rows: IntArray,
+        fits: FloatArray | None = None,
+        by_distance: bool = False,
+    ) -> Found:
+        """As `search` or `nearest`, among some rows only.
+
+        Parameters
+        ----------
+        rows : ndarray of int64, shape (m,)
+            Rows that may be answered.
+        fits : ndarray of float64, shape (n,), optional
+            How well each row of the index fits the words asked for.
+        """
+        none = np.empty(0)
+        slots = self.slots[rows]
+        return Found.of(
+            k.scan(
+                self.blocks,
+                plan.rows,
+                ask.row(by_distance),
+                filters,
+                slots,
+                none if fits is None else fits,
+                limit,
+            )
+        )
+
+    @property
+    def slots(self) -> IntArray:
+        """Where each row lies in the leaves; made when first asked for."""
+        if self._slots is None:
+            hot_at, cold_at = int(self.blocks[5]), int(self.blocks[6])
+            hot = self.blocks[hot_at:cold_at].reshape(-1, HOT_COLUMNS, LEAF)
+            filled = self._filled()
+            slots = np.empty(len(self), np.int64)
+            slots[hot[:, ROW, :].ravel()[filled]] = filled
+            self._slots = slots
+        return self._slots
+
+    def _filled(self) -> IntArray:
+        """Slots that hold a point: each class fills its leaves but for the last one's end."""
+        table = self.blocks[HEADER : HEADER + CLASSES * 4].reshape(CLASSES, 4)
+        parts, first = [np.empty(0, np.int64)], 0
+        for count in table[:, 1]:
+            parts.append(first + np.arange(count, dtype=np.int64))
+            first += -(-int(count) // LEAF) * LEAF
+        return np.concatenate(parts)
