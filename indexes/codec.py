@@ -1,0 +1,210 @@
+"""Records to rows of their tables and back. Rows are what a driver takes: plain values.
+
+Only instants differ between the databases, so their conversion is handed in.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import numpy as np
+from sqlalchemy import Table
+
+from geo.arrays import LonLatArray, as_lonlat
+from indexes import tables
+from indexes.entities import (
+    ApiKey,
+    Audience,
+    Block,
+    Building,
+    Endorsement,
+    Entity,
+    Figures,
+    Group,
+    Household,
+    IrisCode,
+    Kind,
+    Listing,
+    Member,
+    Place,
+    Residence,
+    Scope,
+    Tenant,
+    Zone,
+)
+from indexes.placement import Places
+from indexes.rules import Columns
+from indexes.sqltypes import ewkb_points
+
+__all__ = [
+    "KEPT",
+    "PLACE",
+    "TABLES",
+    "Instants",
+    "Placing",
+    "Row",
+    "group_of_row",
+    "lonlat_of",
+    "place_columns",
+    "record_of_row",
+    "row_columns",
+    "zone_of_row",
+]
+
+E = TypeVar("E", bound=Entity)
+Row = Mapping[str, Any]
+
+# In the order in which they may be written: what a record refers to comes before it.
+TABLES: dict[type[Entity], Table] = {
+    Tenant: tables.tenants,
+    Residence: tables.residences,
+    Building: tables.buildings,
+    Household: tables.households,
+    Member: tables.members,
+    Listing: tables.listings,
+    Endorsement: tables.endorsements,
+    Block: tables.blocks,
+    ApiKey: tables.api_keys,
+}
+
+# An instant that a record states, or else keeps from its first writing.
+KEPT: dict[type[Entity], str] = {
+    Listing: "published_at",
+    Endorsement: "created_at",
+    ApiKey: "created_at",
+}
+
+PLACE = ("cell", "cell5", "zone", "vintage", "zone_nearest")
+_INSTANTS = ("valid_from", "valid_to", "starts_at", "ends_at", "published_at", "created_at")
+
+Instants = Callable[[Iterable[datetime | None]], Sequence[Any]]
+Placing = Callable[[str, LonLatArray], Places]
+
+
+def lonlat_of(columns: Columns) -> tuple[list[int], LonLatArray]:
+    """Which rows have a point, and their points, rounded as they are kept."""
+    rows = [row for row, lon in enumerate(columns["lon"]) if lon is not None]
+    points = [(columns["lon"][row], columns["lat"][row]) for row in rows]
+    # Adding zero makes -0.0 the 0.0 that it equals, so that equal points are equal bytes.
+    return rows, as_lonlat(points or np.empty((0, 2))) + 0.0
+
+
+def place_columns(places: Places) -> dict[str, list[Any]]:
+    """Places as columns of a table."""
+    return {
+        "cell": places.cell.tolist(),
+        "cell5": places.cell5.tolist(),
+        "zone": places.zone,
+        "vintage": places.vintage,
+        "zone_nearest": places.zone_nearest.tolist(),
+        "group_id": places.group,
+    }
+
+
+def row_columns(
+    of: type[Entity],
+    columns: Columns,
+    instants: Instants,
+    now: datetime,
+    place: Placing,
+) -> dict[str, Sequence[Any]]:
+    """Checked records, by column of their table.
+
+    Parameters
+    ----------
+    of : type
+        Their class.
+    columns : dict of sequences
+        As `indexes.rules.columns_of` gives them.
+    instants : callable
+        Aware datetimes to what the database's driver takes.
+    now : datetime
+        The instant of the write.
+    place : callable
+        Tenant and points, shape (n, 2), to their `Places`.
+    """
+    found: dict[str, Sequence[Any]] = {
+        name: instants(values) if name in _INSTANTS else values
+        for name, values in columns.items()
+        if name not in ("lon", "lat")
+    }
+    n = len(columns["id"])
+    if "lon" in columns:
+        rows, lonlat = lonlat_of(columns)
+        found["geom"] = _spread(n, rows, ewkb_points(lonlat))
+        names = [name for name in (*PLACE, "group_id") if name in TABLES[of].c]
+        placed = {name: [None] * n for name in names} | {"zone_nearest": [False] * n}
+        tenants = [columns["tenant_id"][row] for row in rows]
+        for tenant_id in set(tenants):
+            mine = [i for i, owner in enumerate(tenants) if owner == tenant_id]
+            places = place_columns(place(tenant_id, lonlat[mine]))
+            for name in names:
+                for i, value in zip(mine, places[name], strict=True):
+                    placed[name][rows[i]] = value
+        found |= placed
+    if of is Listing:
+        # Drivers take plain strings fastest, and not every one an enum.
+        found["kind"] = list(map(str.__str__, columns["kind"]))
+        found["audience"] = list(map(str.__str__, columns["audience"]))
+    if of is ApiKey:
+        found["scopes"] = [" ".join(sorted(scopes)) for scopes in columns["scopes"]]
+    if of in KEPT:
+        found["first_written_at"] = list(instants([now])) * n
+    return found
+
+
+def _spread(n: int, rows: Sequence[int], values: Sequence[Any]) -> list[Any]:
+    found: list[Any] = [None] * n
+    for row, value in zip(rows, values, strict=True):
+        found[row] = value
+    return found
+
+
+def record_of_row(of: type[E], row: Row) -> E:
+    """The record that a row keeps."""
+    values = dict(row)
+    first_written_at = values.pop("first_written_at", None)
+    if of in KEPT and values[KEPT[of]] is None:
+        values[KEPT[of]] = first_written_at
+    if "geom" in values:
+        point = values.pop("geom")
+        values["lon"], values["lat"] = (None, None) if point is None else (point.x, point.y)
+        place = {name: values.pop(name) for name in PLACE}
+        group = values.pop("group_id", None)
+        values["place"] = None if point is None else Place(**place, group=group)
+    if of is Listing:
+        values["kind"], values["audience"] = Kind(values["kind"]), Audience(values["audience"])
+    if of is ApiKey:
+        values["scopes"] = frozenset(map(Scope, values["scopes"].split()))
+    return of(**values)
+
+
+def zone_of_row(row: Row, figures: Mapping[str, float]) -> Zone:
+    """The zone that a row keeps, with its figures."""
+    values = dict(row)
+    census_year, geography_year = values.pop("census_year"), values.pop("geography_year")
+    counted = None
+    if census_year is not None:
+        counted = Figures(
+            census_year=census_year, geography_year=geography_year, values=dict(figures)
+        )
+    return Zone(
+        **{name: value for name, value in values.items() if name != "geom"},
+        geometry=values["geom"],
+        figures=counted,
+    )
+
+
+def group_of_row(row: Row, cells: Sequence[int]) -> Group:
+    """The group that a row keeps, with its cells."""
+    return Group(
+        id=row["id"],
+        cells=tuple(cells),
+        lon=row["geom"].x,
+        lat=row["geom"].y,
+        dwellings=row["dwellings"],
+        locatable=row["locatable"],
+        zones=tuple(map(IrisCode, row["zones"].split())),
+        commune_code=row["commune_code"],
+        commune_name=row["commune_name"],
+    )

@@ -1,0 +1,226 @@
+"""The embedded store: one SQLite file, write-ahead log, one writer at a time."""
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from geo.errors import ConflictError, InputError, MitoyenError, StoreError
+from indexes.migrations import migrate
+from indexes.sqlrecords import Clock
+from indexes.sqlstore import CHUNK, STORE_SECRET, SqlStore, utc_now
+from indexes.sqltypes import points_of_ewkb
+
+__all__ = ["SqliteStore"]
+
+BUSY_S = 30.0  # how long a writer waits for another process's
+
+
+class SqliteStore(SqlStore):
+    """A store in one SQLite file; several processes may open it.
+
+    Use `open`.
+    """
+
+    _differs = "IS NOT"
+    _lon, _lat = "l.geom", "NULL"  # `_columns` takes the point apart
+    _epoch = "{}"
+    _ewkb = "geom"
+
+    def __init__(self, path: Path, writer: Engine, reader: Engine, clock: Clock) -> None:
+        self._path = path
+        super().__init__(writer, reader, clock)
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = True, clock: Clock = utc_now) -> "SqliteStore":
+        """Open a file, at the newest schema.
+
+        Parameters
+        ----------
+        path : Path
+            The file; its folder must exist.
+        create : bool
+            Make it if it is not there, readable by its owner only: it holds homes.
+        clock : callable
+            Gives the instant of a write.
+
+        Raises
+        ------
+        StoreError
+            If it can't be opened, is no store, or was written by a newer version.
+        """
+        try:
+            if create:
+                with suppress(FileExistsError):
+                    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            elif not path.exists():
+                raise StoreError(f"there is no store at {path}")
+        except OSError as error:
+            raise StoreError(f"can't make a store at {path}: {error.strerror}") from error
+        writer, reader = _engine(path, "BEGIN IMMEDIATE"), _engine(path, "BEGIN")
+        try:
+            with _guard(path), writer.begin() as db:
+                migrate(db)
+            return cls(path, writer, reader, clock)
+        except BaseException:
+            writer.dispose()
+            reader.dispose()
+            raise
+
+    @property
+    def label(self) -> str:
+        """The path of the file."""
+        return str(self._path)
+
+    def _guard(self) -> Any:
+        return _guard(self._path)
+
+    def _identity(self, secret: bytes) -> str:
+        return hashlib.sha256(secret).hexdigest()[:8]
+
+    def _instants(self, values: Iterable[datetime | None]) -> Sequence[int | None]:
+        return [
+            None if value is None else int(value.replace(microsecond=0).timestamp())
+            for value in values
+        ]
+
+    def _stage(
+        self, db: Connection, name: str, table: Table, columns: Mapping[str, Sequence[Any]]
+    ) -> None:
+        names = ", ".join(columns)
+        run = _cursor(db)
+        run.execute(
+            f"CREATE TEMP TABLE IF NOT EXISTS {name} AS SELECT {names} FROM {table.name} LIMIT 0"
+        )
+        run.execute(f"DELETE FROM {name}")
+        marks = ", ".join("?" * len(columns))
+        run.executemany(
+            f"INSERT INTO {name} ({names}) VALUES ({marks})",
+            zip(*columns.values(), strict=True),
+        )
+
+    def _note_written(self, db: Connection, entity: str, returning: str) -> None:
+        run = _cursor(db)
+        written = run.execute(returning).fetchall()
+        run.executemany(
+            f"INSERT INTO outbox (tenant_id, entity, id) VALUES (?, '{entity}', ?)", written
+        )
+
+    def _newest_sql(self, *, settled: bool) -> str:
+        # One writer at a time: what is visible is settled.
+        return "SELECT 0, seq FROM outbox ORDER BY seq DESC LIMIT 1"
+
+    def _changes_sql(self) -> str:
+        return (
+            "SELECT 0, seq, tenant_id, entity, id FROM outbox WHERE seq > :seq"
+            " ORDER BY seq LIMIT :limit"
+        )
+
+    def _columns(self, sql: str, tenant_id: str, schema: pa.Schema) -> pa.Table:
+        batches = []
+        with self._reading() as db:
+            run = _cursor(db)
+            run.execute(sql, {"tenant_id": tenant_id})
+            while rows := run.fetchmany(CHUNK):
+                batches.append(_batch(rows, schema))
+        return pa.Table.from_batches(batches, schema)
+
+    def backup(self, path: Path) -> None:
+        """See `indexes.store.Store.backup`."""
+        if path.exists():
+            raise ConflictError(f"{path} is there already", code="file-exists")
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            with _guard(path), closing(sqlite3.connect(partial)) as copy:
+                with closing(sqlite3.connect(self._path)) as source:
+                    source.backup(copy)
+                # The copy lives a life of its own: positions of the one mean nothing in the other.
+                copy.execute("DELETE FROM secrets WHERE name = ?", (STORE_SECRET,))
+                copy.commit()
+                copy.execute("PRAGMA journal_mode = DELETE")
+            with partial.open("rb") as written:
+                os.fsync(written.fileno())
+            partial.chmod(0o600)
+            partial.replace(path)
+        except OSError as error:
+            raise StoreError(f"can't write {path}: {error.strerror}") from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _engine(path: Path, begin: str) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_S}
+    )
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: sqlite3.Connection, record: Any) -> None:
+        connection.isolation_level = None  # transactions begin as _begin says
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",  # what is acknowledged survives a power cut
+            "foreign_keys = ON",
+            "temp_store = MEMORY",
+            "cache_size = -65536",  # KiB
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later fails at once if another has written
+        # in between, however long it would wait: so writers take the lock at the start.
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _cursor(db: Connection) -> sqlite3.Cursor:
+    """The driver's own cursor, inside the transaction: for thousands of rows."""
+    found: sqlite3.Cursor = db.connection.cursor()
+    return found
+
+
+def _batch(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch:
+    columns = dict(zip(schema.names, map(list, zip(*rows, strict=True)), strict=True))
+    if "lon" in columns:
+        blobs = columns["lon"]
+        some = np.array([blob is not None for blob in blobs])
+        points = points_of_ewkb([blob for blob in blobs if blob is not None])
+        for name, values in zip(("lon", "lat"), points, strict=True):
+            spread = np.zeros(len(blobs))
+            spread[some] = values
+            columns[name] = pa.array(spread, pa.float64(), mask=~some)
+    arrays = [
+        pa.array(columns[field.name], pa.int8()).cast(pa.bool_())
+        if pa.types.is_boolean(field.type)
+        else pa.array(columns[field.name], field.type)
+        for field in schema
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+@contextmanager
+def _guard(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as error:
+        raised = error.orig if isinstance(error, DBAPIError) else error
+        raise _ours(path, raised) from error
+
+
+def _ours(path: Path, error: BaseException | None) -> MitoyenError:
+    said = str(error)
+    if isinstance(error, sqlite3.IntegrityError):
+        if said.startswith(("UNIQUE", "FOREIGN KEY")):
+            return ConflictError(f"what is stored says otherwise ({said})")
+        return InputError(f"the store refuses this record ({said})")
+    return StoreError(f"the store {path} failed: {said}")

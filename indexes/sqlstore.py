@@ -1,0 +1,296 @@
+"""What the two stores share: nearly all. Each adds its connections, bulk load and errors."""
+
+import secrets as random
+from abc import abstractmethod
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import Connection, Engine, Row, Table, select, text
+
+from geo.arrays import LonLatArray
+from geo.errors import InputError
+from indexes import sqlzones
+from indexes.codec import PLACE, Placing, place_columns, record_of_row
+from indexes.entities import ApiKey, GroupPartition, Zone
+from indexes.placement import Placer, Places
+from indexes.rules import require_zone
+from indexes.sqlrecords import Clock, Records, storable
+from indexes.sqltypes import points_of_ewkb
+from indexes.store import LISTING_SCHEMA, MEMBER_SCHEMA, Change, ImportMark, Position
+from indexes.tables import (
+    api_keys,
+    blocks,
+    buildings,
+    imports,
+    listings,
+    secrets,
+    tenants,
+    zones,
+)
+
+__all__ = ["STORE_SECRET", "SqlStore", "utc_now"]
+
+STORE_SECRET = "store"  # tells this store from every other; never copied to another
+CHUNK = 50_000  # rows held as Python objects at a time
+
+# Where each column of LISTING_SCHEMA comes from, if not from the listing's own of that name.
+_JOINED = {
+    "owner_level": "m.level",
+    "owner_building": "h.building_id",
+    "owner_residence": "b.residence_id",
+    "owner_group": "b.group_id",
+    "endorsers": "coalesce(e.households, 0)",
+}
+_INSTANTS = ("valid_from", "valid_to", "starts_at", "ends_at")
+
+# Of the people who endorse a listing, the households that count: verified, and not the owner's.
+_ENDORSERS = """
+    SELECT e.listing_id, count(DISTINCT m.household_id) AS households
+    FROM endorsements e
+    JOIN members m ON m.tenant_id = e.tenant_id AND m.id = e.member_id
+    JOIN listings l ON l.tenant_id = e.tenant_id AND l.id = e.listing_id
+    LEFT JOIN members o ON o.tenant_id = l.tenant_id AND o.id = l.owner_id
+    WHERE e.tenant_id = :tenant_id AND m.level >= 2
+      AND (o.household_id IS NULL OR o.household_id <> m.household_id)
+    GROUP BY e.listing_id"""
+
+_HOME = """
+    LEFT JOIN households h ON h.tenant_id = m.tenant_id AND h.id = m.household_id
+    LEFT JOIN buildings b ON b.tenant_id = h.tenant_id AND b.id = h.building_id"""
+
+_MEMBERS = f"""
+    SELECT m.id, m.level, m.household_id, h.building_id, b.residence_id, b.group_id
+    FROM members m {_HOME}
+    WHERE m.tenant_id = :tenant_id ORDER BY m.id"""
+
+
+def utc_now() -> datetime:
+    """The instant it is."""
+    return datetime.now(UTC)
+
+
+class SqlStore(Records):
+    """A `indexes.store.Store` over SQL; what differs by database is left to its subclass."""
+
+    # Bulk reads: a listing's own lon and lat, seconds since 1970, a point as EWKB.
+    _lon: str
+    _lat: str
+    _epoch: str
+    _ewkb: str
+
+    def __init__(self, writer: Engine, reader: Engine, clock: Clock) -> None:
+        super().__init__(writer, reader, clock)
+        self._placers: dict[str, tuple[int, Placer]] = {}
+        self._id = self._identity(self.secret(STORE_SECRET))
+
+    @abstractmethod
+    def _identity(self, secret: bytes) -> str:
+        """Some hexadecimal digits that no other store has."""
+
+    @abstractmethod
+    def _columns(self, sql: str, tenant_id: str, schema: pa.Schema) -> pa.Table:
+        """Run a bulk read of a tenant and give its columns."""
+
+    @abstractmethod
+    def _newest_sql(self, *, settled: bool) -> str:
+        """Select (xid, seq) of the last change that is visible, or also settled.
+
+        Settled is a change before which none can appear any more.
+        """
+
+    @abstractmethod
+    def _changes_sql(self) -> str:
+        """Select settled changes after (:xid, :seq), at most :limit, in order."""
+
+    # Zones and groups.
+
+    def put_zones(self, found: Sequence[Zone]) -> Position:
+        """See `indexes.store.Store.put_zones`."""
+        for zone in found:
+            require_zone(zone)
+        unique = {(zone.tenant_id, zone.code, zone.vintage): zone for zone in found}
+        owners = sorted({zone.tenant_id for zone in found})
+        with self._writing() as db:
+            self._require_tenants(db, owners)
+            if unique:
+                sqlzones.write_zones(db, list(unique.values()))
+            return self._place_again(db, "zones", owners)
+
+    def put_groups(self, partition: GroupPartition) -> Position:
+        """See `indexes.store.Store.put_groups`."""
+        with self._writing() as db:
+            self._require_tenants(db, [partition.tenant_id])
+            sqlzones.write_groups(db, partition, self._clock())
+            return self._place_again(db, "groups", [partition.tenant_id])
+
+    def zones(self, tenant_id: str, vintage: int | None = None) -> list[Zone]:
+        """See `indexes.store.Store.zones`."""
+        with self._reading() as db:
+            if vintage is None:
+                vintage = sqlzones.newest_vintage(db, tenant_id)
+            return [] if vintage is None else sqlzones.read_zones(db, tenant_id, vintage)
+
+    def vintages(self, tenant_id: str) -> list[int]:
+        """See `indexes.store.Store.vintages`."""
+        asked = select(zones.c.vintage).distinct().where(zones.c.tenant_id == tenant_id)
+        with self._reading() as db:
+            return list(db.scalars(asked.order_by(zones.c.vintage)))
+
+    def groups(self, tenant_id: str) -> GroupPartition | None:
+        """See `indexes.store.Store.groups`."""
+        with self._reading() as db:
+            return sqlzones.read_groups(db, tenant_id)
+
+    def _require_tenants(self, db: Connection, owners: Sequence[str]) -> None:
+        known = set(db.scalars(select(tenants.c.id)))
+        for owner in owners:
+            if owner not in known:
+                raise InputError(f"no tenant {ascii(owner)[:80]}", code="unknown-reference")
+
+    def _placing(self, db: Connection) -> Placing:
+        def place(tenant_id: str, lonlat: LonLatArray) -> Places:
+            version = sqlzones.placement_version(db, tenant_id)
+            cached = self._placers.get(tenant_id)
+            if cached is None or cached[0] != version:
+                cached = version, self._placer(db, tenant_id)
+                self._placers[tenant_id] = cached
+            return cached[1].place(lonlat)
+
+        return place
+
+    def _placer(self, db: Connection, tenant_id: str) -> Placer:
+        vintage = sqlzones.newest_vintage(db, tenant_id)
+        newest = [] if vintage is None else sqlzones.read_zones(db, tenant_id, vintage)
+        return Placer(newest, sqlzones.read_groups(db, tenant_id))
+
+    def _place_again(self, db: Connection, entity: str, owners: Sequence[str]) -> Position:
+        """Place all that has a point by the new zones and groups, and note one change each."""
+        for owner in owners:
+            sqlzones.raise_placement(db, owner)
+            # Not the cached one, and not cached: this transaction may yet fail.
+            placer = self._placer(db, owner)
+            for table in (buildings, listings):
+                self._place_table_again(db, table, owner, placer)
+        self._note(db, entity, [(owner, "") for owner in owners])
+        return self._newest(db)
+
+    def _place_table_again(self, db: Connection, table: Table, owner: str, placer: Placer) -> None:
+        name, after = table.name, ""
+        set_names = [column for column in (*PLACE, "group_id") if column in table.c]
+        points = text(
+            f"SELECT id, {self._ewkb} AS point FROM {name} WHERE tenant_id = :owner"
+            f" AND id > :after AND geom IS NOT NULL ORDER BY id LIMIT {CHUNK}"
+        )
+        update = text(
+            f"UPDATE {name} SET {', '.join(f'{c} = p.{c}' for c in set_names)}"
+            f" FROM placed_{name} p WHERE {name}.tenant_id = p.tenant_id AND {name}.id = p.id"
+            f" AND ({', '.join(f'{name}.{c}' for c in set_names)}) {self._differs}"
+            f" ({', '.join(f'p.{c}' for c in set_names)})"
+        )
+        while rows := db.execute(points, {"owner": owner, "after": after}).all():
+            ids, blobs = zip(*rows, strict=True)
+            places = place_columns(placer.place(np.column_stack(points_of_ewkb(blobs))))
+            columns = {"tenant_id": [owner] * len(ids), "id": ids}
+            columns |= {column: places[column] for column in set_names}
+            self._stage(db, f"placed_{name}", table, columns)
+            db.execute(update)
+            after = ids[-1]
+
+    # Whole tables.
+
+    def listing_table(self, tenant_id: str) -> pa.Table:
+        """See `indexes.store.Store.listing_table`."""
+        own = {name: self._epoch.format(f"l.{name}") for name in _INSTANTS}
+        own["published_at"] = self._epoch.format("coalesce(l.published_at, l.first_written_at)")
+        own |= {"lon": self._lon, "lat": self._lat}
+        wanted = ((_JOINED | own).get(name, f"l.{name}") for name in LISTING_SCHEMA.names)
+        sql = f"""
+            SELECT {", ".join(wanted)}
+            FROM listings l
+            LEFT JOIN members m ON m.tenant_id = l.tenant_id AND m.id = l.owner_id {_HOME}
+            LEFT JOIN ({_ENDORSERS}) e ON e.listing_id = l.id
+            WHERE l.tenant_id = :tenant_id ORDER BY l.id"""
+        return self._columns(sql, tenant_id, LISTING_SCHEMA)
+
+    def member_table(self, tenant_id: str) -> pa.Table:
+        """See `indexes.store.Store.member_table`."""
+        return self._columns(_MEMBERS, tenant_id, MEMBER_SCHEMA)
+
+    def blocks(self, tenant_id: str) -> list[tuple[str, str]]:
+        """See `indexes.store.Store.blocks`."""
+        asked = select(blocks.c.member_id, blocks.c.other_id)
+        with self._reading() as db:
+            rows = db.execute(asked.where(blocks.c.tenant_id == tenant_id)).all()
+        return sorted({(min(pair), max(pair)) for pair in rows})
+
+    def tenants(self) -> list[str]:
+        """See `indexes.store.Store.tenants`."""
+        with self._reading() as db:
+            return list(db.scalars(select(tenants.c.id).order_by(tenants.c.id)))
+
+    def find_key(self, secret_sha256: str) -> ApiKey | None:
+        """See `indexes.store.Store.find_key`."""
+        if not storable(secret_sha256):
+            return None
+        asked = select(api_keys).where(api_keys.c.secret_sha256 == secret_sha256)
+        with self._reading() as db:
+            row = db.execute(asked).mappings().first()
+        return None if row is None else record_of_row(ApiKey, row)
+
+    # The feed.
+
+    def position(self) -> Position:
+        """See `indexes.store.Store.position`."""
+        with self._reading() as db:
+            return self._position(db.execute(text(self._newest_sql(settled=True))).first())
+
+    def _newest(self, db: Connection) -> Position:
+        return self._position(db.execute(text(self._newest_sql(settled=False))).first())
+
+    def _position(self, row: Row[Any] | None) -> Position:
+        xid, seq = row or (0, 0)
+        return Position(self._id, int(xid), seq)
+
+    def changes(self, after: Position, limit: int = 10_000) -> list[Change]:
+        """See `indexes.store.Store.changes`."""
+        if after.store != self._id:
+            raise InputError("this position is another store's", code="invalid-position")
+        values = {"xid": str(after.xid), "seq": after.seq, "limit": limit}
+        with self._reading() as db:
+            rows = db.execute(text(self._changes_sql()), values).all()
+        return [
+            Change(Position(self._id, int(xid), seq), tenant_id, entity, id)
+            for xid, seq, tenant_id, entity, id in rows
+        ]
+
+    # The store's own.
+
+    def import_mark(self, tenant_id: str, source: str) -> ImportMark | None:
+        """See `indexes.store.Store.import_mark`."""
+        if not storable(tenant_id, source):
+            return None
+        mine = (imports.c.tenant_id == tenant_id, imports.c.source == source)
+        with self._reading() as db:
+            row = db.execute(select(imports).where(*mine)).mappings().first()
+        return None if row is None else ImportMark(**row)
+
+    def secret(self, name: str) -> bytes:
+        """See `indexes.store.Store.secret`."""
+        asked = select(secrets.c.value).where(secrets.c.name == name)
+        with self._reading() as db:
+            found = db.scalar(asked)
+        if found is None:
+            # Two processes may both find none: the first to write decides.
+            made = "INSERT INTO secrets (name, value) VALUES (:name, :value) ON CONFLICT DO NOTHING"
+            with self._writing() as db:
+                db.execute(text(made), {"name": name, "value": random.token_bytes(32)})
+                found = db.scalar(asked)
+        return bytes(found)
+
+    def close(self) -> None:
+        """See `indexes.store.Store.close`."""
+        self._writer.dispose()
+        self._reader.dispose()

@@ -1,0 +1,399 @@
+"""The tables, once, for both stores: SQLAlchemy Core with GeoAlchemy2's geometry.
+
+The migrations build what stands here; a test compares the two. Every table of a tenant's
+things begins its key and its indexes with ``tenant_id``.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
+
+from indexes.entities import Audience, Kind
+from indexes.sqltypes import Geom, Id, Instant, Xid, current_xid, point_checks
+
+__all__ = [
+    "api_keys",
+    "blocks",
+    "buildings",
+    "endorsements",
+    "group_cells",
+    "groups",
+    "households",
+    "imports",
+    "listings",
+    "members",
+    "metadata",
+    "outbox",
+    "partitions",
+    "placements",
+    "residences",
+    "secrets",
+    "tenants",
+    "zone_figures",
+    "zones",
+]
+
+metadata = MetaData()
+
+
+def _required(name: str, kind: Any = Text, **kw: Any) -> Column[Any]:
+    return Column(name, kind, nullable=False, **kw)
+
+
+def _key(*names: str) -> list[Column[Any]]:
+    return [Column(name, Id, primary_key=True) for name in names]
+
+
+def _check(table: str, **rules: str) -> list[CheckConstraint]:
+    return [CheckConstraint(rule, f"ck_{table}_{name}") for name, rule in rules.items()]
+
+
+def _sizes(table: str, **limits: int) -> list[CheckConstraint]:
+    return _check(table, **{name: f"length({name}) <= {top}" for name, top in limits.items()})
+
+
+def _refers(
+    table: str, columns: str, target: str, *, to: str = "tenant_id id", cascade: bool = False
+) -> ForeignKeyConstraint:
+    names = columns.split()
+    return ForeignKeyConstraint(
+        names,
+        [f"{target}.{name}" for name in to.split()],
+        name=f"fk_{table}_{names[-1]}",
+        ondelete="CASCADE" if cascade else None,
+    )
+
+
+def _of_tenant(table: str, *, cascade: bool = False) -> ForeignKeyConstraint:
+    return _refers(table, "tenant_id", "tenants", to="tenant_id", cascade=cascade)
+
+
+def _entities(name: str, *items: Any) -> Table:
+    """A table of records known by (tenant_id, id)."""
+    return Table(
+        name,
+        metadata,
+        *_key("tenant_id", "id"),
+        *items,
+        *_check(name, id="length(id) BETWEEN 1 AND 200"),
+    )
+
+
+def _place() -> list[Column[Any]]:
+    """What the point of a building or a public listing implies (`indexes.placement`)."""
+    return [
+        Column("cell", BigInteger),
+        Column("cell5", BigInteger),
+        Column("zone", Id),
+        Column("vintage", Integer),
+        _required("zone_nearest", Boolean, server_default=false()),
+    ]
+
+
+def _one_of(column: str, values: type[Kind] | type[Audience]) -> str:
+    return f"{column} IN ({', '.join(repr(value.value) for value in values)})"
+
+
+tenants = _entities(
+    "tenants",
+    _required("name"),
+    _required("timezone"),
+    _required("lang"),
+    UniqueConstraint("tenant_id", name="uq_tenants_tenant_id"),
+    *_check("tenants", own="tenant_id = id"),
+    *_sizes("tenants", name=300, timezone=64, lang=16),
+)
+
+residences = _entities(
+    "residences", _required("name"), _of_tenant("residences"), *_sizes("residences", name=300)
+)
+
+buildings = _entities(
+    "buildings",
+    _required("geom", Geom()),
+    _required("address"),
+    Column("dwellings", Integer),
+    Column("residence_id", Id),
+    *_place(),
+    Column("group_id", Id),
+    _of_tenant("buildings"),
+    _refers("buildings", "tenant_id residence_id", "residences"),
+    *point_checks("buildings"),
+    *_check("buildings", dwellings="dwellings BETWEEN 0 AND 100000"),
+    *_sizes("buildings", address=500),
+    Index("ix_buildings_residence", "tenant_id", "residence_id"),
+    Index("ix_buildings_zone", "tenant_id", "zone", "id"),
+)
+
+households = _entities(
+    "households",
+    _required("building_id", Id),
+    _of_tenant("households"),
+    _refers("households", "tenant_id building_id", "buildings"),
+    Index("ix_households_building", "tenant_id", "building_id"),
+)
+
+members = _entities(
+    "members",
+    _required("household_id", Id),
+    _required("level", Integer),
+    _required("name"),
+    _required("lang"),
+    _of_tenant("members"),
+    _refers("members", "tenant_id household_id", "households"),
+    *_check("members", level="level BETWEEN 0 AND 4"),
+    *_sizes("members", name=300, lang=16),
+    Index("ix_members_household", "tenant_id", "household_id"),
+)
+
+# Owners are few beside public things, so that a partial index is small and cheap to keep.
+_owned = text("owner_id IS NOT NULL")
+_addressed = text("audience_id IS NOT NULL")
+
+listings = _entities(
+    "listings",
+    _required("kind"),
+    _required("title"),
+    _required("personal", Boolean),
+    Column("owner_id", Id),
+    Column("geom", Geom()),
+    _required("address"),
+    _required("text"),
+    _required("category"),
+    _required("lang"),
+    _required("url"),
+    _required("audience"),
+    Column("audience_id", Id),
+    Column("reach_m", Integer),
+    Column("valid_from", Instant),
+    Column("valid_to", Instant),
+    Column("starts_at", Instant),
+    Column("ends_at", Instant),
+    Column("published_at", Instant),
+    Column("opening_hours", Text),
+    Column("hours_text", Text),
+    Column("quota", Integer),
+    _required("quota_used", Integer),
+    *_place(),
+    _required("first_written_at", Instant),
+    _of_tenant("listings"),
+    _refers("listings", "tenant_id owner_id", "members"),
+    *point_checks("listings"),
+    *_check(
+        "listings",
+        kind=_one_of("kind", Kind),
+        audience=_one_of("audience", Audience),
+        owner="geom IS NOT NULL OR owner_id IS NOT NULL",
+        personal="personal = (geom IS NULL)",
+        reach="reach_m BETWEEN 1 AND 100000",
+        validity="valid_from < valid_to",
+        event="kind <> 'event' OR starts_at IS NOT NULL",
+        duration="ends_at >= starts_at",
+        quota="quota >= 0 AND quota_used >= 0",
+    ),
+    *_sizes(
+        "listings",
+        title=300,
+        address=500,
+        text=20_000,
+        category=200,
+        lang=16,
+        url=2_000,
+        opening_hours=1_000,
+        hours_text=2_000,
+    ),
+    Index(
+        "ix_listings_owner",
+        "tenant_id",
+        "owner_id",
+        sqlite_where=_owned,
+        postgresql_where=_owned,
+    ),
+    Index(
+        "ix_listings_audience",
+        "tenant_id",
+        "audience_id",
+        sqlite_where=_addressed,
+        postgresql_where=_addressed,
+    ),
+    Index("ix_listings_zone", "tenant_id", "zone", "id"),
+    Index("ix_listings_cell", "tenant_id", "cell", "id"),
+)
+
+endorsements = _entities(
+    "endorsements",
+    _required("member_id", Id),
+    _required("listing_id", Id),
+    _required("category"),
+    Column("created_at", Instant),
+    _required("first_written_at", Instant),
+    _of_tenant("endorsements"),
+    _refers("endorsements", "tenant_id member_id", "members", cascade=True),
+    _refers("endorsements", "tenant_id listing_id", "listings", cascade=True),
+    UniqueConstraint("tenant_id", "member_id", "listing_id", name="uq_endorsements_once"),
+    *_sizes("endorsements", category=200),
+    Index("ix_endorsements_listing", "tenant_id", "listing_id"),
+)
+
+blocks = _entities(
+    "blocks",
+    _required("member_id", Id),
+    _required("other_id", Id),
+    _of_tenant("blocks"),
+    _refers("blocks", "tenant_id member_id", "members", cascade=True),
+    _refers("blocks", "tenant_id other_id", "members", cascade=True),
+    *_check("blocks", two="member_id <> other_id"),
+    Index("ix_blocks_member", "tenant_id", "member_id"),
+    Index("ix_blocks_other", "tenant_id", "other_id"),
+)
+
+api_keys = _entities(
+    "api_keys",
+    _required("name"),
+    _required("scopes"),  # space-separated and sorted, as OAuth writes them
+    _required("secret_sha256"),
+    Column("created_at", Instant),
+    _required("first_written_at", Instant),
+    _of_tenant("api_keys", cascade=True),
+    UniqueConstraint("secret_sha256", name="uq_api_keys_secret"),
+    *_check("api_keys", secret="length(secret_sha256) = 64"),
+    *_sizes("api_keys", name=300),
+)
+
+zones = Table(
+    "zones",
+    metadata,
+    *_key("tenant_id", "code"),
+    Column("vintage", Integer, primary_key=True, autoincrement=False),
+    _required("name"),
+    _required("type"),
+    _required("commune_code", Id),
+    _required("commune_name"),
+    _required("geom", Geom("GEOMETRY")),
+    Column("census_year", Integer),
+    Column("geography_year", Integer),
+    _of_tenant("zones", cascade=True),
+    *_check("zones", vintage="vintage BETWEEN 1900 AND 2999"),
+    *_sizes("zones", code=20, name=300, type=20, commune_code=20, commune_name=300),
+)
+
+zone_figures = Table(
+    "zone_figures",
+    metadata,
+    *_key("tenant_id", "code"),
+    Column("vintage", Integer, primary_key=True, autoincrement=False),
+    Column("name", Id, primary_key=True),
+    _required("value", Double),
+    _refers(
+        "zone_figures",
+        "tenant_id code vintage",
+        "zones",
+        to="tenant_id code vintage",
+        cascade=True,
+    ),
+)
+
+# One row a tenant, raised whenever its zones or groups change. Writers share-lock it, so that
+# nothing is placed by old zones after the new ones have placed everything again.
+placements = Table(
+    "placements",
+    metadata,
+    *_key("tenant_id"),
+    _required("version", BigInteger),
+    _of_tenant("placements", cascade=True),
+)
+
+partitions = Table(
+    "partitions",
+    metadata,
+    *_key("tenant_id"),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    _required("created_at", Instant),
+    _of_tenant("partitions", cascade=True),
+    *_check("partitions", version="version >= 1"),
+)
+
+groups = Table(
+    "groups",
+    metadata,
+    *_key("tenant_id"),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    *_key("id"),
+    _required("geom", Geom()),
+    _required("dwellings", Integer),
+    _required("locatable", Boolean),
+    _required("zones"),  # codes, space-separated, in the order given
+    Column("commune_code", Id),
+    _required("commune_name"),
+    _refers("groups", "tenant_id version", "partitions", to="tenant_id version", cascade=True),
+    *point_checks("groups"),
+    *_check("groups", dwellings="dwellings >= 0"),
+)
+
+group_cells = Table(
+    "group_cells",
+    metadata,
+    *_key("tenant_id"),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("cell", BigInteger, primary_key=True, autoincrement=False),
+    _required("group_id", Id),
+    _refers(
+        "group_cells",
+        "tenant_id version group_id",
+        "groups",
+        to="tenant_id version id",
+        cascade=True,
+    ),
+    Index("ix_group_cells_group", "tenant_id", "version", "group_id"),
+)
+
+imports = Table(
+    "imports",
+    metadata,
+    *_key("tenant_id", "source"),
+    _required("rows_done", BigInteger),
+    _required("finished", Boolean),
+    _of_tenant("imports", cascade=True),
+    *_check("imports", rows_done="rows_done >= 0", source="length(source) BETWEEN 1 AND 500"),
+)
+
+# The store's own, not a tenant's: its identity, and the key that signs cursors.
+secrets = Table("secrets", metadata, *_key("name"), _required("value", LargeBinary))
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column(
+        "seq",
+        BigInteger().with_variant(Integer, "sqlite"),
+        primary_key=True,
+        autoincrement=True,
+    ),
+    _required("xid", Xid, server_default=current_xid()),
+    _required("tenant_id", Id),
+    _required("entity"),
+    _required("id", Id),
+    # On SQLite `seq` is the order of commits already.
+    Index("ix_outbox_order", "xid", "seq").ddl_if(dialect="postgresql"),
+    sqlite_autoincrement=True,
+)
+
+# The point of a listing is searched in SQL by planners and tests; never on the hot path.
+Index("ix_listings_geom", listings.c.geom, postgresql_using="gist").ddl_if(dialect="postgresql")
+Index("ix_zones_geom", zones.c.geom, postgresql_using="gist").ddl_if(dialect="postgresql")
