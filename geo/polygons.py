@@ -18,18 +18,14 @@ from geo.distance import EARTH_RADIUS_M, distance_m
 
 __all__ = [
     "NONE",
-    "UNSURE",
     "PolygonIndex",
     "build_index",
     "covering_polygons",
-    "edge_distances_m",
     "nearest_polygons",
+    "polygon_distances_m",
 ]
 
-NONE, UNSURE = -1, -2
-# A sign of a 2 by 2 determinant of differences is certain above this share of its terms:
-# J. R. Shewchuk, "Adaptive Precision Floating-Point Arithmetic", 1997, bound A, rounded up.
-CERTAIN = 4e-16
+NONE = -1
 
 
 class PolygonIndex(NamedTuple):
@@ -183,27 +179,29 @@ def _tiles_of(bounds: FloatArray, columns: int) -> IntArray:
 
 
 @njit(cache=True)
-def _covers(lon: float, lat: float, z: int, index: PolygonIndex) -> int:
-    """1 covered, 0 not, UNSURE on a border or too near one for float64."""
-    bounds = index.bounds[z]
-    if not (bounds[0] <= lon <= bounds[2] and bounds[1] <= lat <= bounds[3]):
-        return 0
+def _covers(lon: float, lat: float, z: int, index: PolygonIndex) -> bool:
+    """Whether a polygon covers a point, border included, by a ray to the east.
+
+    The side of an edge is the sign of one determinant, computed in PostGIS's own order: the
+    same rounding gives the same answer, even for points that float64 can't tell from a border.
+    """
+    west, south, east, north = index.bounds[z]
+    if not (west <= lon <= east and south <= lat <= north):
+        return False
     slabs = index.first_slab[z + 1] - index.first_slab[z]
-    slab = index.first_slab[z] + _slab(lat, bounds[1], index.slabs_per_degree[z], slabs)
-    odd = 0
+    slab = index.first_slab[z] + _slab(lat, south, index.slabs_per_degree[z], slabs)
+    odd = False
     for e in range(index.first_in_slab[slab], index.first_in_slab[slab + 1]):
         lon1, lat1, lon2, lat2 = index.slab_edges[e]
-        if lat1 == lat and (
-            lon1 == lon or (lat2 == lat and min(lon1, lon2) <= lon <= max(lon1, lon2))
+        side = (lon2 - lon1) * (lat - lat1) - (lon - lon1) * (lat2 - lat1)
+        if (
+            side == 0.0
+            and min(lon1, lon2) <= lon <= max(lon1, lon2)
+            and min(lat1, lat2) <= lat <= max(lat1, lat2)
         ):
-            return 1
-        if (lat1 > lat) == (lat2 > lat) or max(lon1, lon2) < lon:
-            continue
-        left, right = (lon1 - lon) * (lat2 - lat), (lon2 - lon) * (lat1 - lat)
-        if abs(left - right) <= CERTAIN * (abs(left) + abs(right)):
-            return UNSURE
-        # The ray goes east: the edge lies there if it passes on the point's left upwards.
-        odd ^= (left > right) == (lat2 > lat1)
+            return True
+        if (lat1 <= lat < lat2 and side > 0.0) or (lat2 <= lat < lat1 and side < 0.0):
+            odd = not odd
     return odd
 
 
@@ -231,15 +229,13 @@ def covering_polygons(points: LonLatArray, index: PolygonIndex) -> IntArray:
     Returns
     -------
     ndarray of int64, shape (n,)
-        Position of the polygon, `NONE`, or `UNSURE`: on a border, or nearer to one than
-        float64 can tell; such a point wants exact arithmetic.
+        Position of the polygon, or `NONE`.
     """
     found = np.full(len(points), NONE, dtype=np.int64)
     for i in range(len(points)):
         for z in _candidates(points[i, 0], points[i, 1], index):
-            covered = _covers(points[i, 0], points[i, 1], z, index)
-            if covered:
-                found[i] = z if covered == 1 else UNSURE
+            if _covers(points[i, 0], points[i, 1], z, index):
+                found[i] = z
                 break
     return found
 
@@ -304,23 +300,27 @@ def _edge_distance_m(lon: float, lat: float, edge: FloatArray) -> float:
 
 
 @njit(cache=True, nogil=True)
-def edge_distances_m(points: LonLatArray, edges: FloatArray) -> FloatArray:
-    """Great-circle distances from points to the nearest of some edges.
+def polygon_distances_m(points: LonLatArray, z: int, index: PolygonIndex) -> FloatArray:
+    """Great-circle distances from points to one polygon.
 
     Parameters
     ----------
     points : ndarray of float64, shape (n, 2)
         Degrees, EPSG:4326.
-    edges : ndarray of float64, shape (m, 4)
-        Ends of straight edges: lon, lat, lon, lat in degrees.
+    z : int
+        Position of the polygon.
+    index : PolygonIndex
 
     Returns
     -------
     ndarray of float64, shape (n,)
-        Metres; infinite if there is no edge.
+        Metres; 0 inside and on the border.
     """
-    found = np.full(len(points), np.inf)
+    found = np.zeros(len(points))
     for i in range(len(points)):
-        for j in range(len(edges)):
-            found[i] = min(found[i], _edge_distance_m(points[i, 0], points[i, 1], edges[j]))
+        if not _covers(points[i, 0], points[i, 1], z, index):
+            found[i] = np.inf
+            for e in range(index.first_edge[z], index.first_edge[z + 1]):
+                away = _edge_distance_m(points[i, 0], points[i, 1], index.edges[e])
+                found[i] = min(found[i], away)
     return found

@@ -18,11 +18,10 @@ from geo.cells import polygon_to_cells
 from geo.errors import CoordinateError, InputError, NotFoundError
 from geo.polygons import (
     NONE,
-    UNSURE,
     build_index,
     covering_polygons,
-    edge_distances_m,
     nearest_polygons,
+    polygon_distances_m,
 )
 
 __all__ = ["NEAREST_ZONE_M", "Located", "ZoneMap"]
@@ -89,8 +88,6 @@ class ZoneMap:
         if not shapely.is_valid(self._geometries).all():
             bad = int(np.flatnonzero(~shapely.is_valid(self._geometries))[0])
             raise CoordinateError(f"the outline of zone {self.codes[bad]} crosses itself")
-        shapely.prepare(self._geometries)
-        self._tree = shapely.STRtree(self._geometries)
         self._polygons = build_index(self._geometries, NEAREST_ZONE_M)
 
     def __len__(self) -> int:
@@ -125,12 +122,6 @@ class ZoneMap:
         """
         points = np.ascontiguousarray(lonlat, dtype=np.float64).reshape(-1, 2)
         index = covering_polygons(points, self._polygons)
-        unsure = np.flatnonzero(index == UNSURE)
-        if unsure.size:  # on a border, or within rounding of one: GEOS computes exactly
-            first = np.full(unsure.size, len(self), dtype=np.int64)
-            rows, zones = self._tree.query(shapely.points(points[unsure]), predicate="intersects")
-            np.minimum.at(first, rows, zones)
-            index[unsure] = np.where(first < len(self), first, NONE)
         nearest = index == NONE
         index[nearest] = nearest_polygons(points[nearest], self._polygons)
         return Located(index, nearest & (index != NONE))
@@ -180,9 +171,5 @@ class ZoneMap:
             If there is no such zone.
         """
         zone = self.index_of(code)
-        points = np.asarray(lonlat, dtype=np.float64).reshape(-1, 2)
-        first, end = self._polygons.first_edge[zone : zone + 2]
-        outside = ~shapely.intersects_xy(self._geometries[zone], points[:, 0], points[:, 1])
-        found = np.zeros(len(points))
-        found[outside] = edge_distances_m(points[outside], self._polygons.edges[first:end])
-        return found
+        points = np.ascontiguousarray(lonlat, dtype=np.float64).reshape(-1, 2)
+        return polygon_distances_m(points, zone, self._polygons)

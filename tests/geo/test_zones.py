@@ -187,7 +187,7 @@ def test_distance_equals_points_strewn_along_the_border(point, corners):
         assert found == 0.0
     else:
         # The oracle's points are 0.2 m apart: it is never nearer, and hardly farther.
-        assert found <= away_m(polygon, point) + 1e-6
+        assert found <= away_m(polygon, point) + 1e-4
         assert found == pytest.approx(away_m(polygon, point), abs=0.12)
 
 
