@@ -169,7 +169,7 @@ def _environment(binaries: Path) -> dict[str, str]:
     if binaries.is_relative_to(UNPACKED):
         libraries = next((UNPACKED / "usr/lib").glob("*-linux-gnu*"))
         environment["LD_LIBRARY_PATH"] = ":".join(
-            str(libraries / sub) for sub in ("", "blas", "lapack", "pulseaudio")
+            str(libraries / sub) for sub in ("", "blas", "lapack")
         )
         environment["PROJ_LIB"] = environment["PROJ_DATA"] = str(UNPACKED / "usr/share/proj")
     return environment
