@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from geo.errors import ConflictError, InputError, MitoyenError, StoreError
+from indexes.entities import Entity
 from indexes.migrations import migrate
-from indexes.sqlrecords import Clock
+from indexes.sqlrecords import Clock, upsert_sql
 from indexes.sqlstore import CHUNK, STORE_SECRET, SqlStore, utc_now
 from indexes.sqltypes import points_of_ewkb
 
 __all__ = ["SqliteStore"]
 
+_KEY = itemgetter(0, 1)  # (tenant_id, id)
 BUSY_S = 30.0  # how long a writer waits for another process's
 
 
@@ -108,12 +111,16 @@ class SqliteStore(SqlStore):
             zip(*columns.values(), strict=True),
         )
 
-    def _note_written(self, db: Connection, entity: str, returning: str) -> None:
-        run = _cursor(db)
-        written = run.execute(returning).fetchall()
-        run.executemany(
-            f"INSERT INTO outbox (tenant_id, entity, id) VALUES (?, '{entity}', ?)", written
-        )
+    def _upsert(
+        self, db: Connection, of: type[Entity], columns: Mapping[str, Sequence[Any]]
+    ) -> None:
+        marks = ", ".join("?" * len(columns))
+        sql = upsert_sql(of, list(columns), f"VALUES ({marks})", self._differs)
+        # In the order of the key, so that neighbours in the tree are written together.
+        _cursor(db).executemany(sql, sorted(zip(*columns.values(), strict=True), key=_KEY))
+
+    def _place_quietly(self, db: Connection) -> None:
+        pass  # the triggers look at the columns that a record states
 
     def _newest_sql(self, *, settled: bool) -> str:
         # One writer at a time: what is visible is settled.

@@ -8,16 +8,16 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, text
+from sqlalchemy import Connection, Engine, Table, delete, func, select, text
 
 from geo.errors import ConflictError, InputError, NotFoundError
+from indexes import sqlzones
 from indexes.codec import KEPT, TABLES, Placing, record_of_row, row_columns
 from indexes.entities import Audience, Building, Entity, Listing, Residence, Tenant
 from indexes.rules import Columns, columns_of, require
 from indexes.store import ImportMark, Position
-from indexes.tables import outbox
 
-__all__ = ["Clock", "Records", "storable"]
+__all__ = ["Clock", "Records", "storable", "upsert_sql"]
 
 E = TypeVar("E", bound=Entity)
 Clock = Callable[[], datetime]
@@ -42,9 +42,6 @@ class Records(ABC):
         Gives the instant of a write.
     """
 
-    # How the database says that two rows differ, a NULL being equal to a NULL.
-    _differs: str
-
     def __init__(self, writer: Engine, reader: Engine, clock: Clock) -> None:
         self._writer, self._reader, self._clock = writer, reader, clock
 
@@ -63,8 +60,10 @@ class Records(ABC):
         """Fill a temporary table, its columns typed like ``table``'s, until the commit."""
 
     @abstractmethod
-    def _note_written(self, db: Connection, entity: str, returning: str) -> None:
-        """Run a statement that returns (tenant_id, id) of what it writes, and note those."""
+    def _upsert(
+        self, db: Connection, of: type[Entity], columns: Mapping[str, Sequence[Any]]
+    ) -> None:
+        """Insert or replace rows, by `upsert_sql`."""
 
     @abstractmethod
     def _placing(self, db: Connection) -> Placing:
@@ -84,12 +83,6 @@ class Records(ABC):
         with self._guard(), self._reader.begin() as db:
             yield db
 
-    def _note(self, db: Connection, entity: str, changed: Iterable[Sequence[Any]]) -> None:
-        """Write changes of (tenant, id) into the outbox."""
-        rows = [{"tenant_id": t, "entity": entity, "id": id} for t, id in changed]
-        if rows:
-            db.execute(insert(outbox), rows)
-
     def put_all(self, entities: Iterable[Entity], mark: ImportMark | None = None) -> Position:
         """See `indexes.store.Store.put_all`."""
         now = self._clock()
@@ -101,6 +94,8 @@ class Records(ABC):
                 self._require_references(db, of, columns)
                 rows = row_columns(of, columns, self._instants, now, self._placing(db))
                 self._upsert(db, of, rows)
+                if of is Tenant:
+                    sqlzones.add_placements(db)
             if mark is not None:
                 self._write_mark(db, mark)
             return self._newest(db)
@@ -108,34 +103,6 @@ class Records(ABC):
     def put(self, entity: Entity) -> Position:
         """See `indexes.store.Store.put`."""
         return self.put_all([entity])
-
-    def _upsert(self, db: Connection, of: type[Entity], rows: Mapping[str, Sequence[Any]]) -> None:
-        """Insert or replace; a record that is there already, just so, is left alone."""
-        name = TABLES[of].name
-        self._stage(db, f"staged_{name}", TABLES[of], rows)
-        new = {c: f"excluded.{c}" for c in rows if c not in ("tenant_id", "id")}
-        if of in KEPT:
-            del new["first_written_at"]
-            new[KEPT[of]] = f"coalesce(excluded.{KEPT[of]}, {name}.{KEPT[of]})"
-        names = ", ".join(rows)
-        self._note_written(
-            db,
-            name,
-            f"INSERT INTO {name} ({names}) SELECT {names} FROM staged_{name} WHERE true"
-            # Sorted, so that two writers of the same records lock them in the same order.
-            f" ORDER BY tenant_id, id ON CONFLICT (tenant_id, id) DO UPDATE SET "
-            + ", ".join(f"{column} = {value}" for column, value in new.items())
-            + f" WHERE ({', '.join(f'{name}.{column}' for column in new)})"
-            f" {self._differs} ({', '.join(new.values())})"
-            f" RETURNING {name}.tenant_id, {name}.id",
-        )
-        if of is Tenant:
-            db.execute(
-                text(
-                    "INSERT INTO placements (tenant_id, version)"
-                    " SELECT tenant_id, 0 FROM staged_tenants WHERE true ON CONFLICT DO NOTHING"
-                )
-            )
 
     def _require_references(self, db: Connection, of: type[Entity], columns: Columns) -> None:
         """Raise `InputError` for the first record that refers to something unknown."""
@@ -182,7 +149,7 @@ class Records(ABC):
         """See `indexes.store.Store.get`."""
         found = self.page(of, tenant_id, where={"id": id}, limit=1)
         if not found:
-            raise _not_found(of, id)
+            raise NotFoundError(f"no {of.__name__.lower()} {ascii(id)[:80]}")
         return found[0]
 
     def page(
@@ -227,39 +194,19 @@ class Records(ABC):
 
     def delete(self, of: type[Entity], tenant_id: str, id: str) -> Position:
         """See `indexes.store.Store.delete`."""
+        table, what = TABLES[of], f"{of.__name__.lower()} {ascii(id)[:80]}"
         if not storable(tenant_id, id):
-            raise _not_found(of, id)
-        table = TABLES[of]
+            raise NotFoundError(f"no {what}")
         with self._writing() as db:
-            for other, column, cascade in _referring(table):
-                here = (other.c.tenant_id == tenant_id, other.c[column] == id)
-                if cascade:
-                    gone = delete(other).where(*here).returning(other.c.tenant_id, other.c.id)
-                    self._note(db, other.name, db.execute(gone).all())
-                elif db.execute(select(other.c.id).where(*here).limit(1)).first():
-                    self._raise_referred_to(of, id, other)
-            for audience, target in _ADDRESSED.items():
-                if target is of:
-                    addressed = TABLES[Listing].c
-                    asked = select(addressed.id).where(
-                        addressed.tenant_id == tenant_id,
-                        addressed.audience_id == id,
-                        addressed.audience == audience.value,
-                    )
-                    if db.execute(asked.limit(1)).first():
-                        self._raise_referred_to(of, id, TABLES[Listing])
-            row = (table.c.tenant_id == tenant_id, table.c.id == id)
-            gone = delete(table).where(*row).returning(table.c.tenant_id, table.c.id)
-            deleted = db.execute(gone).all()
-            if not deleted:
-                raise _not_found(of, id)
-            self._note(db, table.name, deleted)
+            for users, *refers in _users_of(of, id):
+                used = select(users.c.id).where(users.c.tenant_id == tenant_id, *refers)
+                if db.execute(used.limit(1)).first():
+                    raise ConflictError(f"{what} still has {users.name}", code="still-referred-to")
+            # What hangs on it alone goes with it: its foreign key says so.
+            one = delete(table).where(table.c.tenant_id == tenant_id, table.c.id == id)
+            if not db.execute(one).rowcount:
+                raise NotFoundError(f"no {what}")
             return self._newest(db)
-
-    @staticmethod
-    def _raise_referred_to(of: type[Entity], id: str, other: Table) -> None:
-        what = f"{of.__name__.lower()} {ascii(id)[:80]}"
-        raise ConflictError(f"{what} still has {other.name}", code="still-referred-to")
 
     @staticmethod
     def _write_mark(db: Connection, mark: ImportMark) -> None:
@@ -304,15 +251,41 @@ def _references(table: Table) -> list[tuple[str, Table]]:
     )
 
 
-def _referring(table: Table) -> list[tuple[Table, str, bool]]:
-    """Tables of records that name this one's: their column, and whether they go with it."""
-    return [
-        (other, key.column_keys[-1], key.ondelete == "CASCADE")
-        for other in TABLES.values()
-        for key in sorted(other.foreign_key_constraints, key=lambda key: str(key.name))
-        if key.referred_table is table
-    ]
+def _users_of(of: type[Entity], id: str) -> Iterator[tuple[Any, ...]]:
+    """Tables of records that keep one from being deleted, and the conditions on them."""
+    for other in TABLES.values():
+        for key in other.foreign_key_constraints:
+            if key.referred_table is TABLES[of] and key.ondelete is None:
+                yield other, other.c[key.column_keys[-1]] == id
+    for audience, target in _ADDRESSED.items():
+        if target is of:
+            c = TABLES[Listing].c
+            yield TABLES[Listing], c.audience_id == id, c.audience == audience.value
 
 
-def _not_found(of: type[Entity], id: str) -> NotFoundError:
-    return NotFoundError(f"no {of.__name__.lower()} {ascii(id)[:80]}")
+def upsert_sql(of: type[Entity], names: Sequence[str], source: str, differs: str) -> str:
+    """Insert rows or replace those of the same id; what is there already, just so, stays.
+
+    Parameters
+    ----------
+    of : type
+        The class of the records.
+    names : sequence of str
+        Columns that ``source`` gives, among them tenant_id and id.
+    source : str
+        ``VALUES (…)`` or ``SELECT …``.
+    differs : str
+        How the database says that two rows differ, a NULL being equal to a NULL.
+    """
+    table = TABLES[of].name
+    new = {name: f"excluded.{name}" for name in names if name not in ("tenant_id", "id")}
+    if of in KEPT:
+        del new["first_written_at"]
+        new[KEPT[of]] = f"coalesce(excluded.{KEPT[of]}, {table}.{KEPT[of]})"
+    return (
+        f"INSERT INTO {table} ({', '.join(names)}) {source}"
+        " ON CONFLICT (tenant_id, id) DO UPDATE SET "
+        + ", ".join(f"{name} = {value}" for name, value in new.items())
+        + f" WHERE ({', '.join(f'{table}.{name}' for name in new)})"
+        f" {differs} ({', '.join(new.values())})"
+    )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import Connection, Engine, Row, Table, select, text
+from sqlalchemy import Connection, Engine, Row, Table, insert, select, text
 
 from geo.arrays import LonLatArray
 from geo.errors import InputError
@@ -26,6 +26,7 @@ from indexes.tables import (
     buildings,
     imports,
     listings,
+    outbox,
     secrets,
     tenants,
     zones,
@@ -80,6 +81,8 @@ class SqlStore(Records):
     _lat: str
     _epoch: str
     _ewkb: str
+    # How two rows differ, a NULL being equal to a NULL.
+    _differs: str
 
     def __init__(self, writer: Engine, reader: Engine, clock: Clock) -> None:
         super().__init__(writer, reader, clock)
@@ -93,6 +96,10 @@ class SqlStore(Records):
     @abstractmethod
     def _columns(self, sql: str, tenant_id: str, schema: pa.Schema) -> pa.Table:
         """Run a bulk read of a tenant and give its columns."""
+
+    @abstractmethod
+    def _place_quietly(self, db: Connection) -> None:
+        """For the rest of the transaction, placing is no change of a record."""
 
     @abstractmethod
     def _newest_sql(self, *, settled: bool) -> str:
@@ -168,13 +175,14 @@ class SqlStore(Records):
 
     def _place_again(self, db: Connection, entity: str, owners: Sequence[str]) -> Position:
         """Place all that has a point by the new zones and groups, and note one change each."""
+        self._place_quietly(db)
         for owner in owners:
             sqlzones.raise_placement(db, owner)
             # Not the cached one, and not cached: this transaction may yet fail.
             placer = self._placer(db, owner)
             for table in (buildings, listings):
                 self._place_table_again(db, table, owner, placer)
-        self._note(db, entity, [(owner, "") for owner in owners])
+            db.execute(insert(outbox), {"tenant_id": owner, "entity": entity, "id": ""})
         return self._newest(db)
 
     def _place_table_again(self, db: Connection, table: Table, owner: str, placer: Placer) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import shapely
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, func, insert, select, text, update
 
 from geo.errors import ConflictError
 from indexes.codec import group_of_row, zone_of_row
@@ -14,6 +14,7 @@ from indexes.entities import GroupPartition, Zone
 from indexes.tables import group_cells, groups, partitions, placements, zone_figures, zones
 
 __all__ = [
+    "add_placements",
     "newest_vintage",
     "placement_version",
     "raise_placement",
@@ -31,16 +32,20 @@ def placement_version(db: Connection, tenant_id: str) -> int:
     return db.scalar(asked) or 0
 
 
-def raise_placement(db: Connection, tenant_id: str) -> int:
+def raise_placement(db: Connection, tenant_id: str) -> None:
     """Say that a tenant's zones or groups change; on PostGIS, waits for writers under way."""
+    of_tenant = placements.c.tenant_id == tenant_id
+    db.execute(update(placements).where(of_tenant).values(version=placements.c.version + 1))
+
+
+def add_placements(db: Connection) -> None:
+    """Give every tenant its row, for writers to lock."""
     db.execute(
         text(
-            "INSERT INTO placements (tenant_id, version) VALUES (:tenant_id, 1)"
-            " ON CONFLICT (tenant_id) DO UPDATE SET version = placements.version + 1"
-        ),
-        {"tenant_id": tenant_id},
+            "INSERT INTO placements (tenant_id, version) SELECT id, 0 FROM tenants WHERE true"
+            " ON CONFLICT (tenant_id) DO NOTHING"
+        )
     )
-    return placement_version(db, tenant_id)
 
 
 def newest_vintage(db: Connection, tenant_id: str) -> int | None:

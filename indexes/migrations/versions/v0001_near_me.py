@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
+from indexes.migrations.noting import make_function, note_changes
 from indexes.sqltypes import Geom, Id, Instant, Xid, current_xid, point_checks
 
 revision = "0001"
@@ -394,6 +395,25 @@ def upgrade() -> None:
         op.create_index("ix_outbox_order", "outbox", ["xid", "seq"])
         op.create_index("ix_zones_geom", "zones", ["geom"], postgresql_using="gist")
         op.create_index("ix_listings_geom", "listings", ["geom"], postgresql_using="gist")
+
+    make_function()
+    note_changes("tenants", ["name", "timezone", "lang"])
+    note_changes("residences", ["name"])
+    note_changes("buildings", ["geom", "address", "dwellings", "residence_id"])
+    note_changes("households", ["building_id"])
+    note_changes("members", ["household_id", "level", "name", "lang"])
+    note_changes(
+        "listings",
+        [
+            *("kind", "title", "personal", "owner_id", "geom", "address", "text", "category"),
+            *("lang", "url", "audience", "audience_id", "reach_m", "valid_from", "valid_to"),
+            *("starts_at", "ends_at", "published_at", "opening_hours", "hours_text", "quota"),
+            "quota_used",
+        ],
+    )
+    note_changes("endorsements", ["member_id", "listing_id", "category", "created_at"])
+    note_changes("blocks", ["member_id", "other_id"])
+    note_changes("api_keys", ["name", "scopes", "secret_sha256", "created_at"])
 
 
 def downgrade() -> None:
