@@ -213,7 +213,8 @@ def _read_parquet(path: Path) -> Layer:
         raise LayoutError(f"{path.name} can't be read: {error}") from error
     # GeoParquet 1.1: left out means longitude and latitude; null means that nobody knows.
     crs = facts.get("crs", "OGC:CRS84")
-    return [table[name].to_numpy() for name in names], geometries, crs and json.dumps(crs)
+    stated = json.dumps(crs) if isinstance(crs, dict) else crs
+    return [table[name].to_numpy() for name in names], geometries, stated
 
 
 def _texts(column: Column) -> list[str]:
