@@ -47,7 +47,7 @@ class AccessLog:
             log.info(
                 "%s %s %d %.1f ms",
                 scope["method"],
-                getattr(route, "path", "-"),
+                getattr(route, "path_format", "-"),
                 status,
                 1e3 * (time.perf_counter() - start),
             )

@@ -334,4 +334,5 @@ class HealthOut(Output):
 
 class ReadyOut(Output):
     status: Literal["ready"] = "ready"
-    towns: dict[str, float] = Field(description="Tenant, and the age of its index in seconds.")
+    towns: int = Field(description="How many tenants are served.")
+    index_age_s: float = Field(description="Age of the oldest index, in seconds.")

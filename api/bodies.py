@@ -1,12 +1,13 @@
 """Strict JSON in: bounded, each key once, numbers that are numbers, text that is text."""
 
-import json
-from typing import Any, Generic, NoReturn, TypeVar
+from math import isfinite
+from typing import Any, Generic, TypeVar
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
+from api.importing.strict import StrictDecoder
 from api.problems import BodyTooLargeError, MalformedError, MediaTypeError
 from geo.errors import InputError
 
@@ -15,7 +16,6 @@ __all__ = ["MAX_JSON_BYTES", "JsonBody", "accepts", "check_text", "read_bounded"
 MAX_JSON_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_ITEMS = 10_000
-MAX_DIGITS = 18  # more than any of our numbers needs, and every such integer fits 64 bits
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -45,30 +45,6 @@ def check_text(text: str) -> str:
     return text
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise MalformedError("each key of an object must come once")
-    return found
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > MAX_DIGITS:
-        raise MalformedError(f"an integer has at most {MAX_DIGITS} digits")
-    return int(digits)
-
-
-def _float(digits: str) -> float:
-    value = float(digits)
-    if not abs(value) < float("inf"):
-        raise MalformedError("a number must be finite")
-    return value
-
-
-def _constant(name: str) -> NoReturn:
-    raise MalformedError("NaN and Infinity are not JSON")
-
-
 def strict_json(data: bytes) -> Any:
     """Parse JSON the strict way.
 
@@ -80,7 +56,7 @@ def strict_json(data: bytes) -> Any:
     Raises
     ------
     MalformedError
-        If it is not JSON, repeats a key, holds a number that is not finite or longer than 18
+        If it is not JSON, repeats a key, holds a number that is not finite or longer than 40
         digits, is nested deeper than 32 or has more than 10,000 items.
     InputError
         With code ``invalid-text`` if a string holds control characters or lone surrogates.
@@ -92,35 +68,30 @@ def strict_json(data: bytes) -> Any:
     >>> strict_json(b'{"lat": 43, "lat": 44}')
     Traceback (most recent call last):
     ...
-    api.problems.MalformedError: each key of an object must come once
+    api.problems.MalformedError: key 'lat' appears twice
     """
     try:
-        value = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_pairs,
-            parse_int=_integer,
-            parse_float=_float,
-            parse_constant=_constant,
-        )
+        value = StrictDecoder().decode(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise MalformedError("a body must be UTF-8") from error
-    except json.JSONDecodeError as error:
-        raise MalformedError(f"{error.msg.lower()} at character {error.pos}") from error
-    except RecursionError as error:
-        raise MalformedError(f"a body nests at most {MAX_DEPTH} deep") from error
+    except InputError as error:
+        raise MalformedError(str(error)) from error
     _check(value)
     return value
 
 
 def _check(value: Any) -> None:
-    """Depth, items and text, level by level."""
+    """Depth, items, text and numbers, level by level."""
     level = [value]
     items = 0
-    for _ in range(MAX_DEPTH + 1):
+    for depth in range(MAX_DEPTH + 1):  # one more: what the deepest hold
         below: list[Any] = []
         for item in level:
             if isinstance(item, str):
                 check_text(item)
+            elif isinstance(item, float):
+                if not isfinite(item):  # 1e400
+                    raise MalformedError("a number must be finite")
             elif isinstance(item, dict):
                 for key in item:
                     check_text(key)
@@ -130,10 +101,9 @@ def _check(value: Any) -> None:
         items += len(below)
         if items > MAX_ITEMS:
             raise MalformedError(f"a body has at most {MAX_ITEMS} items")
-        if not below:
-            return
+        if depth == MAX_DEPTH and any(isinstance(item, dict | list) for item in level):
+            raise MalformedError(f"a body nests at most {MAX_DEPTH} deep")
         level = below
-    raise MalformedError(f"a body nests at most {MAX_DEPTH} deep")
 
 
 async def read_bounded(request: Request, limit: int) -> bytes:
@@ -146,7 +116,7 @@ async def read_bounded(request: Request, limit: int) -> bytes:
     """
     announced = request.headers.get("content-length", "")
     parts: list[bytes] = []
-    size = int(announced) if announced.isdecimal() and len(announced) < MAX_DIGITS else 0
+    size = int(announced) if announced.isdecimal() and len(announced) < 19 else 0
     if size <= limit:
         size = 0
         async for part in request.stream():

@@ -62,6 +62,8 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
             operation["security"] = [required, {}]
     for parameter in operation.get("parameters", ()):
         # Nothing in a query string or header says null.
-        options = parameter["schema"].get("anyOf", [])
-        if {"type": "null"} in options:
-            parameter["schema"] = next(o for o in options if o != {"type": "null"})
+        schema = parameter["schema"]
+        options = [o for o in schema.get("anyOf", ()) if o != {"type": "null"}]
+        if len(options) == 1:
+            del schema["anyOf"]
+            schema |= options[0]

@@ -205,7 +205,7 @@ def problem(
 
 def _on_mitoyen_error(request: Request, error: MitoyenError) -> Response:
     status = status_of(error)
-    if status >= 500:
+    if status >= 500 and not isinstance(error, IndexBehindError):
         log.warning("%s: %s", error.code, error)
     return problem(request, status, error.code, str(error))
 
@@ -226,12 +226,12 @@ def _on_invalid(request: Request, error: RequestValidationError) -> Response:
 
 def _allowed_methods(request: Request) -> str:
     """Every method that some route answers at this path."""
-    methods: set[str] = set()
-    for route in request.app.router.routes:
-        match, _ = route.matches(request.scope)
-        if match is not Match.NONE:
-            methods |= getattr(route, "methods", None) or set()
-    return ", ".join(sorted(methods))
+    return ", ".join(
+        method
+        for method in ("DELETE", "GET", "HEAD", "POST", "PUT")
+        for route in request.app.router.routes
+        if route.matches({**request.scope, "method": method})[0] is Match.FULL
+    )
 
 
 def _on_http(request: Request, error: HTTPException) -> Response:

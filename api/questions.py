@@ -32,7 +32,7 @@ def area_m2(polygon: Polygon) -> float:
     Examples
     --------
     >>> round(area_m2(shapely.box(5, 43, 6, 44)) / 1e6)
-    8976
+    8969
     """
 
     def lambert(lonlat: LonLatArray) -> FloatArray:

@@ -21,7 +21,6 @@ from pydantic import (
     ValidationInfo,
     model_validator,
 )
-from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from indexes.entities import Audience, Kind
@@ -50,6 +49,9 @@ __all__ = [
 ]
 
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,29})(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
+RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 JSON_WORDS = {"true": True, "false": False}
 
 MAX_RADIUS_M = 100_000
@@ -76,6 +78,21 @@ def _listed(value: Any, info: ValidationInfo) -> Any:
     return value
 
 
+def _rfc3339(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, str):
+        if info.mode == "python":  # in a query string an unescaped + is a space
+            value = value.replace(" ", "+")
+        try:
+            if RFC3339.fullmatch(value):
+                return datetime.fromisoformat(value.upper())
+        except ValueError:
+            pass  # the 30th of February
+        raise PydanticCustomError(
+            "instant", "an instant is spelled 2025-06-15T18:00:00+02:00, with its offset"
+        )
+    return value
+
+
 def _in_utc(value: datetime) -> datetime:
     if not 1900 <= value.year < 2200:
         raise PydanticCustomError("invalid-instant", "an instant lies in the years 1900 to 2199")
@@ -97,7 +114,7 @@ Metres = Annotated[float, Field(ge=0, le=MAX_RADIUS_M, allow_inf_nan=False), Num
 Radius = Annotated[float, Field(gt=0, le=MAX_RADIUS_M, allow_inf_nan=False), Number]
 Height = Annotated[float, Field(allow_inf_nan=False)]
 Year = Annotated[int, Field(ge=1900, le=2200), Number]
-Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc), BeforeValidator(_rfc3339)]
 Timezone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_timezone)]
 Lang = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
 Name = Annotated[str, StringConstraints(max_length=300)]
@@ -121,24 +138,22 @@ class Input(BaseModel):
 class NearParams(Input):
     """What is near a place, or near the home of the member who asks."""
 
-    lat: Latitude | SkipJsonSchema[None] = Field(
+    lat: Latitude | None = Field(
         None,
         examples=[43.2951],
         description="Latitude of the origin; without one, the member's own group.",
     )
-    lon: Longitude | SkipJsonSchema[None] = Field(
-        None, examples=[5.3740], description="Longitude of the origin."
-    )
+    lon: Longitude | None = Field(None, examples=[5.3740], description="Longitude of the origin.")
     kind: Annotated[list[Kind], Field(min_length=1, max_length=20), Listed] = Field(
         list(ALL_KINDS), description="Which kinds; all by default."
     )
-    category: Category | SkipJsonSchema[None] = Field(
+    category: Category | None = Field(
         None, examples=["food.bakery"], description="Dotted; matches itself and all below it."
     )
-    q: Annotated[str, StringConstraints(min_length=1, max_length=200)] | SkipJsonSchema[None] = (
-        Field(None, description="Words to look for.")
+    q: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
+        None, description="Words to look for."
     )
-    radius_m: Radius | SkipJsonSchema[None] = Field(
+    radius_m: Radius | None = Field(
         None, description="Metres; by default the smallest of 150 to 5,000 that fills a page."
     )
     min_distance_m: Metres = Field(0.0, description="Metres; nearer things are left out.")
@@ -150,21 +165,19 @@ class NearParams(Input):
     )
     open_now: Flag = Field(False, description="Only what is known to be open.")
     verified_only: Flag = Field(False, description="Only what verified members offer.")
-    profile: (
-        Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,50}$")] | SkipJsonSchema[None]
-    ) = Field(None, description="Ranking profile; by default each kind's own.")
-    at: Instant | SkipJsonSchema[None] = Field(
-        None, description="The instant that counts; by default now."
+    profile: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,50}$")] | None = Field(
+        None, description="Ranking profile; by default each kind's own."
     )
+    at: Instant | None = Field(None, description="The instant that counts; by default now.")
     limit: Limit = Field(20, description="Matches on a page.")
-    cursor: Cursor | SkipJsonSchema[None] = Field(
+    cursor: Cursor | None = Field(
         None, description="`next` of the page before; the rest of the query stays the same."
     )
-    lang: Literal["fr", "en"] | SkipJsonSchema[None] = Field(
+    lang: Literal["fr", "en"] | None = Field(
         None, description="Language of the reasons; by default `Accept-Language`'s."
     )
-    after: Annotated[str, StringConstraints(min_length=1, max_length=60)] | SkipJsonSchema[None] = (
-        Field(None, description="A write's `Mitoyen-Position`: wait until it is searched.")
+    after: Annotated[str, StringConstraints(min_length=1, max_length=60)] | None = Field(
+        None, description="A write's `Mitoyen-Position`: wait until it is searched."
     )
 
     @model_validator(mode="after")
@@ -194,35 +207,29 @@ class PageParams(Input):
     """A page of a list."""
 
     limit: Limit = Field(100, description="Things on a page.")
-    cursor: Cursor | SkipJsonSchema[None] = Field(None, description="`next` of the page before.")
+    cursor: Cursor | None = Field(None, description="`next` of the page before.")
 
 
 class ListingPageParams(PageParams):
     """A page of listings, perhaps a district's or a cell's public ones."""
 
-    zone: ZoneCode | SkipJsonSchema[None] = Field(
-        None, description="IRIS code: its public listings."
-    )
-    cell: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{15}$")] | SkipJsonSchema[None] = (
-        Field(None, description="H3 cell in hex, resolution 5 to 9: its public listings.")
+    zone: ZoneCode | None = Field(None, description="IRIS code: its public listings.")
+    cell: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{15}$")] | None = Field(
+        None, description="H3 cell in hex, resolution 5 to 9: its public listings."
     )
 
 
 class ZonePageParams(PageParams):
     """A page of zones."""
 
-    vintage: Year | SkipJsonSchema[None] = Field(
-        None, description="Year of the geography; by default the newest."
-    )
+    vintage: Year | None = Field(None, description="Year of the geography; by default the newest.")
     geometry: Flag = Field(False, description="With each outline, as GeoJSON.")
 
 
 class VintageParams(Input):
     """Which vintage of a zone."""
 
-    vintage: Year | SkipJsonSchema[None] = Field(
-        None, description="Year of the geography; by default the newest."
-    )
+    vintage: Year | None = Field(None, description="Year of the geography; by default the newest.")
 
 
 class LocateParams(Input):

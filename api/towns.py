@@ -7,21 +7,20 @@ import logging
 import threading
 from collections.abc import Sequence
 
-import shapely
-from matching.engine import Engine
+import numpy as np
 
+from api.importing.area import ServiceArea
 from api.problems import UnauthenticatedError
 from geo.arrays import LonLat, as_lonlat
 from geo.errors import IndexBehindError, InputError, MitoyenError
-from geo.zones import ZoneMap
 from indexes.entities import Group, GroupPartition, Tenant, Zone
 from indexes.store import Store
+from matching.engine import Engine
 
-__all__ = ["SERVICE_MARGIN_M", "Outlines", "Town", "Towns"]
+__all__ = ["Outlines", "Town", "Towns"]
 
 log = logging.getLogger(__name__)
 
-SERVICE_MARGIN_M = 5_000.0  # a tenant serves its zones and so far around
 FOLLOW_S = 1.0
 DEFAULT_TENANT = "default"
 OUTLINED = ("zones", "groups")
@@ -38,10 +37,9 @@ class Outlines:
 
     def __init__(self, zones: Sequence[Zone], partition: GroupPartition | None) -> None:
         self.zones = tuple(zones)
+        self._by_code = {str(zone.code): zone for zone in zones}
         self._groups = {group.id: group for group in partition.groups} if partition else {}
-        outlines = [zone.geometry for zone in zones]
-        self._zone_map = ZoneMap([zone.code for zone in zones], outlines)
-        self._area = ZoneMap(["area"], [shapely.union_all(outlines)]) if outlines else None
+        self._area = ServiceArea(zones)
 
     @classmethod
     def read(cls, store: Store, tenant_id: str) -> "Outlines":
@@ -54,15 +52,11 @@ class Outlines:
 
     def zone_at(self, origin: LonLat) -> tuple[Zone | None, bool]:
         """The zone of a point, and whether it is only the nearest one."""
-        located = self._zone_map.locate(as_lonlat(origin))
-        index = int(located.index[0])
-        return (self.zones[index] if index >= 0 else None), bool(located.nearest[0])
-
-    def serves(self, origin: LonLat) -> bool:
-        """Whether a point lies in a zone or within 5 km of one; anywhere, if there is no zone."""
-        if self._area is None:
-            return True
-        return float(self._area.distance_m("area", as_lonlat(origin))[0]) <= SERVICE_MARGIN_M
+        located = self._area.zones_of(as_lonlat(origin))
+        if located is None:
+            return None, False
+        (code,), _, (nearest,) = located
+        return (None if code is None else self._by_code[code]), bool(nearest)
 
     def refuse_swapped(self, lat: float, lon: float) -> None:
         """Refuse a point outside the service area whose swapped twin lies inside.
@@ -72,7 +66,8 @@ class Outlines:
         InputError
             With code ``swapped-coordinates``.
         """
-        if abs(lon) <= 90 and not self.serves((lon, lat)) and self.serves((lat, lon)):
+        as_sent, swapped = self._area.holds(np.array([(lon, lat), (lat, lon)])).tolist()
+        if swapped and not as_sent:
             raise InputError(
                 "lat and lon look swapped: as sent, the point is outside the area served; "
                 "the other way round it is inside",

@@ -17,7 +17,8 @@ async def health() -> HealthOut:
 
 @router.get("/readyz", name="ready", summary="Tell whether every town's index is loaded, else why")
 def ready(request: Request) -> ReadyOut:
-    return ReadyOut(towns=request.app.state.towns.ages())
+    ages = request.app.state.towns.ages()
+    return ReadyOut(towns=len(ages), index_age_s=max(ages.values(), default=0.0))
 
 
 @router.get("/", name="home", summary="Tell where to go from here")

@@ -1,6 +1,7 @@
 """`/v1/listings`: anything that can be near, and who may see it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,12 +16,14 @@ from api.towns import Town
 from geo.cells import cell_to_text, cells_to_parents, text_to_cell
 from geo.errors import NotFoundError, ResolutionError
 from indexes.entities import (
+    VERIFIED_LEVEL,
     Audience,
     Block,
     Building,
     Entity,
     Group,
     Household,
+    IrisCode,
     Listing,
     Member,
     Scope,
@@ -39,62 +42,83 @@ def make(asking: Caller, id: str, body: ListingIn, town: Town) -> list[Entity]:
     return [Listing(tenant_id=asking.tenant_id, id=id, **body.model_dump())]
 
 
-def home_of(town: Town, member_id: str) -> Building:
-    """The building a member lives in."""
+@dataclass(frozen=True)
+class Home:
+    """Where a member lives, and how far they are verified."""
+
+    level: int
+    building: Building
+    group: Group | None
+
+    @property
+    def zones(self) -> tuple[IrisCode, ...]:
+        """Every zone of the group: a person has no finer one."""
+        return self.group.zones if self.group else ()
+
+
+def home_of(town: Town, member_id: str) -> Home:
+    """Where a member lives, or the one answer to what is missing."""
     member = stored(town, Member, member_id)
-    return stored(town, Building, stored(town, Household, member.household_id).building_id)
+    building = stored(town, Building, stored(town, Household, member.household_id).building_id)
+    group = town.outlines.group(building.place.group if building.place else None)
+    return Home(member.level, building, group)
+
+
+def owner_home_of(town: Town, listing: Listing) -> Home | None:
+    """Where a personal listing stands; None for a public one, which has its own point."""
+    if not listing.personal or listing.owner_id is None:
+        return None
+    return home_of(town, listing.owner_id)
+
+
+def zones_of(listing: Listing, owner: Home | None) -> tuple[IrisCode, ...]:
+    """Zones a listing belongs to: its point's, or all of its owner's group."""
+    if owner is not None:
+        return owner.zones
+    return (listing.place.zone,) if listing.place and listing.place.zone else ()
 
 
 def blocked_with(town: Town, member_id: str) -> set[str]:
     """Members who block this one, or whom this one blocks."""
-    pairs: set[tuple[str, str]] = set()
+    others: set[str] = set()
     for side in ("member_id", "other_id"):
         after = ""
         while rows := town.store.page(
             Block, town.tenant_id, after=after, limit=SCAN_ROWS, where={side: member_id}
         ):
-            pairs |= {(row.member_id, row.other_id) for row in rows}
+            others |= {row.member_id for row in rows} | {row.other_id for row in rows}
             after = rows[-1].id
-    return {other for pair in pairs for other in pair} - {member_id}
-
-
-def group_at(town: Town, building: Building) -> Group | None:
-    return town.outlines.group(building.place.group if building.place else None)
+    return others - {member_id}
 
 
 def may_see(asking: Caller, listing: Listing, town: Town) -> bool:
-    """Whether a caller may read a listing: the audiences of a search, for one thing."""
-    public = listing.audience is Audience.PUBLIC and not listing.personal
+    """Whether a caller may read a listing: for one thing, what a search tests for all."""
     if asking.sees_all:
         return True
     if asking.member_id is None:
-        return public
+        return listing.audience is Audience.PUBLIC and not listing.personal
     if listing.owner_id == asking.member_id:
         return True
     if listing.owner_id in blocked_with(town, asking.member_id):
         return False
-    if public or listing.audience in (Audience.PUBLIC, Audience.CITY):
+    if listing.audience is Audience.PUBLIC:
         return True
     try:
-        home = home_of(town, asking.member_id)
+        viewer, owner = home_of(town, asking.member_id), owner_home_of(town, listing)
     except NotFoundError:
         return False
-    owner_home = home_of(town, listing.owner_id) if listing.personal and listing.owner_id else None
+    if listing.audience is Audience.CITY:
+        return True
     if listing.audience is Audience.ZONE:
-        near = group_at(town, home)
-        return near is not None and bool(set(near.zones) & set(zones_of(listing, owner_home, town)))
+        return not set(viewer.zones).isdisjoint(zones_of(listing, owner))
+    # Walls are a proof of address: who stands behind them is verified, on both sides.
+    if min(viewer.level, owner.level if owner else VERIFIED_LEVEL) < VERIFIED_LEVEL:
+        return False
     if listing.audience is Audience.BUILDING:
-        return home.id == (owner_home.id if owner_home else listing.audience_id)
-    residence = owner_home.residence_id if owner_home else listing.audience_id
-    return residence is not None and home.residence_id == residence
-
-
-def zones_of(listing: Listing, owner_home: Building | None, town: Town) -> list[str]:
-    """Zones a listing belongs to: its point's, or all of its owner's group."""
-    if owner_home is not None:
-        group = group_at(town, owner_home)
-        return list(group.zones) if group else []
-    return [listing.place.zone] if listing.place and listing.place.zone else []
+        addressed = owner.building.id if owner else listing.audience_id
+        return addressed == viewer.building.id
+    addressed = owner.building.residence_id if owner else listing.audience_id
+    return addressed is not None and addressed == viewer.building.residence_id
 
 
 def find(asking: Caller, id: str, town: Town) -> Listing:
@@ -118,10 +142,10 @@ def show(asking: Caller, listing: Listing, town: Town) -> ListingOut:
         told["owner_id"] = listing.owner_id
     if listing.quota is not None:
         told["quota_used"] = listing.quota_used
-    owner_home = home_of(town, listing.owner_id) if listing.personal and listing.owner_id else None
-    told["zones"] = zones_of(listing, owner_home, town)
-    if owner_home is not None:
-        told["group"] = group_out(group_at(town, owner_home))
+    owner = owner_home_of(town, listing)
+    told["zones"] = list(zones_of(listing, owner))
+    if owner is not None:
+        told["group"] = group_out(owner.group)
     else:
         told |= {"lat": listing.lat, "lon": listing.lon}
         told["cell"] = cell_to_text(listing.place.cell) if listing.place else None

@@ -5,16 +5,13 @@ from api.auth import Caller
 from api.routes.records import Resource, record_router, stored
 from api.schemas import MemberIn
 from api.towns import Town
-from geo.errors import ConflictError, DeniedError, NotFoundError
+from geo.errors import ConflictError, NotFoundError
 from indexes.entities import Entity, Household, Member, Scope
 
 __all__ = ["router"]
 
 
 def make(asking: Caller, id: str, body: MemberIn, town: Town) -> list[Entity]:
-    # Level and household say how far a person is trusted, and where: the app decides, not they.
-    if asking.member_id is not None:
-        raise DeniedError("members are written by the app itself, not for a member")
     household = Household(
         tenant_id=asking.tenant_id, id=body.household_id, building_id=body.building_id
     )
@@ -61,6 +58,7 @@ router = record_router(
         writers=(Scope.APP,),
         own="id",
         private=True,
+        by_members=False,  # level and household say how far a person is trusted, and where
         examples={
             "neighbour": {
                 "value": {"household_id": "h-12", "building_id": "b-3", "level": 2, "name": "Ana"}

@@ -60,6 +60,12 @@ class Resource(Generic[E]):
         own records.
     private : bool
         Whether a member also reads only their own.
+    by_members : bool
+        Whether one who acts as a member writes at all.
+    examples : dict, optional
+        Worked bodies for OpenAPI.
+    find : callable, optional
+        ``(asking, id, town) -> record``, where who may see it takes more than ``own``.
     """
 
     name: str
@@ -72,6 +78,7 @@ class Resource(Generic[E]):
     writers: tuple[Scope, ...]
     own: str | None = None
     private: bool = False
+    by_members: bool = True
     examples: dict[str, Any] | None = None
     find: Callable[[Caller, str, Town], E] | None = None
 
@@ -98,6 +105,8 @@ class Resource(Generic[E]):
 
     def require_own(self, asking: Caller, record: Entity) -> None:
         """Refuse a write to what is not the member's own."""
+        if not self.by_members and asking.member_id is not None:
+            raise DeniedError(f"{self.name} are written by the app itself, not for a member")
         if not self.belongs(asking, record):
             raise DeniedError(f"a member writes {self.name} of their own only")
 
@@ -167,7 +176,8 @@ def record_router(resource: Resource[E], *, listed: bool = True) -> APIRouter:
     )
     def delete(request: Request, response: Response, asking: Writer, id: RecordId) -> WrittenOut:
         town = town_of(request, asking)
-        resource.require_own(asking, resource.visible(asking, id, town))
+        record = resource.visible(asking, id, town)
+        resource.require_own(asking, record)
         position = str(town.store.delete(cast(type[Entity], resource.of), town.tenant_id, id))
         response.headers["Mitoyen-Position"] = position
         return WrittenOut(id=id, position=position)

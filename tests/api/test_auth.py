@@ -1,0 +1,219 @@
+"""Who may ask what: every route of the OpenAPI document times every kind of caller."""
+
+import itertools
+import time
+
+import pytest
+
+from api.app import create_app
+from api.auth import KEY_TTL_S, KeyRing, digest_of, new_secret
+from api.settings import Settings
+from indexes.entities import ApiKey, Scope, Tenant
+from indexes.store import open_store
+
+CALLERS = ("remote", "local", "app", "member", "planner", "operator", "other")
+
+OPEN = (200, 200, 200, 200, 200, 200, 200)
+PUBLIC = (401, 200, 200, 200, 200, 200, 200)  # of the caller's own tenant
+PUBLIC_ONE = (401, 200, 200, 200, 200, 200, 404)
+APP_LIST = (401, 401, 200, 200, 403, 403, 200)
+HOMES_LIST = (401, 401, 200, 200, 403, 200, 200)
+HOMES_ONE = (401, 401, 200, 200, 403, 200, 404)
+OPERATOR_NEW = (401, 401, 403, 403, 403, 201, 201)
+OPERATOR_GONE = (401, 401, 403, 403, 403, 200, 404)
+
+# Operation -> statuses for remote, local, app, the app for ana, planner, operator, and a key of
+# every scope of another tenant. A new route without a row fails.
+ROWS = {
+    "GET /": OPEN,
+    "GET /healthz": OPEN,
+    "GET /readyz": OPEN,
+    "GET /v1/near": PUBLIC,
+    "POST /v1/near": PUBLIC,
+    "GET /v1/locate": PUBLIC,
+    "GET /v1/zones": PUBLIC,
+    "GET /v1/zones/{code}": PUBLIC_ONE,
+    "GET /v1/listings": PUBLIC,
+    "GET /v1/listings/{id}": PUBLIC_ONE,
+    "PUT /v1/listings/{id}": (401, 401, 201, 201, 403, 403, 422),
+    "DELETE /v1/listings/{id}": (401, 401, 200, 200, 403, 403, 404),
+    "GET /v1/buildings": HOMES_LIST,
+    "GET /v1/buildings/{id}": HOMES_ONE,
+    "PUT /v1/buildings/{id}": OPERATOR_NEW,
+    "DELETE /v1/buildings/{id}": OPERATOR_GONE,
+    "GET /v1/residences": HOMES_LIST,
+    "GET /v1/residences/{id}": HOMES_ONE,
+    "PUT /v1/residences/{id}": OPERATOR_NEW,
+    "DELETE /v1/residences/{id}": OPERATOR_GONE,
+    "GET /v1/members": APP_LIST,
+    "GET /v1/members/{id}": (401, 401, 200, 200, 403, 403, 404),
+    "PUT /v1/members/{id}": (401, 401, 201, 403, 403, 403, 422),
+    "DELETE /v1/members/{id}": (401, 401, 200, 404, 403, 403, 404),
+    "GET /v1/endorsements": APP_LIST,
+    "GET /v1/endorsements/{id}": (401, 401, 200, 200, 403, 403, 404),
+    "PUT /v1/endorsements/{id}": (401, 401, 201, 201, 403, 403, 422),
+    "DELETE /v1/endorsements/{id}": (401, 401, 200, 200, 403, 403, 404),
+    "GET /v1/blocks": APP_LIST,
+    "GET /v1/blocks/{id}": (401, 401, 200, 200, 403, 403, 404),
+    "PUT /v1/blocks/{id}": (401, 401, 201, 201, 403, 403, 422),
+    "DELETE /v1/blocks/{id}": (401, 401, 200, 200, 403, 403, 404),
+    "GET /v1/tenants": (401, 401, 403, 403, 403, 200, 200),
+    "GET /v1/tenants/{id}": (401, 401, 403, 403, 403, 200, 404),
+    "PUT /v1/tenants/{id}": (401, 401, 403, 403, 403, 200, 403),
+    "DELETE /v1/tenants/{id}": (401, 401, 403, 403, 403, 409, 404),
+    "POST /v1/import": (401, 401, 403, 403, 403, 200, 200),
+}
+
+ORIGIN = {"lat": 43.301, "lon": 5.351}
+QUERY = {"/v1/near": ORIGIN, "/v1/locate": ORIGIN, "/v1/import": {"kind": "place"}}
+BODIES = {
+    "listings": {"kind": "service", "title": "Bricolage", "personal": True, "owner_id": "ana"},
+    "buildings": {"lat": 43.301, "lon": 5.352},
+    "residences": {"name": "Les Cyprès"},
+    "members": {"household_id": "h-ana", "building_id": "b1"},
+    "endorsements": {"member_id": "ana", "listing_id": "shop-03"},
+    "blocks": {"member_id": "ana", "other_id": "eve"},
+    "tenants": {"name": "North"},
+}
+EXISTING = {
+    "listings": "shop-00",
+    "buildings": "b1",
+    "residences": "r1",
+    "members": "ana",
+    "endorsements": "ana-endorses",
+    "blocks": "ana-blocks",
+    "tenants": "north",
+    "zones": "990010101",
+}
+
+
+def operations():
+    paths = create_app(Settings(store="unused.db")).openapi()["paths"]
+    return sorted(f"{m.upper()} {path}" for path, methods in paths.items() for m in methods)
+
+
+def test_every_route_has_a_row_and_every_row_a_route():
+    assert operations() == sorted(ROWS)
+
+
+@pytest.fixture(scope="module")
+def fresh(served):
+    """An id that no record has; and, for what is read or removed, one that has just been made."""
+    counter = itertools.count()
+    for name in ("endorsements", "blocks"):
+        assert served.ask(
+            "PUT", f"/v1/{name}/{EXISTING[name]}", "app", json=BODIES[name]
+        ).status_code in (200, 201)
+
+    def make(method: str, name: str) -> str:
+        if name == "tenants" or method == "GET":
+            return EXISTING[name]
+        id = f"{name}-{next(counter)}"
+        if name == "endorsements":  # one member endorses a listing once
+            listing = {"kind": "place", "title": "Square", "lat": 43.30, "lon": 5.36}
+            served.ask("PUT", f"/v1/listings/for-{id}", "app", json=listing)
+            BODIES[name] = {"member_id": "ana", "listing_id": f"for-{id}"}
+        if method == "DELETE":
+            maker = "operator" if name in ("buildings", "residences") else "app"
+            made = served.ask("PUT", f"/v1/{name}/{id}", maker, json=BODIES[name])
+            assert made.status_code == 201, made.text
+        return id
+
+    return make
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("operation", operations())
+def test_each_caller_gets_what_the_matrix_says(served, fresh, operation, caller):
+    method, path = operation.split(" ")
+    name = path.split("/")[2] if path.startswith("/v1/") else ""
+    url = path
+    if "{" in path:
+        url = path.replace("{id}", "{}").replace("{code}", "{}").format(fresh(method, name))
+    more = {}
+    if method == "PUT":
+        more["json"] = BODIES[name]
+    elif operation == "POST /v1/near":
+        more["json"] = ORIGIN
+    elif operation == "POST /v1/import":
+        more["content"] = b""
+        more["headers"] = {"Content-Type": "application/x-ndjson"}
+    who, member = ("app", "ana") if caller == "member" else (caller, None)
+    params = QUERY.get(path) if operation != "POST /v1/near" else None
+    answer = served.ask(method, url, who, member, params=params, **more)
+    wanted = ROWS[operation][CALLERS.index(caller)]
+    assert answer.status_code == wanted, answer.text
+
+
+@pytest.mark.parametrize("name", sorted(set(EXISTING) - {"zones"}))
+def test_another_tenants_record_answers_as_a_missing_one(served, name):
+    theirs = served.get(f"/v1/{name}/{EXISTING[name]}", "other")
+    missing = served.get(f"/v1/{name}/there-is-none", "other")
+    assert theirs.status_code == missing.status_code == 404
+    assert theirs.content == missing.content
+    assert theirs.headers == missing.headers
+
+
+@pytest.mark.parametrize(
+    "header", ["Basic YW5hOmFuYQ==", "Bearer", "Bearer ", "Bearer not-a-key", "secret-of-app", "é"]
+)
+def test_a_wrong_key_is_refused_and_not_taken_for_none(served, header):
+    answer = served.get("/v1/listings", headers={"Authorization": header.encode("utf-8")})
+    assert answer.status_code == 401
+    assert answer.json()["code"] == "unauthenticated"
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_only_an_apps_key_acts_for_a_member(served):
+    for who in ("planner", "operator"):
+        assert served.get("/v1/listings", who, "ana").status_code == 403
+    assert served.get("/v1/listings", "local", "ana").status_code == 401
+
+
+def test_a_forwarded_client_is_not_a_local_one(served):
+    for name in ("X-Forwarded-For", "Forwarded"):
+        assert served.get("/v1/listings", headers={name: "127.0.0.1"}).status_code == 401
+
+
+def test_a_member_reads_and_writes_only_their_own(served):
+    assert served.get("/v1/members/bob", "app", "ana").status_code == 404
+    assert [m["id"] for m in served.get("/v1/members", "app", "ana").json()["members"]] == ["ana"]
+    assert served.get("/v1/endorsements/bob-shop", "app", "ana").status_code == 404
+    assert served.ask("DELETE", "/v1/blocks/zed-ana", "app", "ana").status_code == 404
+    assert served.ask("DELETE", "/v1/listings/shop-01", "app", "ana").status_code == 403
+    stolen = {"kind": "service", "title": "Vol", "personal": True, "owner_id": "bob"}
+    assert served.ask("PUT", "/v1/listings/new", "app", "bob", json=stolen).status_code == 201
+    assert served.ask("PUT", "/v1/listings/new2", "app", "ana", json=stolen).status_code == 403
+    mine = {**stolen, "owner_id": "ana"}  # over somebody else's record
+    assert served.ask("PUT", "/v1/listings/new", "app", "ana", json=mine).status_code == 403
+    assert served.get("/v1/listings/new", "app").json()["owner_id"] == "bob"
+    forged = {"member_id": "bob", "listing_id": "shop-02"}
+    assert served.ask("PUT", "/v1/endorsements/x", "app", "ana", json=forged).status_code == 403
+
+
+def test_a_new_key_works_at_once_and_a_revoked_one_for_seconds_only(tmp_path, monkeypatch):
+    now = 1_000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    store = open_store(tmp_path / "keys.db")
+    ring = KeyRing(store)
+    digest = digest_of(new_secret())
+    assert ring.find(digest) is None
+    store.put(Tenant(tenant_id="t", id="t", name="T"))
+    key = ApiKey(
+        tenant_id="t", id="k", name="", scopes=frozenset({Scope.APP}), secret_sha256=digest
+    )
+    store.put(key)
+    found = ring.find(digest)
+    assert found is not None and found.scopes == {Scope.APP}
+    store.delete(ApiKey, "t", "k")
+    assert ring.remembered(digest) is not None
+    now += KEY_TTL_S
+    assert ring.remembered(digest) is None
+    assert ring.find(digest) is None
+    store.close()
+
+
+def test_secrets_are_long_random_and_never_stored():
+    one, other = new_secret(), new_secret()
+    assert one != other and len(one) > 40
+    assert one not in digest_of(one) and len(digest_of(one)) == 64
