@@ -1,6 +1,7 @@
 """Where a tenant's points may lie, and what their place says about the rest of a row."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import shapely
@@ -13,6 +14,7 @@ from indexes.entities import CommuneCode, Zone
 __all__ = ["SERVICE_MARGIN_M", "ServiceArea", "arrondissement_of_postcode"]
 
 SERVICE_MARGIN_M = 5_000.0  # a tenant serves its zones and so far around
+MARGIN_DEGREES = np.degrees(SERVICE_MARGIN_M / EARTH_RADIUS_M)
 
 # Generous boxes around France, for a tenant without zones: west, south, east, north.
 FRANCE = np.array(
@@ -54,9 +56,10 @@ class ServiceArea:
         communes = {str(zone.code): zone.commune_code for zone in zones}
         self._communes = [communes[code] for code in self._zones.codes]
         union = shapely.union_all([zone.geometry for zone in zones])
-        self._outline = ZoneMap(["area"], [union])
+        shapely.prepare(union)
+        self._union, self._outline = union, ZoneMap(["area"], [union])
         west, south, east, north = union.bounds
-        up = np.degrees(SERVICE_MARGIN_M / EARTH_RADIUS_M) * 1.001
+        up = MARGIN_DEGREES * 1.001
         aside = up / np.cos(np.radians(min(max(north, -south) + up, 89.0)))
         self._boxes = np.array([(west - aside, south - up, east + aside, north + up)])
 
@@ -74,7 +77,10 @@ class ServiceArea:
         held: BoolArray = inside.any(axis=1)
         if self._zones is not None:
             rows = np.flatnonzero(held)
-            beyond = rows[self._zones.locate(lonlat[rows]).index < 0]
+            # A degree is nowhere longer than one of latitude, so whoever is near by degrees is
+            # near. The slow exact distance is left to the few others.
+            points = shapely.points(lonlat[rows])
+            beyond = rows[~shapely.dwithin(self._union, points, MARGIN_DEGREES * 0.999)]
             held[beyond] = self._outline.distance_m("area", lonlat[beyond]) <= SERVICE_MARGIN_M
         return held
 
@@ -94,7 +100,8 @@ class ServiceArea:
         return [codes[i] for i in rows], [communes[i] for i in rows], located.nearest
 
 
-def arrondissement_of_postcode(postcode: str) -> str | None:
+@lru_cache(maxsize=10_000)
+def arrondissement_of_postcode(postcode: str | None) -> str | None:
     """The commune code that a postcode of Paris, Lyon or Marseille names; None elsewhere.
 
     Only there does a postcode stand for one commune code.
@@ -106,7 +113,7 @@ def arrondissement_of_postcode(postcode: str) -> str | None:
     >>> arrondissement_of_postcode("13400") is None
     True
     """
-    if len(postcode) != 5 or not postcode.isdecimal():
+    if postcode is None or len(postcode) != 5 or not postcode.isdecimal():
         return None
     number = int(postcode[3:])
     if postcode.startswith("130") and 1 <= number <= 16:

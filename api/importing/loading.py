@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def import_file(
         records = [record for batch in loading.batches(table, on_progress) for record in batch]
         report.complete = not (strict and report.rejected_count)
         if report.complete and not dry_run:
-            store.put_all(records)
+            report.position = str(store.put_all(records))
             report.stored = len(records)
     else:
         _store_batches(store, tenant_id, path, loading, table, on_progress)
@@ -110,17 +111,25 @@ def _store_batches(
     with path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
     source = ""
-    for batch in loading.batches(table, on_progress):
-        if not source:  # the columns are known from the first batch on
-            said = msgspec.json.encode([content, report.kind, report.used])
-            source = hashlib.sha256(said).hexdigest()
-            mark = store.import_mark(tenant_id, source)
-            report.resumed_at = mark.rows_done if mark and not mark.finished else 0
-        if report.read > report.resumed_at:
-            store.put_all(batch, ImportMark(tenant_id, source, report.read))
-        report.stored += len(batch)
+    with ThreadPoolExecutor(1) as writer:  # one batch is written while the next one is read
+        under_way: Future[object] | None = None
+        for batch in loading.batches(table, on_progress):
+            if not source:  # the columns are known from the first batch on
+                said = msgspec.json.encode([content, report.kind, report.used])
+                source = hashlib.sha256(said).hexdigest()
+                mark = store.import_mark(tenant_id, source)
+                report.resumed_at = mark.rows_done if mark and not mark.finished else 0
+            if under_way is not None:
+                under_way.result()
+            if report.read > report.resumed_at:
+                mark = ImportMark(tenant_id, source, report.read)
+                under_way = writer.submit(store.put_all, batch, mark)
+            report.stored += len(batch)
+        if under_way is not None:
+            under_way.result()
     if source:
-        store.put_all([], ImportMark(tenant_id, source, report.read, finished=True))
+        done = ImportMark(tenant_id, source, report.read, finished=True)
+        report.position = str(store.put_all([], done))
 
 
 class _Loading:

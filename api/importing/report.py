@@ -23,7 +23,8 @@ class ImportReport:
 
     ``read`` counts rows, ``stored`` those taken, ``rejected_count`` those refused, of which
     ``rejected`` lists the first. ``resumed_at`` is how many rows an earlier, interrupted run
-    had already stored. ``complete`` is False if a strict import stored nothing.
+    had already stored. ``complete`` is False if a strict import stored nothing. ``position``
+    is that of the last write, for who wants to read it.
     """
 
     file: str
@@ -38,6 +39,7 @@ class ImportReport:
     encoding: str = ""
     resumed_at: int = 0
     complete: bool = True
+    position: str = ""
     seconds: float = 0.0
 
     def reject(self, error: RowError) -> None:
@@ -60,6 +62,7 @@ class ImportReport:
             "encoding": self.encoding,
             "resumed_at": self.resumed_at,
             "complete": self.complete,
+            "position": self.position,
             "seconds": round(self.seconds, 3),
             "rows_per_s": round(self.read / self.seconds) if self.seconds else 0,
         }

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ class RowReader:
         *,
         typed: bool,
     ) -> None:
-        self._kind, self._columns, self._tenant = kind, columns, tenant
+        self._kind, self._columns, self._typed = kind, columns, typed
         self._area, self._known = area, known
         self._instants = Instants(tenant.timezone)
         self._readers = {
@@ -93,16 +94,12 @@ class RowReader:
                 self._defaults[name] = value
         self._line_of_id: dict[str, int] = {}
         self._points: set[int] = set()
-        self._points_and_names: set[int] = set()
-        self._warnings: Counter[str] = Counter()
-
-    @property
-    def warnings(self) -> Counter[str]:
-        return self._warnings + self._instants.odd
+        self._named_points: set[int] = set()
+        self.warnings: Counter[str] = Counter()
 
     def read(self, chunk: Chunk) -> Rows:
         """The records of a chunk, and its refused rows."""
-        self._warnings["height_dropped"] += chunk.flattened
+        self.warnings["height_dropped"] += chunk.flattened
         n = len(chunk.lines)
         faults: dict[int, tuple[str, str]] = {}  # row -> field and reason; the first one counts
         values = {name: self._read_column(chunk, name, faults) for name in self._columns.used}
@@ -142,19 +139,31 @@ class RowReader:
         read = self._readers[name]
         default = self._defaults.get(name)
         glue = "." if self._kind.fields[name].shape is Shape.CATEGORY else " "
-        read_values = []
-        for i, raw in enumerate(self._columns.values(chunk, name, glue)):
-            value = default
-            if raw is not None and raw != "":
+        raws = self._columns.values(chunk, name, glue)
+
+        def value_of(raw: Any) -> Any:
+            return default if raw is None or raw == "" else read(raw)
+
+        try:
+            # Many columns say few things; but among typed values, 1 and true pass for equal.
+            distinct = set() if self._typed else set(raws)
+            if 0 < 2 * len(distinct) < len(raws):
+                found = list(map({raw: value_of(raw) for raw in distinct}.__getitem__, raws))
+            else:
+                found = [value_of(raw) for raw in raws]
+        except ValueFault:  # once more, row by row
+            found = []
+            for i, raw in enumerate(raws):
                 try:
-                    value = read(raw)
+                    found.append(value_of(raw))
                 except ValueFault as fault:
                     faults.setdefault(i, (name, str(fault)))
-                else:
-                    if value == "":
-                        value = default
-            read_values.append(value)
-        return read_values
+                    found.append(default)
+        if self._instants.odd and self._kind.fields[name].shape in (Shape.INSTANT, Shape.END):
+            odd = self._instants.odd
+            told = [raw for raw in raws if isinstance(raw, str | date)]
+            self.warnings.update(odd[raw] for raw in told if raw in odd)
+        return [default if value == "" else value for value in found] if "" in found else found
 
     def _shape_listings(self, values: dict[str, list[Any]], n: int) -> None:
         """What a listing's fields say together: prose hours, and whether it is a person's."""
@@ -162,7 +171,7 @@ class RowReader:
         prose = [text is not None and not is_osm_hours(text) for text in hours]
         values["hours_text"] = [t if p else None for t, p in zip(hours, prose, strict=True)]
         values["opening_hours"] = [None if p else t for t, p in zip(hours, prose, strict=True)]
-        self._warnings["hours_kept_as_text"] += sum(prose)
+        self.warnings["hours_kept_as_text"] += sum(prose)
         kind = self._kind.listing
         if "personal" not in values and kind in PERSON_KINDS:
             # One that has an owner and no point of its own stands where the owner lives.
@@ -220,8 +229,11 @@ class RowReader:
         """Refuse rows that the store would refuse; found by halving, as they are few."""
         if not rows:
             return
+        asked: dict[str, Sequence[Any]] = dict(columns)
+        if len(rows) < len(columns["id"]):
+            asked = {name: [column[i] for i in rows] for name, column in columns.items()}
         try:
-            require(self._kind.of, {k: [column[i] for i in rows] for k, column in columns.items()})
+            require(self._kind.of, asked)
         except InputError as error:
             if len(rows) == 1:
                 faults[rows[0]] = self._told(str(error), columns["id"][rows[0]])
@@ -283,40 +295,53 @@ class RowReader:
         """Count what is odd about rows that are taken."""
         if "lon" not in columns:
             return
-        warnings = self._warnings
+        warnings = self.warnings
         titles = columns.get("title") or columns["address"]
         starts = columns.get("starts_at") or [None] * len(titles)
-        placed = [i for i in kept if columns["lon"][i] is not None]
-        for i in placed:
-            point = hash((columns["lon"][i], columns["lat"][i]))
-            named = hash((point, titles[i].casefold(), starts[i]))
-            warnings["same_point_as_an_earlier_row"] += point in self._points
-            warnings["same_point_and_name_as_an_earlier_row"] += named in self._points_and_names
-            self._points.add(point)
-            self._points_and_names.add(named)
+        lons, lats = columns["lon"], columns["lat"]
+        placed = [i for i in kept if lons[i] is not None]
+        points = [hash((lons[i], lats[i])) for i in placed]
+        named = [hash((lons[i], lats[i], titles[i].casefold(), starts[i])) for i in placed]
+        warnings["same_point_and_name_as_an_earlier_row"] += _add_all(self._named_points, named)
+        if self._kind.listing is not Kind.EVENT:  # events share their venue's
+            warnings["same_point_as_an_earlier_row"] += _add_all(self._points, points)
         if "address" in self._columns.used:
             warnings["address_is_empty"] += sum(columns["address"][i] == "" for i in kept)
-            for i in kept:
+            for i in kept if "postcode" in self._columns.used else ():
                 said = checks["postcode"][i]
                 found = POSTCODE.findall(columns["address"][i]) if said else ()
-                warnings["postcode_differs_from_address"] += bool(found) and said not in found
+                if found and said not in found:
+                    warnings["postcode_differs_from_address"] += 1
         if self._kind.listing is Kind.EVENT:
             warnings["end_is_missing"] += sum(columns["ends_at"][i] is None for i in kept)
-        points = lonlat[placed]
-        coarse = np.round(points, 3) == points
+        degrees = lonlat[placed]
+        coarse = np.round(degrees, 3) == degrees
         warnings["coordinates_of_three_decimals"] += int(coarse.all(axis=1).sum())
         warnings["outside_the_service_area"] += int((~held[placed]).sum())
-        located = self._area.zones_of(points)
+        located = self._area.zones_of(degrees)
         if located is None:
             return
-        for i, zone, commune, nearest in zip(placed, *located, strict=True):
-            if zone is None or nearest:
-                warnings["in_no_zone"] += zone is None
-                warnings["near_a_zone_but_in_none"] += zone is not None
-                continue
-            said = arrondissement_of_postcode(checks["postcode"][i] or "")
-            warnings["postcode_differs_from_point"] += said is not None and said != commune
-            warnings["zone_differs_from_point"] += checks["zone"][i] not in (None, "", zone)
+        zones, communes, nearest = located
+        lost = zones.count(None)
+        warnings["in_no_zone"] += lost
+        warnings["near_a_zone_but_in_none"] += int(nearest.sum())
+        inside = [n for n in np.flatnonzero(~nearest).tolist() if zones[n] is not None]
+        for name, found_there in (("zone", zones), ("postcode", communes)):
+            if name in self._columns.used:
+                said_here = [checks[name][placed[n]] for n in inside]
+                if name == "postcode":
+                    said_here = [arrondissement_of_postcode(said) for said in said_here]
+                pairs = zip(said_here, (found_there[n] for n in inside), strict=True)
+                warnings[f"{name}_differs_from_point"] += sum(
+                    said not in (None, "", there) for said, there in pairs
+                )
+
+
+def _add_all(seen: set[int], values: Sequence[int]) -> int:
+    """Add values to a set, and tell how many it had already."""
+    before = len(seen)
+    seen.update(values)
+    return before + len(values) - len(seen)
 
 
 def _rounded(values: list[Any], degrees: Any) -> list[float | None]:

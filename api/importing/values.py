@@ -6,7 +6,6 @@ types: there a text that looks like a number is an error of whoever wrote it, an
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -63,6 +62,7 @@ def line(raw: str) -> str:
     return raw.strip() if raw.isprintable() else BREAKS.sub(" ", raw).strip()
 
 
+@lru_cache(maxsize=20_000)
 def category(raw: str) -> str:
     """A category as the tree writes it.
 
@@ -170,7 +170,7 @@ class Instants:
     """Reads ISO 8601 instants; one without an offset is wall-clock time where the tenant is.
 
     A wall-clock time that comes twice in autumn is its first occurrence. One that spring
-    skips takes the offset before the gap, and so moves an hour on. Both are counted.
+    skips takes the offset before the gap, and so moves an hour on. Both are noted in ``odd``.
 
     Parameters
     ----------
@@ -188,19 +188,19 @@ class Instants:
 
     def __init__(self, timezone: str) -> None:
         self._zone = ZoneInfo(timezone)
-        self.odd: Counter[str] = Counter()
+        self.odd: dict[str | date, str] = {}
 
     def read(self, raw: Any) -> datetime:
         """An instant in UTC; a date alone is its first moment."""
-        return self._utc(self._parsed(raw))
+        return self._utc(raw, self._parsed(raw))
 
     def read_end(self, raw: Any) -> datetime:
         """An instant in UTC that ends something; a date alone is a whole day, so its last."""
         value = self._parsed(raw)
         if isinstance(value, datetime):
-            return self._utc(value)
+            return self._utc(raw, value)
         try:
-            return self._utc(value + timedelta(days=1))
+            return self._utc(raw, value + timedelta(days=1))
         except OverflowError as error:
             raise ValueFault("wanted a year before 3000") from error
 
@@ -216,7 +216,7 @@ class Instants:
             return raw
         raise ValueFault(f"wanted a date or time, got {_type(raw)}")
 
-    def _utc(self, value: date) -> datetime:
+    def _utc(self, raw: str | date, value: date) -> datetime:
         if not isinstance(value, datetime):
             value = datetime.combine(value, time())
         try:
@@ -224,10 +224,9 @@ class Instants:
                 return value.astimezone(UTC)
             local = value.replace(tzinfo=self._zone, fold=0)
             found = local.astimezone(UTC)
-            if found.astimezone(self._zone).replace(tzinfo=None) != value.replace(fold=0):
-                self.odd["clock_change_skips_it"] += 1
-            elif local.replace(fold=1).utcoffset() != local.utcoffset():
-                self.odd["clock_change_repeats_it"] += 1
+            if local.utcoffset() != local.replace(fold=1).utcoffset():  # around a clock change
+                there = found.astimezone(self._zone).replace(tzinfo=None) == value
+                self.odd[raw] = "clock_change_repeats_it" if there else "clock_change_skips_it"
             return found
         except OverflowError as error:
             raise ValueFault("wanted a year from 1900 to 2999") from error
