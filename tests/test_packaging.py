@@ -1,9 +1,13 @@
 """What is installed is what was built here: the rooms, what they read, and nothing else."""
 
+import ast
 import os
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -68,3 +72,21 @@ def test_the_wheel_answers_without_the_checkout(wheel, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(str(tmp_path))
     assert "near" in done.stdout
+
+
+def test_each_library_imported_is_a_dependency_and_each_dependency_is_imported():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[\[>]", line)[0] for line in project["dependencies"]}
+    imported = set()
+    for path in (path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Import(names=names):
+                    imported |= {alias.name.partition(".")[0] for alias in names}
+                case ast.ImportFrom(module=str(module), level=0):
+                    imported.add(module.partition(".")[0])
+    libraries = imported - set(sys.stdlib_module_names) - set(ROOMS)
+    distributions = packages_distributions()
+    needed = {distributions[name][0].lower().replace("_", "-") for name in libraries}
+    # zoneinfo reads tzdata where the system has no time zones of its own.
+    assert needed | {"tzdata"} == declared
