@@ -2,6 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
@@ -125,25 +126,24 @@ class Records(ABC):
         target: Table,
     ) -> None:
         pairs = list(zip(columns["tenant_id"], values, strict=True))
-        wanted = sorted({(tenant, id) for tenant, id in pairs if id is not None})
-        if not wanted:
-            return
-        tenants, ids = zip(*wanted, strict=True)
-        name = f"wanted_{target.name}"
-        self._stage(db, name, target, {"tenant_id": tenants, "id": ids})
-        missing = db.execute(
-            text(
-                f"SELECT tenant_id, id FROM {name} EXCEPT SELECT t.tenant_id, t.id"
-                f" FROM {target.name} t JOIN {name} USING (tenant_id, id) LIMIT 1"
-            )
-        ).first()
-        if missing is not None:
-            who = ascii(columns["id"][pairs.index(tuple(missing))])[:80]
-            raise InputError(
-                f"{of.__name__.lower()} {who}: {field} {ascii(missing.id)[:80]} is not among"
-                f" the {target.name} of its tenant",
-                code="unknown-reference",
-            )
+        wanted: dict[str, set[str]] = defaultdict(set)
+        for tenant_id, id in pairs:
+            if id is not None:
+                wanted[tenant_id].add(id)
+        for tenant_id, ids in wanted.items():
+            left = sorted(ids)
+            for some in (left[at : at + 1000] for at in range(0, len(left), 1000)):
+                known = select(target.c.id).where(
+                    target.c.tenant_id == tenant_id, target.c.id.in_(some)
+                )
+                missing = sorted(set(some).difference(db.scalars(known)))
+                if missing:
+                    who = ascii(columns["id"][pairs.index((tenant_id, missing[0]))])[:80]
+                    raise InputError(
+                        f"{of.__name__.lower()} {who}: {field} {ascii(missing[0])[:80]} is not"
+                        f" among the {target.name} of its tenant",
+                        code="unknown-reference",
+                    )
 
     def get(self, of: type[E], tenant_id: str, id: str) -> E:
         """See `indexes.store.Store.get`."""

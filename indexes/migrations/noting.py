@@ -13,7 +13,7 @@ __all__ = ["make_function", "note_changes"]
 _FUNCTION = """
 CREATE FUNCTION note_changes() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF coalesce(current_setting('mitoyen.placing', true), '') <> 'on' THEN
+    IF coalesce(current_setting('mitoyen.quiet', true), '') <> 'on' THEN
         INSERT INTO outbox (tenant_id, entity, id)
         SELECT tenant_id, TG_TABLE_NAME, id FROM changed ORDER BY tenant_id, id;
     END IF;

@@ -1,0 +1,237 @@
+"""The PostGIS store: bulk by COPY, many writers, a feed that waits for stragglers."""
+
+import hashlib
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+from pyarrow import csv
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Connection,
+    Engine,
+    Integer,
+    Table,
+    create_engine,
+    make_url,
+    text,
+)
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from geo.errors import ConflictError, InputError, MitoyenError, StoreError
+from indexes.codec import TABLES
+from indexes.entities import Entity
+from indexes.migrations import migrate
+from indexes.sqlrecords import Clock, upsert_sql
+from indexes.sqlstore import SqlStore, utc_now
+from indexes.sqltypes import Geom, Instant
+
+__all__ = ["PostgisStore"]
+
+CONNECT_S = 10
+MIGRATION_LOCK = 0x6D69746F79656E  # "mitoyen": one process migrates at a time
+
+# Changes that no transaction still under way can come before. A sequence alone loses some: its
+# order is not the order of commits.
+_SETTLED = "xid < pg_snapshot_xmin(pg_current_snapshot())"
+
+
+class PostgisStore(SqlStore):
+    """A store in one PostgreSQL database with PostGIS.
+
+    Use `open`.
+    """
+
+    _differs = "IS DISTINCT FROM"
+    _lon, _lat = "ST_X(l.geom)", "ST_Y(l.geom)"
+    _epoch = "extract(epoch FROM {})::bigint"
+    _ewkb = "ST_AsEWKB(geom, 'XDR')"
+
+    @classmethod
+    def open(cls, dsn: str, *, create: bool = True, clock: Clock = utc_now) -> "PostgisStore":
+        """Open a database, at the newest schema.
+
+        Parameters
+        ----------
+        dsn : str
+            ``postgresql://user:password@host:port/database``.
+        create : bool
+            Make the tables if they are not there; the database itself must exist.
+        clock : callable
+            Gives the instant of a write.
+
+        Raises
+        ------
+        StoreError
+            If it can't be reached, has no PostGIS, or was written by a newer version.
+        """
+        try:
+            url = make_url(dsn).set(drivername="postgresql+psycopg")
+        except ArgumentError as error:
+            raise StoreError("wanted postgresql://user:password@host:port/database") from error
+        engine = create_engine(
+            url,
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": CONNECT_S,
+                "options": "-c timezone=UTC -c client_min_messages=warning",
+            },
+        )
+        # Reads of several tables see one state of them.
+        reader = engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+        try:
+            with _guard(), engine.begin() as db:
+                db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+                if not create and not db.scalar(text("SELECT to_regclass('alembic_version')")):
+                    raise StoreError("there is no store in this database")
+                if not db.scalar(text("SELECT 1 FROM pg_extension WHERE extname = 'postgis'")):
+                    db.execute(text("CREATE EXTENSION postgis"))
+                migrate(db)
+            return cls(engine, reader, clock)
+        except BaseException:
+            engine.dispose()
+            raise
+
+    @property
+    def label(self) -> str:
+        """Host and database."""
+        url = self._writer.url
+        host = url.host or url.query.get("host") or "localhost"
+        return f"postgresql://{host}/{url.database}"
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        with _guard():
+            yield
+
+    def _identity(self, secret: bytes) -> str:
+        # Restored into another cluster, a dump keeps its rows but not the transaction ids that
+        # positions are made of: so the cluster and the database belong to the identity.
+        asked = "SELECT system_identifier FROM pg_control_system()"
+        own = "SELECT oid FROM pg_database WHERE datname = current_database()"
+        with self._reading() as db:
+            found = f"{db.scalar(text(asked))} {db.scalar(text(own))}"
+        return hashlib.sha256(secret + found.encode()).hexdigest()[:8]
+
+    def _instants(self, values: Iterable[datetime | None]) -> Sequence[datetime | None]:
+        return [None if value is None else value.replace(microsecond=0) for value in values]
+
+    def _stage(
+        self, db: Connection, name: str, table: Table, columns: Mapping[str, Sequence[Any]]
+    ) -> None:
+        names = ", ".join(columns)
+        with _cursor(db) as run:
+            run.execute(
+                f"CREATE TEMP TABLE IF NOT EXISTS {name} ON COMMIT DELETE ROWS"
+                f" AS SELECT {names} FROM {table.name} WITH NO DATA"
+            )
+            run.execute(f"DELETE FROM {name}")  # staged before in this transaction
+            with run.copy(f"COPY {name} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
+                copy.set_types([_copied(table, column) for column in columns])
+                for row in zip(*columns.values(), strict=True):
+                    copy.write_row(row)
+
+    def _upsert(
+        self, db: Connection, of: type[Entity], columns: Mapping[str, Sequence[Any]]
+    ) -> None:
+        table, names = TABLES[of], list(columns)
+        self._stage(db, f"staged_{table.name}", table, columns)
+        # Sorted, so that two writers of the same records lock them in the same order.
+        source = f"SELECT {', '.join(names)} FROM staged_{table.name} ORDER BY tenant_id, id"
+        with _cursor(db) as run:
+            run.execute(upsert_sql(of, names, source, self._differs))
+
+    def _place_quietly(self, db: Connection) -> None:
+        db.execute(text("SET LOCAL mitoyen.quiet = 'on'"))
+
+    def _newest_sql(self, *, settled: bool) -> str:
+        where = f"WHERE {_SETTLED}" if settled else ""
+        return (
+            f"SELECT xid::text, seq FROM outbox {where} ORDER BY outbox.xid DESC, seq DESC LIMIT 1"
+        )
+
+    def _changes_sql(self) -> str:
+        return (
+            "SELECT xid::text, seq, tenant_id, entity, id FROM outbox"
+            " WHERE (xid, seq) > (CAST(CAST(:xid AS text) AS xid8), CAST(:seq AS bigint))"
+            f" AND {_SETTLED} ORDER BY outbox.xid, seq LIMIT :limit"
+        )
+
+    def _columns(self, sql: str, tenant_id: str, schema: pa.Schema) -> pa.Table:
+        # The server writes, and Arrow reads, CSV many times faster than rows become objects.
+        # An unquoted empty field is a NULL, a quoted one an empty text.
+        written = io.BytesIO()
+        query = f"COPY ({sql.replace(':tenant_id', '%s')}) TO STDOUT (FORMAT CSV)"
+        with self._reading() as db, _cursor(db) as run:
+            with run.copy(query, [tenant_id] * sql.count(":tenant_id")) as copy:
+                for part in copy:
+                    written.write(part)
+        if not written.tell():
+            return schema.empty_table()
+        written.seek(0)
+        return csv.read_csv(
+            written,
+            csv.ReadOptions(column_names=schema.names),
+            csv.ParseOptions(newlines_in_values=True),
+            csv.ConvertOptions(
+                column_types=schema,
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+                true_values=["t"],
+                false_values=["f"],
+            ),
+        )
+
+    def backup(self, path: Path) -> None:
+        """See `indexes.store.Store.backup`; the file is a SQLite store."""
+        from indexes.copying import copy_to_file
+
+        copy_to_file(self, path)
+
+
+def _cursor(db: Connection) -> psycopg.Cursor[Any]:
+    """The driver's own cursor, inside the transaction: for thousands of rows."""
+    found: psycopg.Cursor[Any] = db.connection.cursor()
+    return found
+
+
+def _copied(table: Table, column: str) -> str:
+    """The type in which a column travels in a binary COPY."""
+    kind = table.c[column].type
+    if isinstance(kind, Geom):
+        return "bytea"  # PostGIS takes EWKB for it
+    if isinstance(kind, Instant):
+        return "timestamptz"
+    if isinstance(kind, BigInteger):
+        return "int8"
+    if isinstance(kind, Integer):
+        return "int4"
+    return "bool" if isinstance(kind, Boolean) else "text"
+
+
+@contextmanager
+def _guard() -> Iterator[None]:
+    try:
+        yield
+    except (DBAPIError, psycopg.Error) as error:
+        raised = error.orig if isinstance(error, DBAPIError) else error
+        raise _ours(raised) from error
+
+
+def _ours(error: BaseException | None) -> MitoyenError:
+    # The first line only: the others quote the row, which may be somebody's place.
+    said = str(error).strip().partition("\n")[0]
+    if isinstance(error, psycopg.errors.UniqueViolation | psycopg.errors.ForeignKeyViolation):
+        return ConflictError(f"what is stored says otherwise ({said})")
+    if isinstance(error, psycopg.IntegrityError | psycopg.DataError):
+        return InputError(f"the store refuses this record ({said})")
+    return StoreError(f"the store failed: {said}")
