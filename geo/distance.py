@@ -11,10 +11,19 @@ from numba import njit
 
 from geo.arrays import FloatArray, LonLat, LonLatArray
 
-__all__ = ["EARTH_RADIUS_M", "HALF_CIRCUMFERENCE_M", "distance_m", "haversine_m"]
+__all__ = ["EARTH_RADIUS_M", "HALF_CIRCUMFERENCE_M", "arc_m", "distance_m", "haversine_m"]
 
 EARTH_RADIUS_M = 6_371_008.8  # mean radius of WGS84, IUGG
 HALF_CIRCUMFERENCE_M = np.pi * EARTH_RADIUS_M
+
+
+@njit(cache=True)
+def arc_m(lon1: float, lat1: float, cos_lat1: float, lon2: float, lat2: float) -> float:
+    """`distance_m` for many points from one, whose cosine of latitude is taken once."""
+    s = sin(radians(lat2 - lat1) * 0.5)
+    t = sin(radians(lon2 - lon1) * 0.5)
+    h = s * s + cos_lat1 * cos(radians(lat2)) * t * t
+    return 2.0 * EARTH_RADIUS_M * asin(sqrt(min(1.0, h)))
 
 
 @njit(cache=True)
@@ -35,19 +44,15 @@ def distance_m(lon1: float, lat1: float, lon2: float, lat2: float) -> float:
     ----------
     R. W. Sinnott, "Virtues of the Haversine", Sky and Telescope 68 (1984).
     """
-    half_dlat = radians(lat2 - lat1) * 0.5
-    half_dlon = radians(lon2 - lon1) * 0.5
-    s = sin(half_dlat)
-    t = sin(half_dlon)
-    h = s * s + cos(radians(lat1)) * cos(radians(lat2)) * t * t
-    return 2.0 * EARTH_RADIUS_M * asin(sqrt(min(1.0, h)))
+    return arc_m(lon1, lat1, cos(radians(lat1)), lon2, lat2)
 
 
 @njit(cache=True)
 def _distances_m(lon: float, lat: float, lonlat: LonLatArray) -> FloatArray:
     found = np.empty(len(lonlat))
+    cos_lat = cos(radians(lat))
     for i in range(len(lonlat)):
-        found[i] = distance_m(lon, lat, lonlat[i, 0], lonlat[i, 1])
+        found[i] = arc_m(lon, lat, cos_lat, lonlat[i, 0], lonlat[i, 1])
     return found
 
 

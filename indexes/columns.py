@@ -5,6 +5,7 @@ Words (categories, hours, audiences, zones, owners) become small integers here; 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ __all__ = [
     "NEVER_TO",
     "NO_STOCK",
     "SOLD_OUT",
+    "TRAIT_BITS",
     "UNIT",
     "PointColumns",
     "class_code",
@@ -41,6 +43,7 @@ NEVER_FROM = 2**31 - 1  # a validity that no instant is in
 NEVER_TO = -(2**31)
 
 NO_STOCK, IN_STOCK, SOLD_OUT = range(3)
+TRAIT_BITS = 7  # stock, verified and class; the category takes the bits above them
 KIND_CODES = {kind: code for code, kind in enumerate(Kind)}
 CLASSES = 16  # kind x personal
 
@@ -93,20 +96,21 @@ class PointColumns:
         return 2 * self.kind + self.personal
 
     def packed(self) -> tuple[Ints, Ints]:
-        """Hot (n, 7) and cold (n, 7) columns, in the order of `indexes.packing`."""
+        """Hot (n, 5) and cold (n, 8) columns, in the order of `indexes.packing`."""
         units = to_units(self.lonlat)
-        n = len(self)
-        hot = np.empty((n, 7), np.int32)
         trust = np.rint(self.trust * TRUST_UNIT)
-        rows = np.arange(n)
-        for i, column in enumerate(
-            (units[:, 0], units[:, 1], self.valid_from, self.valid_to, trust, self.audience, rows)
-        ):
-            hot[:, i] = column
-        cold = np.empty((n, 7), np.int32)
-        flags = self.stock | (self.verified.astype(np.int32) << 2) | (self.classes << 3)
-        for i, column in enumerate(
-            (self.fresh_at, self.reach_m, self.hours, self.owner, self.zones, self.category, flags)
-        ):
-            cold[:, i] = column
-        return hot, cold
+        traits = self.stock | (self.verified.astype(np.int32) << 2) | (self.classes << 3)
+        traits |= self.category << TRAIT_BITS
+        hot = (units[:, 0], units[:, 1], self.valid_from, self.valid_to, trust)
+        cold = (
+            np.arange(len(self)), self.audience, self.fresh_at, self.reach_m,
+            self.hours, self.owner, self.zones, traits,
+        )  # fmt: skip
+        return _side_by_side(hot), _side_by_side(cold)
+
+
+def _side_by_side(columns: tuple[npt.NDArray[Any], ...]) -> Ints:
+    joined = np.empty((len(columns[0]), len(columns)), np.int32)
+    for i, column in enumerate(columns):
+        joined[:, i] = column
+    return joined

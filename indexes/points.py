@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 
 import numpy as np
 import numpy.typing as npt
 
 from geo.arrays import FloatArray, IntArray, LonLat
 from geo.distance import HALF_CIRCUMFERENCE_M
-from indexes import kernel as k
+from indexes import scores as k
+from indexes import search as s
 from indexes.columns import CLASSES, EPOCH_S, PointColumns
-from indexes.packing import HEADER, HOT_COLUMNS, LEAF, ROW, Blocks, pack
+from indexes.packing import COLD_COLUMNS, HEADER, LEAF, ROW, Blocks, pack
 
 __all__ = ["Ask", "Found", "Plan", "PointIndex", "Rule", "pack_filters"]
 
@@ -51,10 +53,13 @@ class Plan:
         self.rows = np.zeros((CLASSES, k.PLAN_COLUMNS))
         tables = []
         for place, (code, rule) in enumerate(rules.items()):
-            decay = (_SHAPES[rule.shape], rule.offset_m, rule.scale_m, rule.decay)
+            shape = _SHAPES[rule.shape]
+            # What the formula multiplies by: the slope of a line, else a logarithm.
+            rate = rule.decay - 1.0 if shape == k.LINEAR else log(rule.decay)
+            decay = (shape, rule.offset_m, rule.scale_m, rate)
             self.rows[code] = (1.0, *rule.weights, *decay, _FRESH[rule.fresh], place)
             table = np.empty(k.TABLE_SIZE, np.float32)
-            k.fill_decay_table(*map(float, decay), bool(code & 1), table)
+            k.fill_decay_table(self.rows, code, table)
             tables.append(table)
         self.tables = np.array(tables, np.float32).reshape(len(rules), k.TABLE_SIZE)
 
@@ -114,33 +119,62 @@ class Ask:
 
     def row(self, by_distance: bool = False) -> FloatArray:
         """This question as the compiled search wants it."""
-        after = self.after or (k.NO_BOUND, 0, 0)
-        low, high = np.array([self.categories], np.uint64).view(np.int32)
+        score, tie, row = self.after or (s.NO_BOUND, 0, 0)
         return np.array(
-            [
+            (
                 *self.origin, self.radius_m, self.min_m, self.inner_m, self.at - EPOCH_S,
-                self.open_now, self.verified, by_distance, *after, self.depth, low, high,
-            ]
+                self.open_now, self.verified, by_distance, score, tie, row, self.depth,
+                _signed(self.categories), _signed(self.categories >> 32),
+            )
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+def _signed(word: int) -> int:
+    """The low 32 bits as the int32 that they are."""
+    return ((word & 0xFFFFFFFF) ^ 0x80000000) - 0x80000000
+
+
 class Found:
-    """What a search found, best first: row i of every column is one point."""
+    """What a search found, best first: row i of every column is one point.
 
-    rows: IntArray  # (n,) rows of the columns the index was built from
-    scores: IntArray  # (n,) whole 1e-9
-    ties: IntArray  # (n,) scored distance, mm
-    distance_m: FloatArray  # (n,)
-    factors: FloatArray  # (n, 5) distance, trust, fresh, available, fit
+    Attributes
+    ----------
+    rows : ndarray of int64, shape (n,)
+        Rows of the columns the index was built from.
+    scores, ties : ndarray of int64, shape (n,)
+        Whole 1e-9; scored distance in mm.
+    distance_m : ndarray of float64, shape (n,)
+    factors : ndarray of float64, shape (n, 5)
+        Distance, trust, fresh, available, fit.
+    """
 
-    @classmethod
-    def of(cls, found: FloatArray) -> "Found":
-        whole = found[:, :3].astype(np.int64)
-        return cls(whole[:, 0], whole[:, 1], whole[:, 2], found[:, 3], found[:, 4:])
+    __slots__ = ("_found",)
+
+    def __init__(self, found: FloatArray) -> None:
+        self._found = found
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self._found)
+
+    @property
+    def rows(self) -> IntArray:
+        return self._found[:, 0].astype(np.int64)
+
+    @property
+    def scores(self) -> IntArray:
+        return self._found[:, 1].astype(np.int64)
+
+    @property
+    def ties(self) -> IntArray:
+        return self._found[:, 2].astype(np.int64)
+
+    @property
+    def distance_m(self) -> FloatArray:
+        return self._found[:, 3]
+
+    @property
+    def factors(self) -> FloatArray:
+        return self._found[:, 4:]
 
 
 class PointIndex:
@@ -184,7 +218,7 @@ class PointIndex:
         limit : int
             At most so many.
         """
-        return Found.of(k.search(self.blocks, plan.rows, plan.tables, ask.row(), filters, limit))
+        return Found(s.search(self.blocks, plan.rows, plan.tables, ask.row(), filters, limit))
 
     def nearest(self, plan: Plan, ask: Ask, filters: npt.NDArray[np.int32], limit: int) -> Found:
         """The nearest points, in whole millimetres, then by row; scores are minus those.
@@ -193,11 +227,11 @@ class PointIndex:
         """
         row = ask.row(by_distance=True)
         for radius_m in (*NEAR_FIRST_M, ask.radius_m):
-            row[k.ASK_RADIUS_M] = min(radius_m, ask.radius_m)
-            found = k.search(self.blocks, plan.rows, plan.tables, row, filters, limit)
+            row[s.RADIUS_M] = min(radius_m, ask.radius_m)
+            found = s.search(self.blocks, plan.rows, plan.tables, row, filters, limit)
             if len(found) == limit or radius_m >= ask.radius_m:
                 break
-        return Found.of(found)
+        return Found(found)
 
     def scan(
         self,
@@ -220,8 +254,8 @@ class PointIndex:
         """
         none = np.empty(0)
         slots = self.slots[rows]
-        return Found.of(
-            k.scan(
+        return Found(
+            s.scan(
                 self.blocks,
                 plan.rows,
                 ask.row(by_distance),
@@ -236,11 +270,10 @@ class PointIndex:
     def slots(self) -> IntArray:
         """Where each row lies in the leaves; made when first asked for."""
         if self._slots is None:
-            hot_at, cold_at = int(self.blocks[5]), int(self.blocks[6])
-            hot = self.blocks[hot_at:cold_at].reshape(-1, HOT_COLUMNS, LEAF)
+            cold = self.blocks[int(self.blocks[6]) :].reshape(-1, COLD_COLUMNS)
             filled = self._filled()
             slots = np.empty(len(self), np.int64)
-            slots[hot[:, ROW, :].ravel()[filled]] = filled
+            slots[cold[filled, ROW]] = filled
             self._slots = slots
         return self._slots
 
