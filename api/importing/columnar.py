@@ -166,9 +166,10 @@ def _points(column: pa.Array, crs: str) -> tuple[NDArray[np.object_], dict[int, 
         faults[i] = f"wanted a Point, got {geometries[i].geom_type}"
     good = (kinds == 0) & ~empty
     flattened = int((shapely.has_z(geometries) & good).sum())
-    finite = good & np.isfinite(shapely.get_x(geometries)) & np.isfinite(shapely.get_y(geometries))
+    finite = np.flatnonzero(good)
+    finite = finite[np.isfinite(shapely.get_coordinates(geometries[finite])).all(axis=1)]
     geometries = shapely.force_2d(geometries)
-    _project(geometries, np.flatnonzero(finite), crs, faults)
+    _project(geometries, finite, crs, faults)
     return geometries, faults, flattened
 
 

@@ -101,14 +101,13 @@ class GeoJsonTable:
         self._expect("{")
         found = False
         while True:
-            self._skip_space()
-            key = self._value()
+            key = self._member()
             self._expect(":")
             if key == "features":
                 found = True
                 yield from self._items()
             else:
-                self._check_member(key, self._value())
+                self._check_member(key, self._member())
             if not self._another("}"):
                 break
         if not found:
@@ -145,6 +144,14 @@ class GeoJsonTable:
         value = self._decoder.decode_at(self._text, self._at)
         self._at = self._decoder.after
         return value
+
+    def _member(self) -> Any:
+        """A name or value outside the features: one that is wrong ends the reading."""
+        self._skip_space()
+        try:
+            return self._value()
+        except InputError as error:
+            self._fail(str(error), error)
 
     def _skip_space(self) -> None:
         while self._text[self._at : self._at + 1] in SPACE and self._at < len(self._text):
@@ -218,9 +225,10 @@ class _Rows:
         geometry = feature.get("geometry")
         if geometry is None:
             return row
-        kind = geometry.get("type") if isinstance(geometry, dict) else _json_type(geometry)
-        if kind != "Point":
-            raise InputError(f"wanted a Point, got {str(kind)[:40]!r}")
+        if not isinstance(geometry, dict):
+            raise InputError(f"wanted a Point, got {_json_type(geometry)}")
+        if geometry.get("type") != "Point":
+            raise InputError(f"wanted a Point, got {ascii(geometry.get('type'))[:40]}")
         place = geometry.get("coordinates")
         if not isinstance(place, list) or len(place) < 2:
             raise InputError("wanted a Point, its coordinates are empty")
