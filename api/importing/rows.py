@@ -203,19 +203,14 @@ class RowReader:
             for i in np.flatnonzero(stated & ~(np.abs(lonlat[:, column]) <= most)).tolist():
                 name = "latitude" if field == "lat" else "longitude"
                 faults.setdefault(i, (field, f"wanted a {name} of -{most} to {most} degrees"))
-        for field in ("lon", "lat") if "dwellings" in columns else ():
-            for i, value in enumerate(columns[field]):
-                if value is None:
-                    faults.setdefault(i, (field, "is empty"))
         return lonlat, held
 
     def _require_filled(
         self, columns: dict[str, list[Any]], faults: dict[int, tuple[str, str]]
     ) -> None:
         for group in self._kind.required:
-            if len(group) > 1 or group[0] == ("lon", "lat"):
-                continue  # which of them a row needs depends on the row: the rules tell
-            for field in group[0]:
+            # Where there is a choice, it depends on the row what it needs: the rules tell.
+            for field in group[0] if len(group) == 1 else ():
                 for i, value in enumerate(columns[field]):
                     if value is None or value == "":
                         faults.setdefault(i, (field, "is empty"))
@@ -246,7 +241,8 @@ class RowReader:
         """Field and reason of a rule's message, which names the record first."""
         reason = message.removeprefix(f"{self._kind.of.__name__.lower()} {ascii(id)[:80]}: ")
         words = re.findall(r"\w+", reason)
-        field = next((word for word in words if word in self._kind.fields), "")
+        named = [word for word in words if word in self._kind.fields]
+        field = words[0] if words[0] in named else named[-1] if named else ""
         return field, reason.removeprefix(f"{field} ")
 
     def _require_known(

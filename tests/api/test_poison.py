@@ -58,7 +58,7 @@ def row(**fields: str) -> str:
         (row(lat="true"), "lat", "wanted a number, got true or false"),
         (row(lat='"43.3"'), "lat", "wanted a number, got text"),
         (row(lat="[43.3]"), "lat", "wanted a number, got an array"),
-        (row(lat="null"), "lon", "needs lon and lat"),
+        (row(lat="null"), "lat", "is empty"),
         (row(title='"\\ud800"'), "title", "control characters"),
         (row(title='"\\u0000"'), "title", "control characters"),
         (row(title='"bell \\u0007"'), "title", "control characters"),
