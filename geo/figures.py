@@ -13,6 +13,8 @@ from geo.iris import check_iris_code
 __all__ = ["FIGURE_NAMES", "FiguresTable", "merge_figures", "read_figures"]
 
 CODE_COLUMNS = ("iris", "code_iris")
+# What float() reads beyond this (nan, inf, 1_000, other scripts' digits) is no figure of INSEE's.
+NUMBER = re.compile(r"[0-9]+([.,][0-9]*)?([eE][+-]?[0-9]+)?")
 
 FIGURE_NAMES: Mapping[str, str] = {
     "POP": "pop",
@@ -131,11 +133,8 @@ def _figure(text: str, line: int, column: str) -> float | None:
     text = text.strip()
     if not text:
         return None
-    try:
-        value = float(text.replace(",", "."))
-    except ValueError:
-        value = math.nan
-    if not 0.0 <= value < math.inf:
+    value = float(text.replace(",", ".")) if NUMBER.fullmatch(text) else math.inf
+    if value == math.inf:
         raise RowError(f"{column} must be a number, got {text[:20]!r}", line=line, field=column)
     return value
 

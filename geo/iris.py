@@ -39,8 +39,8 @@ LAYOUTS = {
 }
 SHAPEFILE_NAME = 10  # characters of a column name that a Shapefile keeps
 
-IRIS_CODE = re.compile(r"(\d\d|2[AB])\d{7}")
-COMMUNE_CODE = re.compile(r"(\d\d|2[AB])\d{3}")
+IRIS_CODE = re.compile(r"([0-9]{2}|2[AB])[0-9]{7}")
+COMMUNE_CODE = re.compile(r"([0-9]{2}|2[AB])[0-9]{3}")
 ZONE_TYPES = frozenset("HADZ")  # habitat, activity, other, commune of one zone
 
 ARRONDISSEMENTS: Mapping[str, tuple[str, tuple[str, ...]]] = {

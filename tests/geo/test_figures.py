@@ -60,7 +60,7 @@ def test_an_empty_figure_is_unknown_not_zero(tmp_path):
     assert table.values == {"990010101": {"logements": 0.0}}
 
 
-@pytest.mark.parametrize("figure", ["x", "nan", "inf", "-1", "1e999", "1 466"])
+@pytest.mark.parametrize("figure", ["x", "nan", "inf", "-1", "1e999", "1 466", "1_466", "１２"])
 def test_what_is_no_figure_is_refused_with_line_and_column(tmp_path, figure):
     with pytest.raises(RowError, match="P21_POP must be a number") as caught:
         read_figures(write(tmp_path, f"IRIS;P21_POP\n990010101;1\n990010102;{figure}\n"))

@@ -156,6 +156,7 @@ def test_codes_kept_as_numbers_get_their_zeros_back(tmp_path):
         (("10010101", "n", "H", "01001", "c"), "dropped the leading zero"),
         (("0100101010", "n", "H", "01001", "c"), "9 characters"),
         (("2C0010101", "n", "H", "2A001", "c"), "9 characters"),
+        (("０１００１０１０１", "n", "H", "01001", "c"), "9 characters"),
         ((None, "n", "H", "01001", "c"), "9 characters"),
         (("010010101", "n", "H", "1001", "c"), "5 characters"),
         (("010010101", "n", "H", "01002", "c"), "can't lie in commune"),
