@@ -399,6 +399,7 @@ def search(blocks, plan, tables, ask, filters, k):
             leaf = reference >> 1
             for i in range(LEAF):
                 if local:
+                    # A difference beyond 214° wraps around to one of 69° or more: still far.
                     x = np.float32(np.int32(hot[leaf, LON, i] - lon_units)) * east32
                     y = np.float32(np.int32(hot[leaf, LAT, i] - lat_units)) * north32
                     squared[i] = x * x + y * y
@@ -444,18 +445,10 @@ def search(blocks, plan, tables, ask, filters, k):
         for c in range(children):
             if local:
                 x = np.float32(
-                    max(
-                        np.int32(0),
-                        np.int32(nodes[node, MIN_LON, c] - lon_units),
-                        np.int32(lon_units - nodes[node, MAX_LON, c]),
-                    )
+                    max(0, nodes[node, MIN_LON, c] - lon_units, lon_units - nodes[node, MAX_LON, c])
                 )
                 y = np.float32(
-                    max(
-                        np.int32(0),
-                        np.int32(nodes[node, MIN_LAT, c] - lat_units),
-                        np.int32(lat_units - nodes[node, MAX_LAT, c]),
-                    )
+                    max(0, nodes[node, MIN_LAT, c] - lat_units, lat_units - nodes[node, MAX_LAT, c])
                 )
                 x *= east32
                 y *= north32
