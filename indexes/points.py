@@ -11,7 +11,7 @@ from geo.arrays import FloatArray, IntArray, LonLat
 from geo.distance import HALF_CIRCUMFERENCE_M
 from indexes import scores as k
 from indexes import search as s
-from indexes.columns import CLASSES, EPOCH_S, PointColumns
+from indexes.columns import ALWAYS_FROM, ALWAYS_TO, CLASSES, EPOCH_S, PointColumns
 from indexes.packing import COLD_COLUMNS, HEADER, LEAF, ROW, Blocks, pack
 
 __all__ = ["Ask", "Found", "Plan", "PointIndex", "Rule", "pack_filters"]
@@ -122,7 +122,7 @@ class Ask:
         score, tie, row = self.after or (s.NO_BOUND, 0, 0)
         return np.array(
             (
-                *self.origin, self.radius_m, self.min_m, self.inner_m, self.at - EPOCH_S,
+                *self.origin, self.radius_m, self.min_m, self.inner_m, at,
                 self.open_now, self.verified, by_distance, score, tie, row, self.depth,
                 _signed(self.categories), _signed(self.categories >> 32),
             )
