@@ -1,6 +1,6 @@
 """The packed near-me index: built from columns, searched by one compiled call."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 
@@ -11,7 +11,7 @@ from geo.arrays import FloatArray, IntArray, LonLat
 from geo.distance import HALF_CIRCUMFERENCE_M
 from indexes import scores as k
 from indexes import search as s
-from indexes.columns import ALWAYS_FROM, ALWAYS_TO, CLASSES, EPOCH_S, PointColumns
+from indexes.columns import CLASSES, PointColumns
 from indexes.packing import COLD_COLUMNS, HEADER, LEAF, ROW, Blocks, pack
 
 __all__ = ["Ask", "Found", "Plan", "PointIndex", "Rule", "pack_filters"]
@@ -49,19 +49,19 @@ class Plan:
         Classes left out are not searched.
     """
 
-    def __init__(self, rules: dict[int, Rule]) -> None:
+    def __init__(self, rules: Mapping[int, Rule]) -> None:
         self.rows = np.zeros((CLASSES, k.PLAN_COLUMNS))
-        tables = []
-        for place, (code, rule) in enumerate(rules.items()):
+        tables: dict[tuple[float, ...], int] = {}
+        for code, rule in rules.items():
             shape = _SHAPES[rule.shape]
             # What the formula multiplies by: the slope of a line, else a logarithm.
             rate = rule.decay - 1.0 if shape == k.LINEAR else log(rule.decay)
             decay = (shape, rule.offset_m, rule.scale_m, rate)
-            self.rows[code] = (1.0, *rule.weights, *decay, _FRESH[rule.fresh], place)
-            table = np.empty(k.TABLE_SIZE, np.float32)
-            k.fill_decay_table(self.rows, code, table)
-            tables.append(table)
-        self.tables = np.array(tables, np.float32).reshape(len(rules), k.TABLE_SIZE)
+            table = tables.setdefault((*decay, code & 1), len(tables))
+            self.rows[code] = (1.0, *rule.weights, *decay, _FRESH[rule.fresh], table)
+        self.tables = np.empty((len(tables), k.TABLE_SIZE), np.float32)
+        for code in rules:
+            k.fill_decay_table(self.rows, code, self.tables[int(self.rows[code, k.TABLE])])
 
 
 def pack_filters(
@@ -120,6 +120,8 @@ class Ask:
     def row(self, by_distance: bool = False) -> FloatArray:
         """This question as the compiled search wants it."""
         score, tie, row = self.after or (s.NO_BOUND, 0, 0)
+        # Before 1951 or after 2088 it is the first or last second that the columns know.
+        at = min(max(self.at - EPOCH_S, ALWAYS_FROM), ALWAYS_TO - 1)
         return np.array(
             (
                 *self.origin, self.radius_m, self.min_m, self.inner_m, at,
