@@ -11,7 +11,7 @@ from geo.arrays import FloatArray, IntArray, LonLat
 from geo.distance import HALF_CIRCUMFERENCE_M
 from indexes import scores as k
 from indexes import search as s
-from indexes.columns import CLASSES, PointColumns
+from indexes.columns import ALWAYS_FROM, ALWAYS_TO, CLASSES, EPOCH_S, PointColumns
 from indexes.packing import COLD_COLUMNS, HEADER, LEAF, ROW, Blocks, pack
 
 __all__ = ["Ask", "Found", "Plan", "PointIndex", "Rule", "pack_filters"]
