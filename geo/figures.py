@@ -1,14 +1,19 @@
 """INSEE's census figures by IRIS: CSV as published, any census, one name for each figure."""
 
 import csv
+import io
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from geo.errors import InputError, LayoutError, RowError
 from geo.iris import check_iris_code
+
+if TYPE_CHECKING:
+    from _csv import Reader as CsvReader  # the class has no name at run time before 3.13
 
 __all__ = ["FIGURE_NAMES", "FiguresTable", "merge_figures", "read_figures"]
 
@@ -79,7 +84,7 @@ def read_figures(path: Path, geography_year: int | None = None) -> FiguresTable:
     except UnicodeDecodeError:
         text = raw.decode("cp1252", errors="replace")  # editions before 2015; labels only
     header, _, _ = text.partition("\n")
-    rows = csv.reader(text.splitlines(), delimiter=";" if ";" in header else ",")
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in header else ",")
     columns = [name.strip() for name in next(rows, [])]
     code_at = next((i for i, name in enumerate(columns) if name.lower() in CODE_COLUMNS), None)
     figures, years = _figure_columns(columns)
@@ -96,19 +101,13 @@ def read_figures(path: Path, geography_year: int | None = None) -> FiguresTable:
     geography = re.search(r"geo(?:graphie)?[-_]?((?:19|20)\d\d)(?!\d)", path.name.lower())
     if geography_year is None and geography:
         geography_year = int(geography[1])
-    values: dict[str, dict[str, float]] = {}
-    for row in rows:
-        if not any(row):
-            continue
-        line = rows.line_num
-        if len(row) != len(columns):
-            raise RowError(f"{path.name}: {len(row)} fields, header has {len(columns)}", line=line)
-        code = row[code_at].strip()
-        check_iris_code(code, line)
-        if code in values:
-            raise RowError(f"{path.name}: zone {code} comes twice", line=line)
-        found = {name: _figure(row[i], line, columns[i]) for name, i in figures.items()}
-        values[code] = {name: value for name, value in found.items() if value is not None}
+    try:
+        values = _values(rows, columns, code_at, figures)
+    except RowError as error:
+        message = f"{path.name}, line {error.line}: {error}"
+        raise RowError(message, line=error.line, field=error.field) from error
+    except csv.Error as error:
+        raise LayoutError(f"{path.name}, line {rows.line_num}: no CSV: {error}") from error
     return FiguresTable(years.pop(), geography_year, values)
 
 
@@ -127,6 +126,25 @@ def _figure_columns(columns: Sequence[str]) -> tuple[dict[str, int], set[int]]:
         if column.lower() in FIGURE_NAMES.values():
             figures[column.lower()] = i
     return figures, years
+
+
+def _values(
+    rows: "CsvReader", columns: Sequence[str], code_at: int, figures: Mapping[str, int]
+) -> dict[str, dict[str, float]]:
+    values: dict[str, dict[str, float]] = {}
+    for row in rows:
+        if not any(row):
+            continue
+        line = rows.line_num
+        if len(row) != len(columns):
+            raise RowError(f"{len(row)} fields, the header has {len(columns)}", line=line)
+        code = row[code_at].strip()
+        check_iris_code(code, line)
+        if code in values:
+            raise RowError(f"zone {code} comes twice", line=line)
+        found = {name: _figure(row[i], line, columns[i]) for name, i in figures.items()}
+        values[code] = {name: value for name, value in found.items() if value is not None}
+    return values
 
 
 def _figure(text: str, line: int, column: str) -> float | None:

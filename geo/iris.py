@@ -43,6 +43,9 @@ IRIS_CODE = re.compile(r"([0-9]{2}|2[AB])[0-9]{7}")
 COMMUNE_CODE = re.compile(r"([0-9]{2}|2[AB])[0-9]{3}")
 ZONE_TYPES = frozenset("HADZ")  # habitat, activity, other, commune of one zone
 
+Column = NDArray[np.generic]  # texts as objects, or numbers
+Layer = tuple[list[Column], NDArray[np.object_], str | None]  # columns, geometries, CRS
+
 ARRONDISSEMENTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "13055": ("Marseille", tuple(str(code) for code in range(13201, 13217))),
     "69123": ("Lyon", tuple(str(code) for code in range(69381, 69390))),
@@ -119,7 +122,17 @@ def read_contours(path: Path, vintage: int | None = None) -> Contours:
     year = vintage if vintage is not None else _year_in_name(path)
     if not 1999 <= year <= 2100:  # the first IRIS are those of the census of 1999
         raise InputError(f"a vintage is a year from 1999 on, got {year}")
-    columns, geometries, crs = _read_parquet(path) if _is_parquet(path) else _read_ogr(path)
+    layer = _read_parquet(path) if _is_parquet(path) else _read_ogr(path)
+    try:
+        return _contours(year, *layer)
+    except RowError as error:
+        message = f"{path.name}, row {error.line}: {error}"
+        raise RowError(message, line=error.line, field=error.field) from error
+
+
+def _contours(
+    vintage: int, columns: Sequence[Column], geometries: NDArray[np.object_], crs: str | None
+) -> Contours:
     codes = _codes(columns[0], IRIS_CODE, 9, "IRIS code")
     communes = _codes(columns[3], COMMUNE_CODE, 5, "commune code")
     names, commune_names = (_texts(columns[i]) for i in (1, 4))
@@ -135,7 +148,7 @@ def read_contours(path: Path, vintage: int | None = None) -> Contours:
         if codes[before] == codes[after]:
             raise RowError(f"zone {codes[after]} comes twice", line=after + 1)
     return Contours(
-        vintage=year,
+        vintage=vintage,
         codes=tuple(codes[i] for i in order),
         names=tuple(names[i] for i in order),
         types=tuple(types[i] for i in order),
@@ -169,10 +182,6 @@ def _columns_of(names: Sequence[str], file: str) -> list[str]:
             return [name for name in found if name]
     layouts = "; ".join(f"{year}: {', '.join(wanted)}" for year, wanted in LAYOUTS.items())
     raise LayoutError(f"{file} is in no layout of IRIS contours ({layouts}); it has {list(names)}")
-
-
-Column = NDArray[np.generic]  # texts as objects, or numbers
-Layer = tuple[list[Column], NDArray[np.object_], str | None]  # columns, geometries, CRS
 
 
 def _read_ogr(path: Path) -> Layer:

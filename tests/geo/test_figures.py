@@ -72,7 +72,7 @@ def test_what_is_no_figure_is_refused_with_line_and_column(tmp_path, figure):
     [
         ("10010101;1", "dropped the leading zero"),
         ("990010101;1\n990010101;1", "comes twice"),
-        ("990010101", "1 fields, header has 2"),
+        ("990010101", "1 fields, the header has 2"),
     ],
 )
 def test_what_is_no_row_is_refused(tmp_path, row, message):
@@ -85,6 +85,7 @@ def test_what_is_no_row_is_refused(tmp_path, row, message):
     [
         ("", "no column IRIS"),
         ("COM;P21_POP\n13201;1\n", "no column IRIS"),
+        ("IRIS;P21_POP\n990010101;" + "1" * 200_000, "line 2: no CSV"),
         ("IRIS;COM\n990010101;99001\n", "none of figures"),
         ("code_iris,pop\n990010101,1\n", "one census year"),
         ("IRIS;P21_POP;P20_LOG\n990010101;1;1\n", "one census year"),
