@@ -76,7 +76,7 @@ def read_figures(path: Path, geography_year: int | None = None) -> FiguresTable:
     InputError
         If there is no such file.
     """
-    if not path.exists():
+    if not path.is_file():
         raise InputError(f"no such file: {path.name}")
     raw = path.read_bytes()
     try:
@@ -85,11 +85,18 @@ def read_figures(path: Path, geography_year: int | None = None) -> FiguresTable:
         text = raw.decode("cp1252", errors="replace")  # editions before 2015; labels only
     header, _, _ = text.partition("\n")
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in header else ",")
-    columns = [name.strip() for name in next(rows, [])]
-    code_at = next((i for i, name in enumerate(columns) if name.lower() in CODE_COLUMNS), None)
-    figures, years = _figure_columns(columns)
-    if code_at is None or not figures:
-        raise LayoutError(f"{path.name} has no column IRIS or code_iris, or none of figures")
+    try:
+        columns = [name.strip() for name in next(rows, [])]
+        code_at = next((i for i, name in enumerate(columns) if name.lower() in CODE_COLUMNS), None)
+        figures, years = _figure_columns(columns)
+        if code_at is None or not figures:
+            raise LayoutError(f"{path.name} has no column IRIS or code_iris, or none of figures")
+        values = _values(rows, columns, code_at, figures)
+    except RowError as error:
+        message = f"{path.name}, line {error.line}: {error}"
+        raise RowError(message, line=error.line, field=error.field) from error
+    except csv.Error as error:
+        raise LayoutError(f"{path.name}, line {rows.line_num}: no CSV: {error}") from error
     named = re.search(r"(?<![a-z])rp[-_]?((?:19|20)\d\d)(?!\d)", path.name.lower())
     if not years and named:
         years = {int(named[1])}
@@ -101,13 +108,6 @@ def read_figures(path: Path, geography_year: int | None = None) -> FiguresTable:
     geography = re.search(r"geo(?:graphie)?[-_]?((?:19|20)\d\d)(?!\d)", path.name.lower())
     if geography_year is None and geography:
         geography_year = int(geography[1])
-    try:
-        values = _values(rows, columns, code_at, figures)
-    except RowError as error:
-        message = f"{path.name}, line {error.line}: {error}"
-        raise RowError(message, line=error.line, field=error.field) from error
-    except csv.Error as error:
-        raise LayoutError(f"{path.name}, line {rows.line_num}: no CSV: {error}") from error
     return FiguresTable(years.pop(), geography_year, values)
 
 

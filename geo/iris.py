@@ -168,7 +168,7 @@ def _year_in_name(path: Path) -> int:
 
 
 def _is_parquet(path: Path) -> bool:
-    if not path.exists():
+    if not path.is_file():
         raise InputError(f"no such file: {path.name}")
     return path.suffix.lower() in {".parquet", ".geoparquet"}
 

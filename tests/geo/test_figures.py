@@ -85,6 +85,7 @@ def test_what_is_no_row_is_refused(tmp_path, row, message):
     [
         ("", "no column IRIS"),
         ("COM;P21_POP\n13201;1\n", "no column IRIS"),
+        ("x" * 200_000, "line 1: no CSV"),
         ("IRIS;P21_POP\n990010101;" + "1" * 200_000, "line 2: no CSV"),
         ("IRIS;COM\n990010101;99001\n", "none of figures"),
         ("code_iris,pop\n990010101,1\n", "one census year"),
@@ -99,6 +100,8 @@ def test_other_files_are_another_layout(tmp_path, text, message):
 def test_a_file_that_is_not_there_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_figures(tmp_path / "absent.csv")
+    with pytest.raises(InputError, match="no such file"):
+        read_figures(tmp_path)
 
 
 def test_files_merge_by_code_and_households_are_main_residences_where_none_counts_them():
