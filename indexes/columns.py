@@ -26,6 +26,7 @@ __all__ = [
     "SOLD_OUT",
     "TRAIT_BITS",
     "UNIT",
+    "Ints",
     "PointColumns",
     "class_code",
     "to_seconds",

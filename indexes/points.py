@@ -11,7 +11,7 @@ from geo.arrays import FloatArray, IntArray, LonLat
 from geo.distance import HALF_CIRCUMFERENCE_M
 from indexes import scores as k
 from indexes import search as s
-from indexes.columns import ALWAYS_FROM, ALWAYS_TO, CLASSES, EPOCH_S, PointColumns
+from indexes.columns import ALWAYS_FROM, ALWAYS_TO, CLASSES, EPOCH_S, Ints, PointColumns
 from indexes.packing import COLD_COLUMNS, HEADER, LEAF, ROW, Blocks, pack
 
 __all__ = ["Ask", "Found", "Plan", "PointIndex", "Rule", "pack_filters"]
@@ -70,7 +70,7 @@ def pack_filters(
     zones: npt.ArrayLike = (),
     hours: npt.ArrayLike = (),
     depths: npt.ArrayLike = (),
-) -> npt.NDArray[np.int32]:
+) -> Ints:
     """Filters as one array for the compiled search.
 
     Parameters
@@ -206,7 +206,7 @@ class PointIndex:
         nodes_and_hot = int(self.blocks[6]) - int(self.blocks[4])
         return 4 * nodes_and_hot / max(1, len(self)), self.blocks.nbytes / max(1, len(self))
 
-    def search(self, plan: Plan, ask: Ask, filters: npt.NDArray[np.int32], limit: int) -> Found:
+    def search(self, plan: Plan, ask: Ask, filters: Ints, limit: int) -> Found:
         """The best points, exactly: score, then scored distance, then row.
 
         Parameters
@@ -222,7 +222,7 @@ class PointIndex:
         """
         return Found(s.search(self.blocks, plan.rows, plan.tables, ask.row(), filters, limit))
 
-    def nearest(self, plan: Plan, ask: Ask, filters: npt.NDArray[np.int32], limit: int) -> Found:
+    def nearest(self, plan: Plan, ask: Ask, filters: Ints, limit: int) -> Found:
         """The nearest points, in whole millimetres, then by row; scores are minus those.
 
         Near circles are tried first: they can be searched on a plane, at a third of the cost.
@@ -239,7 +239,7 @@ class PointIndex:
         self,
         plan: Plan,
         ask: Ask,
-        filters: npt.NDArray[np.int32],
+        filters: Ints,
         limit: int,
         rows: IntArray,
         fits: FloatArray | None = None,

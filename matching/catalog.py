@@ -47,7 +47,8 @@ def public_trust_level(endorsers: IntArray) -> IntArray:
     array([0, 1, 1, 2, 3, 4, 4])
     """
     # frexp's exponent is exact where a logarithm may round.
-    return np.minimum(4, np.frexp(1.0 + endorsers)[1] - 1).astype(np.int64)
+    levels: IntArray = np.minimum(4, np.frexp(1.0 + endorsers)[1] - 1).astype(np.int64)
+    return levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +107,11 @@ class Catalog:
 
     def _numbers(self, name: str, missing: int) -> IntArray:
         """A column of whole numbers with ``missing`` for null."""
-        return pc.fill_null(self._column(name), missing).to_numpy().astype(np.int64)
+        filled = pc.fill_null(self._column(name), missing).to_numpy()
+        return np.asarray(filled, dtype=np.int64)
 
     def _is(self, name: str, value: str) -> BoolArray:
-        return pc.equal(self._column(name), value).to_numpy(zero_copy_only=False).astype(np.bool_)
+        return _as_bools(pc.equal(self._column(name), value))
 
     # -- numbering ------------------------------------------------------------------------
 
@@ -162,7 +164,7 @@ class Catalog:
     @property
     def personal(self) -> BoolArray:
         """Which rows are a person's, at a home."""
-        return self._column("personal").to_numpy(zero_copy_only=False).astype(np.bool_)
+        return _as_bools(self._column("personal"))
 
     def _columns(self, zones: Ints, audience: Ints) -> PointColumns:
         n = len(self)
@@ -180,12 +182,7 @@ class Catalog:
         lonlat[personal] = points[personal]
 
         starts_at = self._numbers("starts_at", 0)
-        valid_from = to_seconds(self._numbers("valid_from", -(2**40)))
-        no_end = 2**40
-        valid_to = self._numbers("valid_to", no_end)
-        over = np.where(event, self._numbers("ends_at", -1), no_end)
-        over = np.where(event & (over < 0), starts_at + EVENT_S, over)
-        valid_to = to_seconds(np.minimum(valid_to, over))
+        valid_from, valid_to = self._validity(event, starts_at)
         valid_from[personal & ~placed] = NEVER_FROM  # no group, no place: never near
         valid_to[personal & ~placed] = NEVER_TO
 
@@ -214,6 +211,14 @@ class Catalog:
             verified=level >= VERIFIED_LEVEL,
         )
 
+    def _validity(self, event: BoolArray, starts_at: IntArray) -> tuple[Ints, Ints]:
+        """Each row's first instant, and the first after it; an event is over with its end."""
+        never = 2**40  # beyond any instant that is kept
+        over = self._numbers("ends_at", never)
+        over = np.where(over == never, starts_at + EVENT_S, over)
+        valid_to = np.minimum(self._numbers("valid_to", never), np.where(event, over, never))
+        return to_seconds(self._numbers("valid_from", -never)), to_seconds(valid_to)
+
     def _group_points(self) -> tuple[BoolArray, npt.NDArray[np.float64]]:
         """Per row: has its owner a group that can be located, and where is that."""
         groups = _Words(self._column("owner_group"))
@@ -226,7 +231,7 @@ class Catalog:
 
     def seen_by(self, member_id: str | None) -> Seen | None:
         """What a member brings to a search, or None if there is no such member."""
-        everyone = {Audience.PUBLIC: (PUBLIC,)}
+        everyone: dict[Audience, tuple[int, ...]] = {Audience.PUBLIC: (PUBLIC,)}
         if member_id is None:
             return Seen(everyone, (), None)
         row = _find(self._members["id"], member_id)
@@ -328,6 +333,10 @@ def _whole_array(column: pa.ChunkedArray) -> pa.Array:
     """A column as one array; a table without rows has no chunk to take."""
     chunks = column.combine_chunks()
     return pa.concat_arrays(chunks.chunks) if isinstance(chunks, pa.ChunkedArray) else chunks
+
+
+def _as_bools(column: pa.Array) -> BoolArray:
+    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
 def _bisect(ids: pa.ChunkedArray, wanted: str) -> int:

@@ -142,7 +142,7 @@ class Profile:
     decay: Decay
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # itself only, so that plans can be kept by it
 class Profiles:
     """All profiles of an engine.
 
@@ -187,6 +187,10 @@ class Profiles:
     def of(self, kind: Kind) -> Profile:
         """The profile that ranks a kind where the query names none."""
         return self.by_name[kind.value]
+
+    def ranking(self, kind: Kind, named: str | None) -> Profile:
+        """The profile that ranks a kind: the one named, else the kind's own."""
+        return self.of(kind) if named is None else self.named(named)
 
     def named(self, name: str) -> Profile:
         """The profile of a name.

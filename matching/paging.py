@@ -1,0 +1,108 @@
+"""Radius and pages: the rings that widen by themselves, and where the next page begins."""
+
+from dataclasses import dataclass, replace
+
+from geo.arrays import FloatArray, IntArray
+from indexes.columns import Ints
+from indexes.points import Ask, Found, Plan
+from matching.cursor import Cursor
+from matching.hours import StateArray
+from matching.snapshot import Snapshot
+
+__all__ = ["RINGS_M", "Search", "next_cursor", "resumed", "ring_radius"]
+
+RINGS_M = (150.0, 300.0, 600.0, 1_200.0, 2_500.0, 5_000.0)
+"""The radii tried where none is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A query made ready for the index.
+
+    ``rows`` and ``fits`` are those of the listings that match the words and lie in the polygon,
+    None where neither was asked for.
+    """
+
+    snapshot: Snapshot
+    plan: Plan
+    ask: Ask
+    filters: Ints
+    states: StateArray
+    rows: IntArray | None
+    fits: FloatArray | None
+
+    def best(self, limit: int) -> Found:
+        """The best, by score."""
+        index = self.snapshot.index
+        if self.rows is None:
+            return index.search(self.plan, self.ask, self.filters, limit)
+        return index.scan(self.plan, self.ask, self.filters, limit, self.rows, self.fits)
+
+    def nearest(self, limit: int) -> Found:
+        """The nearest, whatever they score."""
+        index = self.snapshot.index
+        if self.rows is None:
+            return index.nearest(self.plan, self.ask, self.filters, limit)
+        return index.scan(self.plan, self.ask, self.filters, limit, self.rows, by_distance=True)
+
+    def within(self, radius_m: float, inner_m: float = -1.0) -> "Search":
+        """The same, no farther than ``radius_m`` and beyond ``inner_m``."""
+        return replace(self, ask=replace(self.ask, radius_m=radius_m, inner_m=inner_m))
+
+
+def ring_radius(search: Search, limit: int) -> float:
+    """The smallest ring that fills a page, else the largest."""
+    nearest = search.within(RINGS_M[-1]).nearest(limit)
+    return _ring(float(nearest.distance_m[-1])) if len(nearest) == limit else RINGS_M[-1]
+
+
+def _ring(distance_m: float) -> float:
+    return next(ring for ring in RINGS_M if distance_m <= ring)
+
+
+def resumed(search: Search, cursor: Cursor) -> Search:
+    """The search of the page that a cursor begins."""
+    search = search.within(cursor.radius_m, cursor.inner_m)
+    if cursor.score is None:
+        return search
+    # If the last match is gone, its row is another's: the row before keeps its place.
+    catalog = search.snapshot.catalog
+    row = catalog.row_of(cursor.id)
+    after = row if catalog.has_id(row, cursor.id) else row - 1
+    return replace(search, ask=replace(search.ask, after=(cursor.score, cursor.tie, after)))
+
+
+def next_cursor(
+    search: Search, found: Found, limit: int, auto: bool, query: str, profiles: str
+) -> Cursor | None:
+    """Where the next page begins: after the last match, or with the next ring that has one.
+
+    ``found`` holds one match more than the page where there are more.
+    """
+    ask = search.ask
+    if len(found) > limit:
+        last = limit - 1
+        return Cursor(
+            query=query,
+            profiles=profiles,
+            at=ask.at,
+            radius_m=ask.radius_m,
+            inner_m=ask.inner_m,
+            auto=auto,
+            score=int(found.scores[last]),
+            tie=int(found.ties[last]),
+            id=search.snapshot.catalog.id_of(int(found.rows[last])),
+        )
+    if not auto or ask.radius_m >= RINGS_M[-1]:
+        return None
+    nearest = search.within(RINGS_M[-1], inner_m=ask.radius_m).nearest(1)
+    if len(nearest) == 0:
+        return None
+    return Cursor(
+        query=query,
+        profiles=profiles,
+        at=ask.at,
+        radius_m=_ring(float(nearest.distance_m[0])),
+        inner_m=ask.radius_m,
+        auto=auto,
+    )
