@@ -62,8 +62,11 @@ def build_index(polygons: npt.NDArray[np.object_], reach_m: float) -> PolygonInd
     """
     edges, first_edge = _edges_of(polygons)
     bounds = np.asarray(shapely.bounds(polygons), dtype=np.float64).reshape(-1, 4)
-    slabs = np.maximum(1, np.diff(first_edge) // 2)
     height = np.maximum(bounds[:, 3] - bounds[:, 1], 1e-9)
+    # As many slabs as leave a few edges in each, but so few that no outline, however jagged,
+    # takes more than three times its edges: each spans its part of the height, and two slabs more.
+    crossed = np.add.reduceat(np.abs(edges[:, 3] - edges[:, 1]), first_edge[:-1]) / height
+    slabs = np.maximum(1, np.diff(first_edge) // np.maximum(2.0, crossed)).astype(np.int64)
     first_slab = np.concatenate(([0], np.cumsum(slabs))).astype(np.int64)
     slabs_per_degree = slabs / height
     slab_edges, first_in_slab = _slab_edges(edges, first_edge, bounds, slabs_per_degree, first_slab)

@@ -214,7 +214,7 @@ def tenants(tmp_path_factory):
     opened.close()
 
 
-@settings(max_examples=30)
+@settings(max_examples=min(30, settings().max_examples))
 @given(
     st.lists(
         st.dictionaries(st.sampled_from(TOWN), st.sampled_from([0, 1, 5, 19, 20, 30])),
