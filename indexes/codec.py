@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import Table
+from sqlalchemy import RowMapping, Table
 
 from geo.arrays import LonLatArray, as_lonlat
 from indexes import tables
@@ -42,7 +42,6 @@ __all__ = [
     "TABLES",
     "Instants",
     "Placing",
-    "Row",
     "group_of_row",
     "lonlat_of",
     "place_columns",
@@ -52,10 +51,9 @@ __all__ = [
 ]
 
 E = TypeVar("E", bound=Entity)
-Row = Mapping[str, Any]
 
 # In the order in which they may be written: what a record refers to comes before it.
-TABLES: dict[type[Entity], Table] = {
+TABLES: dict[type, Table] = {
     Tenant: tables.tenants,
     Residence: tables.residences,
     Building: tables.buildings,
@@ -68,7 +66,7 @@ TABLES: dict[type[Entity], Table] = {
 }
 
 # An instant that a record states, or else keeps from its first writing.
-KEPT: dict[type[Entity], str] = {
+KEPT: dict[type, str] = {
     Listing: "published_at",
     Endorsement: "created_at",
     ApiKey: "created_at",
@@ -160,7 +158,7 @@ def _spread(n: int, rows: Sequence[int], values: Sequence[Any]) -> list[Any]:
     return found
 
 
-def record_of_row(of: type[E], row: Row) -> E:
+def record_of_row(of: type[E], row: RowMapping) -> E:
     """The record that a row keeps."""
     values = dict(row)
     first_written_at = values.pop("first_written_at", None)
@@ -179,7 +177,7 @@ def record_of_row(of: type[E], row: Row) -> E:
     return of(**values)
 
 
-def zone_of_row(row: Row, figures: Mapping[str, float]) -> Zone:
+def zone_of_row(row: RowMapping, figures: Mapping[str, float]) -> Zone:
     """The zone that a row keeps, with its figures."""
     values = dict(row)
     census_year, geography_year = values.pop("census_year"), values.pop("geography_year")
@@ -195,7 +193,7 @@ def zone_of_row(row: Row, figures: Mapping[str, float]) -> Zone:
     )
 
 
-def group_of_row(row: Row, cells: Sequence[int]) -> Group:
+def group_of_row(row: RowMapping, cells: Sequence[int]) -> Group:
     """The group that a row keeps, with its cells."""
     return Group(
         id=row["id"],

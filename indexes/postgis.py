@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pyarrow as pa
@@ -15,8 +15,9 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Connection,
-    Engine,
+    Double,
     Integer,
+    LargeBinary,
     Table,
     create_engine,
     make_url,
@@ -28,6 +29,7 @@ from geo.errors import ConflictError, InputError, MitoyenError, StoreError
 from indexes.codec import TABLES
 from indexes.entities import Entity
 from indexes.migrations import migrate
+from indexes.sqlite import SqliteStore, new_file
 from indexes.sqlrecords import Clock, upsert_sql
 from indexes.sqlstore import SqlStore, utc_now
 from indexes.sqltypes import Geom, Instant
@@ -134,10 +136,16 @@ class PostgisStore(SqlStore):
                 f" AS SELECT {names} FROM {table.name} WITH NO DATA"
             )
             run.execute(f"DELETE FROM {name}")  # staged before in this transaction
-            with run.copy(f"COPY {name} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
-                copy.set_types([_copied(table, column) for column in columns])
-                for row in zip(*columns.values(), strict=True):
-                    copy.write_row(row)
+        self._fill(db, name, table, columns)
+
+    def _fill(
+        self, db: Connection, name: str, table: Table, columns: Mapping[str, Sequence[Any]]
+    ) -> None:
+        copied = f"COPY {name} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)"
+        with _cursor(db) as run, run.copy(copied) as copy:
+            copy.set_types([_copied(table, column) for column in columns])
+            for row in zip(*columns.values(), strict=True):
+                copy.write_row(row)
 
     def _upsert(
         self, db: Connection, of: type[Entity], columns: Mapping[str, Sequence[Any]]
@@ -170,10 +178,10 @@ class PostgisStore(SqlStore):
         # An unquoted empty field is a NULL, a quoted one an empty text.
         written = io.BytesIO()
         query = f"COPY ({sql.replace(':tenant_id', '%s')}) TO STDOUT (FORMAT CSV)"
-        with self._reading() as db, _cursor(db) as run:
-            with run.copy(query, [tenant_id] * sql.count(":tenant_id")) as copy:
-                for part in copy:
-                    written.write(part)
+        values = [tenant_id] * sql.count(":tenant_id")
+        with self._reading() as db, _cursor(db) as run, run.copy(query, values) as copy:
+            for part in copy:
+                written.write(part)
         if not written.tell():
             return schema.empty_table()
         written.seek(0)
@@ -192,22 +200,24 @@ class PostgisStore(SqlStore):
         )
 
     def backup(self, path: Path) -> None:
-        """See `indexes.store.Store.backup`; the file is a SQLite store."""
-        from indexes.copying import copy_to_file
-
-        copy_to_file(self, path)
+        """See `indexes.store.Store.backup`. The file is a SQLite store."""
+        with new_file(path) as partial:
+            copy = SqliteStore.open(partial)
+            try:
+                copy.load(self.dump())
+            finally:
+                copy.close()
 
 
 def _cursor(db: Connection) -> psycopg.Cursor[Any]:
     """The driver's own cursor, inside the transaction: for thousands of rows."""
-    found: psycopg.Cursor[Any] = db.connection.cursor()
-    return found
+    return cast(psycopg.Cursor[Any], db.connection.cursor())
 
 
 def _copied(table: Table, column: str) -> str:
     """The type in which a column travels in a binary COPY."""
     kind = table.c[column].type
-    if isinstance(kind, Geom):
+    if isinstance(kind, Geom | LargeBinary):
         return "bytea"  # PostGIS takes EWKB for it
     if isinstance(kind, Instant):
         return "timestamptz"
@@ -215,6 +225,8 @@ def _copied(table: Table, column: str) -> str:
         return "int8"
     if isinstance(kind, Integer):
         return "int4"
+    if isinstance(kind, Double):
+        return "float8"
     return "bool" if isinstance(kind, Boolean) else "text"
 
 

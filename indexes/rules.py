@@ -185,8 +185,9 @@ def require(of: type[Entity], columns: Columns) -> None:
         As `columns_of` gives them.
     """
     _require_fields(of.__name__.lower(), _RULES[of], columns)
-    for row, code, wanted in _AMONG_FIELDS.get(of, lambda columns: ())(columns):
-        raise InputError(f"{_name(of.__name__.lower(), columns, row)}: {wanted}", code=code)
+    if of in _AMONG_FIELDS:
+        for row, code, wanted in _AMONG_FIELDS[of](columns):
+            raise InputError(f"{_name(of.__name__.lower(), columns, row)}: {wanted}", code=code)
     if "lon" in columns:
         _require_on_earth(of.__name__.lower(), columns)
 

@@ -3,12 +3,13 @@
 import hashlib
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +23,7 @@ from indexes.sqlrecords import Clock, upsert_sql
 from indexes.sqlstore import CHUNK, STORE_SECRET, SqlStore, utc_now
 from indexes.sqltypes import points_of_ewkb
 
-__all__ = ["SqliteStore"]
+__all__ = ["SqliteStore", "new_file"]
 
 _KEY = itemgetter(0, 1)  # (tenant_id, id)
 BUSY_S = 30.0  # how long a writer waits for another process's
@@ -104,12 +105,15 @@ class SqliteStore(SqlStore):
         run.execute(
             f"CREATE TEMP TABLE IF NOT EXISTS {name} AS SELECT {names} FROM {table.name} LIMIT 0"
         )
-        run.execute(f"DELETE FROM {name}")
+        run.execute(f"DELETE FROM {name}")  # staged before in this transaction
+        self._fill(db, name, table, columns)
+
+    def _fill(
+        self, db: Connection, name: str, table: Table, columns: Mapping[str, Sequence[Any]]
+    ) -> None:
         marks = ", ".join("?" * len(columns))
-        run.executemany(
-            f"INSERT INTO {name} ({names}) VALUES ({marks})",
-            zip(*columns.values(), strict=True),
-        )
+        sql = f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({marks})"
+        _cursor(db).executemany(sql, zip(*columns.values(), strict=True))
 
     def _upsert(
         self, db: Connection, of: type[Entity], columns: Mapping[str, Sequence[Any]]
@@ -143,25 +147,40 @@ class SqliteStore(SqlStore):
 
     def backup(self, path: Path) -> None:
         """See `indexes.store.Store.backup`."""
-        if path.exists():
-            raise ConflictError(f"{path} is there already", code="file-exists")
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        try:
-            with _guard(path), closing(sqlite3.connect(partial)) as copy:
-                with closing(sqlite3.connect(self._path)) as source:
-                    source.backup(copy)
-                # The copy lives a life of its own: positions of the one mean nothing in the other.
-                copy.execute("DELETE FROM secrets WHERE name = ?", (STORE_SECRET,))
-                copy.commit()
-                copy.execute("PRAGMA journal_mode = DELETE")
+        with (
+            new_file(path) as partial,
+            self._guard(),
+            closing(sqlite3.connect(self._path)) as source,
+            closing(sqlite3.connect(partial, isolation_level=None)) as copy,
+        ):
+            source.backup(copy)
+            # It lives a life of its own: positions of the one mean nothing in the other.
+            copy.execute("DELETE FROM secrets WHERE name = ?", (STORE_SECRET,))
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """A path to write a store to, that becomes ``path`` once it is whole and on the disk.
+
+    Raises
+    ------
+    ConflictError
+        If there is such a file already.
+    StoreError
+        If it can't be written.
+    """
+    if path.exists():
+        raise ConflictError(f"{path} is there already", code="file-exists")
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+            partial = Path(folder) / path.name
+            yield partial
+            partial.chmod(0o600)
             with partial.open("rb") as written:
                 os.fsync(written.fileno())
-            partial.chmod(0o600)
             partial.replace(path)
-        except OSError as error:
-            raise StoreError(f"can't write {path}: {error.strerror}") from error
-        finally:
-            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"can't write {path}: {error.strerror}") from error
 
 
 def _engine(path: Path, begin: str) -> Engine:
@@ -192,8 +211,7 @@ def _engine(path: Path, begin: str) -> Engine:
 
 def _cursor(db: Connection) -> sqlite3.Cursor:
     """The driver's own cursor, inside the transaction: for thousands of rows."""
-    found: sqlite3.Cursor = db.connection.cursor()
-    return found
+    return cast(sqlite3.Cursor, db.connection.cursor())
 
 
 def _batch(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch:

@@ -61,6 +61,12 @@ class Records(ABC):
         """Fill a temporary table, its columns typed like ``table``'s, until the commit."""
 
     @abstractmethod
+    def _fill(
+        self, db: Connection, name: str, table: Table, columns: Mapping[str, Sequence[Any]]
+    ) -> None:
+        """Append rows to a table, its columns typed like ``table``'s."""
+
+    @abstractmethod
     def _upsert(
         self, db: Connection, of: type[Entity], columns: Mapping[str, Sequence[Any]]
     ) -> None:

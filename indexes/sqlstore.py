@@ -2,23 +2,33 @@
 
 import secrets as random
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import Connection, Engine, Row, Table, insert, select, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    LargeBinary,
+    Table,
+    delete,
+    insert,
+    literal_column,
+    select,
+    text,
+)
 
 from geo.arrays import LonLatArray
-from geo.errors import InputError
+from geo.errors import ConflictError, InputError
 from indexes import sqlzones
 from indexes.codec import PLACE, Placing, place_columns, record_of_row
 from indexes.entities import ApiKey, GroupPartition, Zone
 from indexes.placement import Placer, Places
-from indexes.rules import require_zone
+from indexes.rules import Columns, require_zone
 from indexes.sqlrecords import Clock, Records, storable
-from indexes.sqltypes import points_of_ewkb
+from indexes.sqltypes import Instant, points_of_ewkb
 from indexes.store import LISTING_SCHEMA, MEMBER_SCHEMA, Change, ImportMark, Position
 from indexes.tables import (
     api_keys,
@@ -26,6 +36,7 @@ from indexes.tables import (
     buildings,
     imports,
     listings,
+    metadata,
     outbox,
     secrets,
     tenants,
@@ -88,6 +99,11 @@ class SqlStore(Records):
         super().__init__(writer, reader, clock)
         self._placers: dict[str, tuple[int, Placer]] = {}
         self._id = self._identity(self.secret(STORE_SECRET))
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """Which store this is, without secrets."""
 
     @abstractmethod
     def _identity(self, secret: bytes) -> str:
@@ -182,7 +198,7 @@ class SqlStore(Records):
             placer = self._placer(db, owner)
             for table in (buildings, listings):
                 self._place_table_again(db, table, owner, placer)
-            db.execute(insert(outbox), {"tenant_id": owner, "entity": entity, "id": ""})
+        _note(db, entity, owners)
         return self._newest(db)
 
     def _place_table_again(self, db: Connection, table: Table, owner: str, placer: Placer) -> None:
@@ -258,7 +274,7 @@ class SqlStore(Records):
     def _newest(self, db: Connection) -> Position:
         return self._position(db.execute(text(self._newest_sql(settled=False))).first())
 
-    def _position(self, row: Row[Any] | None) -> Position:
+    def _position(self, row: Sequence[Any] | None) -> Position:
         xid, seq = row or (0, 0)
         return Position(self._id, int(xid), seq)
 
@@ -273,6 +289,48 @@ class SqlStore(Records):
             Change(Position(self._id, int(xid), seq), tenant_id, entity, id)
             for xid, seq, tenant_id, entity, id in rows
         ]
+
+    # All of it.
+
+    def dump(self) -> Iterator[tuple[Table, Columns]]:
+        """All that is kept, as of one instant, by table, some rows at a time.
+
+        What a row refers to comes before it. The outbox and the store's identity stay out: they
+        are this store's alone. Points and outlines are EWKB, instants aware datetimes.
+        """
+        with self._reading() as db:
+            for table in metadata.sorted_tables:
+                if table is outbox:
+                    continue
+                wanted = [
+                    literal_column(self._ewkb, LargeBinary).label("geom") if c.name == "geom" else c
+                    for c in table.c
+                ]
+                asked = select(*wanted).select_from(table)
+                if table is secrets:
+                    asked = asked.where(secrets.c.name != STORE_SECRET)
+                for rows in db.execute(asked).partitions(CHUNK):
+                    yield table, dict(zip(table.c.keys(), zip(*rows, strict=True), strict=True))
+
+    def load(self, dumped: Iterable[tuple[Table, Columns]]) -> Position:
+        """Take in what another store's `dump` gives, in one transaction.
+
+        Raises
+        ------
+        ConflictError
+            If this store has a tenant already.
+        """
+        with self._writing() as db:
+            if db.execute(select(tenants.c.id).limit(1)).first():
+                raise ConflictError(f"{self.label} is not empty", code="store-not-empty")
+            db.execute(delete(secrets).where(secrets.c.name != STORE_SECRET))
+            for table, columns in dumped:
+                instants = [c.name for c in table.c if isinstance(c.type, Instant)]
+                ready = {**columns, **{c: self._instants(columns[c]) for c in instants}}
+                self._fill(db, table.name, table, ready)
+            for entity in ("zones", "groups"):
+                _note(db, entity, db.scalars(select(tenants.c.id)).all())
+            return self._newest(db)
 
     # The store's own.
 
@@ -295,10 +353,17 @@ class SqlStore(Records):
             made = "INSERT INTO secrets (name, value) VALUES (:name, :value) ON CONFLICT DO NOTHING"
             with self._writing() as db:
                 db.execute(text(made), {"name": name, "value": random.token_bytes(32)})
-                found = db.scalar(asked)
+                found = db.execute(asked).scalar_one()
         return bytes(found)
 
     def close(self) -> None:
         """See `indexes.store.Store.close`."""
         self._writer.dispose()
         self._reader.dispose()
+
+
+def _note(db: Connection, entity: str, owners: Sequence[str]) -> None:
+    """Note one change of all zones, or of the groups, of each tenant."""
+    if owners:
+        rows = [{"tenant_id": owner, "entity": entity, "id": ""} for owner in owners]
+        db.execute(insert(outbox), rows)

@@ -4,6 +4,7 @@ A geometry is PostGIS's own or an EWKB blob, an instant a ``timestamptz`` or who
 since 1970, a transaction an ``xid8`` or zero.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -67,7 +68,7 @@ def ewkb_points(lonlat: LonLatArray) -> list[bytes]:
     return [data[at : at + _POINT.itemsize] for at in range(0, len(data), _POINT.itemsize)]
 
 
-def points_of_ewkb(blobs: list[bytes]) -> tuple[FloatArray, FloatArray]:
+def points_of_ewkb(blobs: Iterable[bytes]) -> tuple[FloatArray, FloatArray]:
     """Longitudes and latitudes of points made by `ewkb_points`.
 
     Examples
@@ -113,7 +114,7 @@ class Geom(TypeDecorator[shapely.Geometry]):
         super().__init__(geometry_type=geometry_type, srid=srid, spatial_index=False)
         self.geometry_type, self.srid = geometry_type, srid
 
-    def load_dialect_impl(self, dialect: Dialect | None) -> TypeEngine[Any]:  # type: ignore[override]
+    def load_dialect_impl(self, dialect: Dialect | None) -> TypeEngine[Any]:
         # GeoAlchemy2 asks without a dialect while a table is being made.
         if dialect is not None and dialect.name == "sqlite":
             return dialect.type_descriptor(LargeBinary())

@@ -50,7 +50,10 @@ def add_placements(db: Connection) -> None:
 
 def newest_vintage(db: Connection, tenant_id: str) -> int | None:
     """The newest vintage that a tenant has."""
-    return db.scalar(select(func.max(zones.c.vintage)).where(zones.c.tenant_id == tenant_id))
+    newest: int | None = db.scalar(
+        select(func.max(zones.c.vintage)).where(zones.c.tenant_id == tenant_id)
+    )
+    return newest
 
 
 def write_zones(db: Connection, found: Sequence[Zone]) -> None:
