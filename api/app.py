@@ -28,6 +28,7 @@ ROUTES = (
     "endorsements",
     "blocks",
     "zones",
+    "imports",
     "tenants",
     "health",
 )

@@ -67,6 +67,13 @@ def _number(value: Any, info: ValidationInfo) -> Any:
     return value
 
 
+def _whole(value: Any, info: ValidationInfo) -> Any:
+    # To JSON Schema, 20.0 is an integer.
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return _number(value, info)
+
+
 def _boolean(value: Any, info: ValidationInfo) -> Any:
     return JSON_WORDS.get(value, "") if info.mode == "python" and isinstance(value, str) else value
 
@@ -106,6 +113,7 @@ def _timezone(value: str) -> str:
 
 
 Number = BeforeValidator(_number)
+Whole = BeforeValidator(_whole)
 Listed = BeforeValidator(_listed)
 Flag = Annotated[bool, BeforeValidator(_boolean)]
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False), Number]
@@ -113,7 +121,7 @@ Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False), Number
 Metres = Annotated[float, Field(ge=0, le=MAX_RADIUS_M, allow_inf_nan=False), Number]
 Radius = Annotated[float, Field(gt=0, le=MAX_RADIUS_M, allow_inf_nan=False), Number]
 Height = Annotated[float, Field(allow_inf_nan=False)]
-Year = Annotated[int, Field(ge=1900, le=2200), Number]
+Year = Annotated[int, Field(ge=1900, le=2200), Whole]
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc), BeforeValidator(_rfc3339)]
 Timezone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_timezone)]
 Lang = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
@@ -126,7 +134,7 @@ Id = Annotated[
 Category = Annotated[str, StringConstraints(max_length=200)]  # the store says how it is spelled
 ZoneCode = Annotated[str, StringConstraints(pattern=r"^[0-9][0-9AB][0-9]{7}$")]
 Cursor = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
-Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT), Number]
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT), Whole]
 
 
 class Input(BaseModel):
@@ -259,7 +267,7 @@ class BuildingIn(Input):
     lat: Latitude
     lon: Longitude
     address: Line = ""
-    dwellings: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    dwellings: Annotated[int, Field(ge=0, le=10_000), Whole] | None = None
     residence_id: Id | None = None
 
 
@@ -268,7 +276,7 @@ class MemberIn(Input):
 
     household_id: Id
     building_id: Id
-    level: Annotated[int, Field(ge=0, le=4)] = 0
+    level: Annotated[int, Field(ge=0, le=4), Whole] = 0
     name: Name = ""
     lang: Lang = "fr"
 
@@ -289,7 +297,7 @@ class ListingIn(Input):
     url: Url = ""
     audience: Audience = Audience.PUBLIC
     audience_id: Id | None = None
-    reach_m: Annotated[int, Field(gt=0, le=MAX_RADIUS_M)] | None = None
+    reach_m: Annotated[int, Field(gt=0, le=MAX_RADIUS_M), Whole] | None = None
     valid_from: Instant | None = None
     valid_to: Instant | None = None
     starts_at: Instant | None = None
@@ -297,8 +305,8 @@ class ListingIn(Input):
     published_at: Instant | None = None
     opening_hours: Annotated[str, StringConstraints(min_length=1, max_length=1_000)] | None = None
     hours_text: Annotated[str, StringConstraints(max_length=2_000)] | None = None
-    quota: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
-    quota_used: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    quota: Annotated[int, Field(ge=0, le=1_000_000), Whole] | None = None
+    quota_used: Annotated[int, Field(ge=0, le=1_000_000), Whole] = 0
 
     @model_validator(mode="after")
     def _whole_place(self) -> "ListingIn":

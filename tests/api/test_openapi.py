@@ -1,0 +1,190 @@
+"""The OpenAPI document, held to what the app does: schemathesis, and every example asked."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from conftest import QUICK
+from hypothesis import HealthCheck, settings
+from schemathesis.config import SchemathesisConfig
+
+from api.app import create_app
+from api.settings import Settings
+from indexes.entities import PERSONAL_KINDS
+
+EXAMPLES = 5 if QUICK else 15  # of each operation, besides those at the bounds of its schema
+LEAST_CASES = 500 if QUICK else 2_000
+
+CHECKS = {
+    "checks": {
+        # What JSON Schema can't say is refused with 400 or 422 and a code of its own;
+        # `no_sound_request_is_called_malformed` looks at that code.
+        "positive_data_acceptance": {
+            "expected-statuses": ["2xx", "400", "401", "403", "404", "409", "422", "503"]
+        },
+        "not_a_server_error": {"expected-statuses": ["2xx", "4xx", "503"]},
+    },
+}
+KEY = {"Authorization": "Bearer secret-of-root"}
+REFERENCES = {
+    "owner_id": "ana",
+    "member_id": "ana",
+    "other_id": "eve",
+    "listing_id": "shop-05",
+    "building_id": "b1",
+    "household_id": "h-ana",
+    "residence_id": "r1",
+}
+DRAWN = ("cursor", "after", "cell", "profile", "at")  # a random one is nobody's
+IDS = {
+    "listings": "shop-05",
+    "buildings": "b1",
+    "residences": "r1",
+    "members": "ana",
+    "endorsements": "bob-shop",
+    "blocks": "zed-ana",
+    "tenants": "north",
+}
+PERSONAL = {kind.value for kind in PERSONAL_KINDS}
+asked: Counter[str] = Counter()
+
+
+@schemathesis.check
+def no_sound_request_is_called_malformed(ctx: Any, response: Any, case: Any) -> None:
+    if (
+        case.meta is not None
+        and case.meta.generation.mode.is_positive
+        and response.status_code == 422
+    ):
+        assert response.json()["code"] != "invalid-request", response.json()
+
+
+@schemathesis.check
+def no_problem_holds_a_place(ctx: Any, response: Any, case: Any) -> None:
+    if response.status_code >= 400:
+        assert response.headers["content-type"] == ["application/problem+json"]
+        assert set(response.json()) <= {"type", "title", "status", "code", "detail", "errors"}
+
+
+@schemathesis.serializer("application/x-ndjson")
+def ndjson(ctx: Any, value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode(errors="replace")
+
+
+class Proxy:
+    """Passes requests to the town of the fixture, which exists only once tests run."""
+
+    app: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan":
+            await self.app(scope, receive, send)
+            return
+        for phase in ("startup", "shutdown"):  # the fixture has started the app already
+            await receive()
+            await send({"type": f"lifespan.{phase}.complete"})
+
+
+proxy = Proxy()
+DOCUMENT = create_app(Settings(store="unused.db")).openapi()
+schema = schemathesis.openapi.from_dict(DOCUMENT, config=SchemathesisConfig.from_dict(CHECKS))
+sound = schemathesis.openapi.from_dict(
+    DOCUMENT, config=SchemathesisConfig.from_dict({**CHECKS, "generation": {"mode": "positive"}})
+)
+schema.app = sound.app = proxy
+
+
+@pytest.fixture(scope="module")
+def town(served: Any) -> Iterator[Any]:
+    proxy.app = served.app
+    yield served
+    proxy.app = None
+
+
+GENERATED = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@schema.parametrize()
+@GENERATED
+def test_every_answer_is_as_documented(case: Any, town: Any) -> None:
+    asked[case.operation.label] += 1
+    case.call_and_validate(headers=KEY)
+
+
+@sound.parametrize()
+@GENERATED
+def test_sound_requests_about_what_exists_succeed(case: Any, town: Any) -> None:
+    asked[case.operation.label] += 1
+    name = case.operation.path.split("/")[2] if case.operation.path.startswith("/v1/") else ""
+    for drawn in DRAWN:
+        case.query.pop(drawn, None)
+    case.headers.pop("Mitoyen-Member", None)
+    if "q" in case.query:
+        case.query["q"] = "boulangerie"
+    if case.method == "GET" and name in ("near", "locate"):
+        case.query |= {"lat": 43.301, "lon": 5.351}
+    if case.method == "GET" and "id" in case.path_parameters:
+        case.path_parameters["id"] = IDS[name]
+    if "code" in case.path_parameters:
+        case.path_parameters["code"] = "990010101"
+        case.query.pop("vintage", None)
+    if isinstance(case.body, dict):
+        if case.operation.path == "/v1/near":
+            case.body |= {"lat": 43.301, "lon": 5.351, "polygon": None}
+            case.body = {k: v for k, v in case.body.items() if k not in DRAWN}
+        if name == "listings":
+            case.body |= {"lat": 43.301, "lon": 5.351, "personal": False}
+        case.body |= {k: v for k, v in REFERENCES.items() if case.body.get(k) is not None}
+    answer = case.call_and_validate(headers=KEY)
+    if case.method == "GET" and set(case.query.get("kind", ["place"])) - PERSONAL:
+        assert answer.status_code == 200, answer.text
+
+
+def test_enough_was_asked() -> None:
+    assert set(asked) == {operation.ok().label for operation in schema.get_all_operations()}
+    assert sum(asked.values()) >= LEAST_CASES
+
+
+def examples() -> Iterator[Any]:
+    """Every worked example of the document: method, path, body."""
+    for path, operations in DOCUMENT["paths"].items():
+        for method, operation in operations.items():
+            content = operation.get("requestBody", {}).get("content", {})
+            for kept in content.get("application/json", {}).get("examples", {}).items():
+                yield pytest.param(method, path, kept[1]["value"], id=f"{path}: {kept[0]}")
+
+
+@pytest.mark.parametrize("method, path, body", list(examples()))
+def test_every_example_in_the_document_works(town: Any, method: str, path: str, body: Any) -> None:
+    made = {  # what the examples refer to
+        "buildings/b-3": {"lat": 43.3012, "lon": 5.3512},
+        "members/m-7": {"household_id": "h-7", "building_id": "b-3"},
+        "members/m-9": {"household_id": "h-9", "building_id": "b-3"},
+        "listings/artisan-4": {"kind": "artisan", "title": "Plombier", "lat": 43.3, "lon": 5.36},
+    }
+    for url, record in made.items():
+        assert town.ask("PUT", f"/v1/{url}", "root", json=record).status_code in (200, 201)
+    id = "north" if "tenants" in path else "example"
+    answer = town.ask(method.upper(), path.replace("{id}", id), "root", json=body)
+    assert answer.status_code in (200, 201), answer.text
+
+
+def test_every_reference_in_the_document_resolves() -> None:
+    def references(node: Any) -> Iterator[str]:
+        if isinstance(node, dict):
+            yield from (v for k, v in node.items() if k == "$ref")
+        for child in node.values() if isinstance(node, dict) else node:
+            if isinstance(child, dict | list):
+                yield from references(child)
+
+    known = {f"#/components/schemas/{name}" for name in DOCUMENT["components"]["schemas"]}
+    assert set(references(DOCUMENT)) <= known
+
+
+def test_every_operation_says_what_it_is_and_who_may_ask() -> None:
+    for path, operations in DOCUMENT["paths"].items():
+        for method, operation in operations.items():
+            assert operation["summary"] and operation["tags"], (method, path)
+            assert ("security" in operation) == path.startswith("/v1/"), (method, path)

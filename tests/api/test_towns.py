@@ -1,0 +1,102 @@
+"""Towns: ready when loaded, following the store, one tenant apart from the other."""
+
+import threading
+import time
+
+import pytest
+import shapely
+from starlette.testclient import TestClient
+
+import api.towns
+from api.app import create_app
+from api.settings import Settings
+from geo.errors import InputError
+from indexes.entities import CommuneCode, IrisCode, Tenant, Zone
+from indexes.store import open_store
+
+LOCAL = ("127.0.0.1", 50_000)
+
+
+def until(true, seconds=30.0):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+def test_not_ready_until_the_index_is_loaded_and_told_why(tmp_path, monkeypatch):
+    loading = threading.Event()
+    real = api.towns.Engine.over
+
+    def slow(store, tenant_id):
+        loading.wait(30)
+        return real(store, tenant_id)
+
+    monkeypatch.setattr(api.towns.Engine, "over", slow)
+    with TestClient(create_app(Settings(store=str(tmp_path / "a.db"))), client=LOCAL) as client:
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.json()["code"]) == (503, "index-loading")
+        assert "1 of 1" in answer.json()["detail"]
+        assert client.get("/healthz").status_code == 200
+        near = client.get("/v1/near", params={"lat": 43.3, "lon": 5.35})
+        assert near.status_code == 503 and near.headers["Retry-After"]
+        loading.set()
+        until(lambda: client.get("/readyz").status_code == 200)
+        assert client.get("/v1/near", params={"lat": 43.3, "lon": 5.35}).status_code == 200
+
+
+def test_an_empty_store_serves_the_default_tenant(tmp_path):
+    with TestClient(create_app(Settings(store=str(tmp_path / "a.db"))), client=LOCAL) as client:
+        until(lambda: client.get("/readyz").status_code == 200)
+        assert client.get("/v1/listings").json()["listings"] == []
+    store = open_store(tmp_path / "a.db")
+    assert store.tenants() == ["default"]
+    store.close()
+
+
+def test_zones_and_towns_that_come_later_are_served(tmp_path):
+    path = tmp_path / "a.db"
+    with TestClient(create_app(Settings(store=str(path))), client=LOCAL) as client:
+        until(lambda: client.get("/readyz").status_code == 200)
+        assert client.get("/v1/zones").json()["zones"] == []
+        store = open_store(path)
+        zone = Zone(
+            tenant_id="default",
+            code=IrisCode("990010101"),
+            vintage=2020,
+            name="Le Port",
+            type="H",
+            commune_code=CommuneCode("99001"),
+            commune_name="Port-Mitoyen (ville fictive)",
+            geometry=shapely.box(5.3, 43.2, 5.4, 43.4),
+        )
+        store.put_zones([zone])
+        until(lambda: len(client.get("/v1/zones").json()["zones"]) == 1)
+        located = client.get("/v1/locate", params={"lat": 43.3, "lon": 5.35}).json()
+        assert located["zone"]["code"] == "990010101"
+        store.put(Tenant(tenant_id="late", id="late", name="Late"))
+        store.close()
+        # With a second town, a reader without a key no longer says which one is meant.
+        until(lambda: client.get("/v1/zones").status_code == 401)
+
+
+def test_a_point_is_swapped_only_if_the_swap_is_served():
+    zone = Zone(
+        tenant_id="t",
+        code=IrisCode("990010101"),
+        vintage=2020,
+        name="",
+        type="H",
+        commune_code=CommuneCode("99001"),
+        commune_name="",
+        geometry=shapely.box(5.3, 43.2, 5.4, 43.4),
+    )
+    outlines = api.towns.Outlines([zone], None)
+    outlines.refuse_swapped(43.3, 5.35)  # inside
+    outlines.refuse_swapped(43.44, 5.35)  # outside, within 5 km
+    outlines.refuse_swapped(48.85, 2.35)  # outside both ways
+    outlines.refuse_swapped(5.35, 143.3)  # no latitude when swapped
+    for lat, lon in ((5.35, 43.3), (5.35, 43.44)):
+        with pytest.raises(InputError) as refused:
+            outlines.refuse_swapped(lat, lon)
+        assert refused.value.code == "swapped-coordinates"
