@@ -4,7 +4,6 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -14,7 +13,7 @@ from api.importing.kinds import Imported, RecordKind, record_kind
 from api.importing.mapping import Columns, match_columns
 from api.importing.reading import open_table
 from api.importing.report import ImportReport
-from api.importing.rows import RowReader
+from api.importing.rows import RowReader, Rows
 from api.importing.table import Table
 from geo.errors import RowError
 from indexes.entities import Entity, Tenant
@@ -88,7 +87,10 @@ def import_file(
     report.encoding = table.encoding
     loading = _Loading(store, tenant, found, columns or {}, report, on_reject)
     if strict or dry_run:
-        records = [record for batch in loading.batches(table, on_progress) for record in batch]
+        records: list[Imported] = []
+        for batch in loading.batches(table, on_progress):
+            if not dry_run:
+                records += batch
         report.complete = not (strict and report.rejected_count)
         if report.complete and not dry_run:
             report.position = str(store.put_all(records))
@@ -114,7 +116,9 @@ def _store_batches(
     with ThreadPoolExecutor(1) as writer:  # one batch is written while the next one is read
         under_way: Future[object] | None = None
         for batch in loading.batches(table, on_progress):
-            if not source:  # the columns are known from the first batch on
+            if not report.used:  # not one row so far, so the columns are not known
+                continue
+            if not source:
                 said = msgspec.json.encode([content, report.kind, report.used])
                 source = hashlib.sha256(said).hexdigest()
                 mark = store.import_mark(tenant_id, source)
@@ -154,20 +158,19 @@ class _Loading:
     ) -> Iterator[list[Imported]]:
         """Records of each chunk, refused rows left out."""
         report = self.report
-        chunks = table.chunks()
-        first = next(chunks, None)
-        if first is None:
-            return
-        columns = match_columns(self._kind, first.names, self._said)
-        report.used, report.unused = columns.described(), columns.unused
-        reader = self._reader(columns, typed=table.typed)
-        for chunk in chain([first], chunks):
-            rows = reader.read(chunk)
+        reader: RowReader | None = None
+        for chunk in table.chunks():
+            if reader is None and chunk.lines:
+                columns = match_columns(self._kind, chunk.names, self._said)
+                report.used, report.unused = columns.described(), columns.unused
+                reader = self._reader(columns, typed=table.typed)
+            rows = reader.read(chunk) if reader else Rows([], list(chunk.refused))
             report.read += chunk.read
             for error in rows.refused:
                 report.reject(error)
                 self._on_reject(error)
-            report.warnings = reader.warnings
+            if reader:
+                report.warnings = reader.warnings
             yield rows.records
             on_progress(table.done)
 
