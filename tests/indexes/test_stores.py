@@ -483,13 +483,13 @@ def test_zones_come_back_by_code_newest_vintage_first_asked(town: Store) -> None
     west = zone("990010101", 5.5, 6)
     town.put_zones([new, old, west])
     assert town.vintages("t") == [2013, 2020]
-    for found, given in zip(town.zones("t"), [west, new], strict=True):
-        assert found.geometry.equals_exact(given.geometry, 0)
-        assert found.figures is not None and given.figures is not None
-        assert found.figures.values == given.figures.values
+    for found, put in zip(town.zones("t"), [west, new], strict=True):
+        assert found.geometry.equals_exact(put.geometry, 0)
+        assert found.figures is not None and put.figures is not None
+        assert found.figures.values == put.figures.values
         assert found.figures.census_year == 2021
         assert (found.code, found.name, found.commune_name) == (
-            *(given.code, given.name, given.commune_name),
+            *(put.code, put.name, put.commune_name),
         )
     assert [z.vintage for z in town.zones("t", 2013)] == [2013]
     town.put_zones([replace(west, figures=None, name="Ouest")])
