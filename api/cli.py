@@ -73,10 +73,10 @@ def main(args: Sequence[str] | None = None) -> int:
     args : sequence of str, optional
         Arguments without the program's name; by default those of the process.
 
-    Raises
-    ------
-    SystemExit
-        As click leaves, after help or a wrong option.
+    Returns
+    -------
+    int
+        The code to leave with.
     """
     given = list(sys.argv[1:] if args is None else args)
     try:
@@ -86,6 +86,8 @@ def main(args: Sequence[str] | None = None) -> int:
         return USAGE_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
+    except SystemExit as left:  # how a typer app ends
+        return left.code if isinstance(left.code, int) else int(left.code is not None)
     return 0
 
 

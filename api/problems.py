@@ -139,6 +139,7 @@ TITLES: Mapping[str, tuple[str, str]] = {  # code -> French, English
     "swapped-coordinates": ("Latitude et longitude inversées", "Latitude and longitude swapped"),
     "unauthenticated": ("Clé absente ou inconnue", "Key missing or unknown"),
     "unknown-language": ("Langue inconnue", "Unknown language"),
+    "unknown-layout": ("Fichier de forme inconnue", "File of unknown layout"),
     "unknown-member": ("Membre inconnu", "Unknown member"),
     "unknown-profile": ("Profil inconnu", "Unknown profile"),
     "unknown-reference": ("Renvoi à l'inconnu", "Refers to something unknown"),

@@ -1,0 +1,107 @@
+"""`mitoyen near`: what HTTP answers, on a terminal."""
+
+import json
+
+import pytest
+
+from api.cli import main
+
+HERE = ["--lat", "43.301", "--lon", "5.351"]
+AT = ["--at", "2025-06-15T18:00:00+02:00"]
+
+
+@pytest.fixture
+def near(served, capsys):
+    def run(*args):
+        code = main(["near", "--store", str(served.path), "--tenant", "north", *args])
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "options, params, member",
+    [
+        (HERE, {"lat": 43.301, "lon": 5.351}, None),
+        (
+            [*HERE, "--kind", "merchant", "--radius", "2000", "--profile", "nearest"],
+            {"lat": 43.301, "lon": 5.351, "kind": "merchant", "radius_m": 2000}
+            | {"profile": "nearest"},
+            None,
+        ),
+        (
+            [*HERE, "--kind", "merchant,place", "--kind", "event", "--min", "300", "--limit", "3"],
+            {"lat": 43.301, "lon": 5.351, "kind": "merchant,place,event", "min_distance_m": 300}
+            | {"limit": 3},
+            None,
+        ),
+        (["--as", "bob", "--lang", "en"], {"lang": "en"}, "bob"),
+        (
+            ["--as", "cleo", "--verified", "--q", "soutien"],
+            {"verified_only": "true", "q": "soutien"},
+            "cleo",
+        ),
+        (
+            ["--as", "dan", "--within", "990010101", "--category", "food"],
+            {"within": "990010101", "category": "food"},
+            "dan",
+        ),
+    ],
+)
+def test_json_is_the_answer_over_http(near, served, options, params, member):
+    code, out, _ = near(*options, *AT, "--json")
+    assert code == 0
+    answer = json.loads(out)
+    asked = params | {"at": "2025-06-15T18:00:00+02:00"}
+    over_http = served.get("/v1/near", "app" if member else "local", member, params=asked).json()
+    assert answer["matches"], "nothing to compare"
+    for changing in ("index_age_s", "position"):
+        answer.pop(changing), over_http.pop(changing)
+    assert answer == over_http
+
+
+def test_a_table_tells_score_distance_title_and_reasons(near):
+    code, out, err = near("--as", "bob", *AT, "--lang", "en", "--limit", "30")
+    assert code == 0
+    for told in ("score", "distance", "Boulangerie", "Soutien scolaire", " m "):
+        assert told in out
+    assert "people were not searched" not in err
+
+
+def test_a_page_tells_where_the_next_one_starts(near):
+    options = [*HERE, "--kind", "merchant", "--radius", "5000", *AT]
+    _, whole, _ = near(*options, "--json")
+    ids, cursor = [], []
+    while cursor is not None:
+        code, out, _ = near(*options, "--limit", "5", *cursor, "--json")
+        assert code == 0
+        page = json.loads(out)
+        ids += [match["id"] for match in page["matches"]]
+        cursor = ["--cursor", page["next"]] if page["next"] else None
+    assert ids == [match["id"] for match in json.loads(whole)["matches"]]
+
+
+@pytest.mark.parametrize(
+    "args, told",
+    [
+        ([], "name an origin"),
+        (["--lat", "43.3"], "together"),
+        (["--lat", "91", "--lon", "5"], "--lat"),
+        (["--lat", "nan", "--lon", "5"], "--lat"),
+        (["--lat", "5.351", "--lon", "43.301"], "swapped"),
+        ([*HERE, "--kind", "person"], "--kind"),
+        ([*HERE, "--kind", "neighbour"], "member"),
+        ([*HERE, "--at", "2025-06-16"], "--at"),
+        ([*HERE, "--radius", "0"], "--radius"),
+        ([*HERE, "--limit", "201"], "--limit"),
+        ([*HERE, "--profile", "closest"], "nearest"),
+        ([*HERE, "--cursor", "x"], "cursor"),
+        (["--as", "nobody"], "no such member"),
+        ([*HERE, "--tenant", "west"], "no tenant"),
+    ],
+)
+def test_what_can_not_be_asked_is_one_line_that_names_the_option(near, args, told):
+    code, out, err = near(*args)
+    assert code == 2 and out == ""
+    assert told in err and err.count("\n") == 1 and "Traceback" not in err
