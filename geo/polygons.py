@@ -60,16 +60,26 @@ def build_index(polygons: npt.NDArray[np.object_], reach_m: float) -> PolygonInd
     -------
     PolygonIndex
     """
-    edges, first_edge = _edges_of(polygons)
+    edges, polygon = _edges_of(polygons)
+    first_edge = np.searchsorted(polygon, np.arange(len(polygons) + 1)).astype(np.int64)
     bounds = np.asarray(shapely.bounds(polygons), dtype=np.float64).reshape(-1, 4)
     height = np.maximum(bounds[:, 3] - bounds[:, 1], 1e-9)
     # As many slabs as leave a few edges in each, but so few that no outline, however jagged,
     # takes more than three times its edges: each spans its part of the height, and two slabs more.
     crossed = np.add.reduceat(np.abs(edges[:, 3] - edges[:, 1]), first_edge[:-1]) / height
     slabs = np.maximum(1, np.diff(first_edge) // np.maximum(2.0, crossed)).astype(np.int64)
-    first_slab = np.concatenate(([0], np.cumsum(slabs))).astype(np.int64)
     slabs_per_degree = slabs / height
-    slab_edges, first_in_slab = _slab_edges(edges, first_edge, bounds, slabs_per_degree, first_slab)
+    first_slab = np.concatenate(([0], np.cumsum(slabs))).astype(np.int64)
+
+    def slab(lat: FloatArray) -> IntArray:
+        # Rounding keeps order: a latitude between two others never leaves the slabs of these.
+        up = ((lat - bounds[polygon, 1]) * slabs_per_degree[polygon]).astype(np.int64)
+        return np.asarray(first_slab[polygon] + np.clip(up, 0, slabs[polygon] - 1))
+
+    lowest = slab(np.minimum(edges[:, 1], edges[:, 3]))
+    edge, step = _counted(slab(np.maximum(edges[:, 1], edges[:, 3])) - lowest + 1)
+    in_slab = lowest[edge] + step
+    order = np.argsort(in_slab, kind="stable")
 
     reach_lat = np.degrees(reach_m / EARTH_RADIUS_M) * 1.001
     farthest = np.minimum(np.abs(bounds[:, [1, 3]]).max(axis=1) + reach_lat, 90.0)
@@ -84,101 +94,45 @@ def build_index(polygons: npt.NDArray[np.object_], reach_m: float) -> PolygonInd
     extent = np.maximum(wide[:, 2] - wide[:, 0], wide[:, 3] - wide[:, 1])
     size = max(1e-4, 0.5 * float(np.sqrt(np.mean(extent**2)))) if len(bounds) else 1.0
     columns = max(1, floor(360.0 / size))
-    pairs = _tiles_of(wide, columns)
-    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
-    tile_ids, first_in_tile = np.unique(pairs[:, 0], return_index=True)
+    per_degree = columns / 360.0
+    west, south, east, north = np.floor((wide + [180.0, 90.0] * 2) * per_degree).astype(np.int64).T
+    across = np.minimum(east - west + 1, columns)
+    of_tile, step = _counted(across * (north - south + 1))
+    row, column = south[of_tile] + step // across[of_tile], west[of_tile] + step % across[of_tile]
+    tiles = row * columns + column % columns  # round at the antimeridian
+    by_tile = np.lexsort((of_tile, tiles))
+    tile_ids, first_in_tile = np.unique(tiles[by_tile], return_index=True)
     return PolygonIndex(
-        bounds,
-        edges,
-        first_edge,
-        slabs_per_degree,
-        first_slab,
-        slab_edges,
-        first_in_slab,
-        columns / 360.0,
-        columns,
-        tile_ids,
-        np.append(first_in_tile, len(pairs)).astype(np.int64),
-        np.ascontiguousarray(pairs[:, 1]),
-        reach_m,
+        bounds=bounds,
+        edges=edges,
+        first_edge=first_edge,
+        slabs_per_degree=slabs_per_degree,
+        first_slab=first_slab,
+        slab_edges=edges[edge[order]],
+        first_in_slab=np.searchsorted(in_slab[order], np.arange(first_slab[-1] + 1)),
+        tiles_per_degree=per_degree,
+        tile_columns=columns,
+        tile_ids=tile_ids,
+        first_in_tile=np.append(first_in_tile, len(tiles)),
+        tile_polygons=of_tile[by_tile],
+        reach_m=reach_m,
     )
 
 
+def _counted(counts: IntArray) -> tuple[IntArray, IntArray]:
+    """Each position as often as its count, and numbers from 0 within each."""
+    positions = np.repeat(np.arange(len(counts)), counts)
+    return positions, np.arange(len(positions)) - np.repeat(np.cumsum(counts) - counts, counts)
+
+
 def _edges_of(polygons: npt.NDArray[np.object_]) -> tuple[FloatArray, IntArray]:
-    """All edges as (lon, lat, lon, lat) rows, and where each polygon's begin."""
+    """All edges as (lon, lat, lon, lat) rows, and whose they are, ascending."""
     parts, polygon = shapely.get_parts(polygons, return_index=True)
     rings, part = shapely.get_rings(parts, return_index=True)
     lonlat, ring = shapely.get_coordinates(rings, return_index=True)
     along = ring[1:] == ring[:-1]
     edges = np.hstack((lonlat[:-1][along], lonlat[1:][along]))
-    owner = polygon[part[ring[:-1][along]]]
-    return edges, np.searchsorted(owner, np.arange(len(polygons) + 1)).astype(np.int64)
-
-
-@njit(cache=True)
-def _slab(lat: float, south: float, per_degree: float, slabs: int) -> int:
-    # Rounding keeps order: a latitude between two others never leaves the slabs between theirs.
-    return min(slabs - 1, max(0, int((lat - south) * per_degree)))
-
-
-@njit(cache=True)
-def _slab_edges(
-    edges: FloatArray,
-    first_edge: IntArray,
-    bounds: FloatArray,
-    per_degree: FloatArray,
-    first_slab: IntArray,
-) -> tuple[FloatArray, IntArray]:
-    n = len(bounds)
-    ends = np.zeros(first_slab[n] + 2, dtype=np.int64)
-    found = np.empty((0, 4))
-    for fill in (False, True):
-        for z in range(n):
-            slabs = first_slab[z + 1] - first_slab[z]
-            for e in range(first_edge[z], first_edge[z + 1]):
-                low = _slab(min(edges[e, 1], edges[e, 3]), bounds[z, 1], per_degree[z], slabs)
-                high = _slab(max(edges[e, 1], edges[e, 3]), bounds[z, 1], per_degree[z], slabs)
-                for s in range(first_slab[z] + low, first_slab[z] + high + 1):
-                    if fill:
-                        found[ends[s + 1]] = edges[e]
-                        ends[s + 1] += 1
-                    else:
-                        ends[s + 2] += 1
-        if not fill:
-            ends = np.cumsum(ends)
-            found = np.empty((ends[-1], 4))
-    return found, ends[:-1]
-
-
-@njit(cache=True)
-def _row(lat: float, tiles_per_degree: float) -> int:
-    return floor((lat + 90.0) * tiles_per_degree)
-
-
-@njit(cache=True)
-def _column(lon: float, tiles_per_degree: float) -> int:
-    return floor((lon + 180.0) * tiles_per_degree)
-
-
-@njit(cache=True)
-def _tiles_of(bounds: FloatArray, columns: int) -> IntArray:
-    """(tile, polygon) pairs: columns go round at the antimeridian."""
-    per_degree = columns / 360.0
-    count = 0
-    for fill in (False, True):
-        if fill:
-            pairs = np.empty((count, 2), dtype=np.int64)
-            count = 0
-        for z in range(len(bounds)):
-            west = _column(bounds[z, 0], per_degree)
-            east = min(_column(bounds[z, 2], per_degree), west + columns - 1)
-            for row in range(_row(bounds[z, 1], per_degree), _row(bounds[z, 3], per_degree) + 1):
-                for column in range(west, east + 1):
-                    if fill:
-                        pairs[count, 0] = row * columns + column % columns
-                        pairs[count, 1] = z
-                    count += 1
-    return pairs
+    return edges, polygon[part[ring[:-1][along]]]
 
 
 @njit(cache=True)
@@ -191,8 +145,8 @@ def _covers(lon: float, lat: float, z: int, index: PolygonIndex) -> bool:
     west, south, east, north = index.bounds[z]
     if not (west <= lon <= east and south <= lat <= north):
         return False
-    slabs = index.first_slab[z + 1] - index.first_slab[z]
-    slab = index.first_slab[z] + _slab(lat, south, index.slabs_per_degree[z], slabs)
+    up = int((lat - south) * index.slabs_per_degree[z])  # as `build_index` does
+    slab = min(index.first_slab[z] + up, index.first_slab[z + 1] - 1)
     odd = False
     for e in range(index.first_in_slab[slab], index.first_in_slab[slab + 1]):
         lon1, lat1, lon2, lat2 = index.slab_edges[e]
@@ -211,8 +165,9 @@ def _covers(lon: float, lat: float, z: int, index: PolygonIndex) -> bool:
 @njit(cache=True)
 def _candidates(lon: float, lat: float, index: PolygonIndex) -> IntArray:
     """Polygons near a point, ascending."""
-    column = _column(lon, index.tiles_per_degree) % index.tile_columns
-    tile = _row(lat, index.tiles_per_degree) * index.tile_columns + column
+    row = floor((lat + 90.0) * index.tiles_per_degree)
+    column = floor((lon + 180.0) * index.tiles_per_degree) % index.tile_columns
+    tile = row * index.tile_columns + column
     t = np.searchsorted(index.tile_ids, tile)
     if t == len(index.tile_ids) or index.tile_ids[t] != tile:
         return index.tile_polygons[:0]
