@@ -1,7 +1,8 @@
 """The migrations make what tables.py says, column by column and constraint by constraint."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.script import ScriptDirectory
@@ -35,7 +36,7 @@ def schema_of(engine: Engine) -> dict[str, object]:
             ),
             sorted(map(str, found.get_foreign_keys(table))),
             sorted(map(str, found.get_unique_constraints(table))),
-            sorted(map(str, found.get_indexes(table))),
+            sorted(map(_index, found.get_indexes(table))),
             found.get_pk_constraint(table)["constrained_columns"],
             [
                 (c["name"], str(c["type"]), c["nullable"], c["default"])
@@ -44,6 +45,11 @@ def schema_of(engine: Engine) -> dict[str, object]:
         )
         for table in metadata.tables
     }
+
+
+def _index(found: Mapping[str, Any]) -> str:
+    options = {name: str(value) for name, value in found.get("dialect_options", {}).items()}
+    return str((found["name"], found["column_names"], found["unique"], options))
 
 
 @pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'")
