@@ -32,31 +32,12 @@ WEST, SOUTH, EAST, NORTH = 5.30, 43.20, 5.50, 43.36
 SIDE = 20  # zones along a side
 TARGET = 20_000  # rows a second, of each run on each store
 CHECKED = 1_000  # listings compared with the file
-WORDS = [
-    "boulangerie",
-    "fleuriste",
-    "librairie",
-    "pharmacie",
-    "épicerie",
-    "crémerie",
-    "cordonnerie",
-    "café",
-]
+WORDS = ("boulangerie", "fleuriste", "librairie", "pharmacie", "épicerie", "crémerie", "café")
 HOURS = ("Mo-Fr 08:00-18:00", "Mo-Sa 07:00-19:30; Su 07:00-13:00", "", "du lundi au vendredi")
-COLUMNS = [
-    "id",
-    "title",
-    "category",
-    "address",
-    "postcode",
-    "lon",
-    "lat",
-    "opening_hours",
-    "url",
-    "valid_from",
-    "valid_to",
-    "text",
-]
+COLUMNS = (
+    *("id", "title", "category", "address", "postcode", "lon", "lat", "opening_hours"),
+    *("url", "valid_from", "valid_to", "text"),
+)
 
 
 def zones() -> list[Zone]:

@@ -259,3 +259,13 @@ def test_the_files_of_marseille_are_taken_whole_and_what_is_odd_is_counted(tmp_p
     assert {street.dwellings for street in streets} == {None}
     assert all(street.place is not None and street.place.zone for street in streets)
     store.close()
+
+
+@needs_data
+@pytest.mark.parametrize("suffix", ["geojson", "parquet"])
+def test_lines_are_refused_one_by_one(tmp_path: Path, suffix: str) -> None:
+    store = opened_store(str(tmp_path / "town.db"))
+    report = import_file(store, "t", DATA / f"marseille_transit_lines.{suffix}", "place")
+    assert (report.read, report.stored, report.rejected_count) == (98, 0, 98)
+    assert "MultiLineString" in str(report.rejected[0])
+    store.close()
