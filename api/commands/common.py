@@ -42,13 +42,17 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON for programs, on 
 
 
 @contextmanager
-def opened(dsn: str | None) -> Iterator[Store]:
-    """The store of a command: the one named, else ``MITOYEN_STORE``, else the user's own."""
+def opened(dsn: str | None, *, create: bool = True) -> Iterator[Store]:
+    """The store of a command: the one named, else ``MITOYEN_STORE``, else the user's own.
+
+    A command that only reads doesn't ``create`` it: a mistyped name is then an error.
+    """
     name = dsn or Settings().dsn
     if not name.startswith(("postgresql://", "postgres://")):
-        Path(name).expanduser().parent.mkdir(parents=True, exist_ok=True)
+        if create:
+            Path(name).expanduser().parent.mkdir(parents=True, exist_ok=True)
         name = str(Path(name).expanduser())
-    store = open_store(name)
+    store = open_store(name, create=create)
     try:
         yield store
     finally:

@@ -115,7 +115,7 @@ def near(
         raise InputError(
             "name an origin, --lat and --lon, or a member, --as", code="origin-required"
         )
-    with opened(store) as kept:
+    with opened(store, create=False) as kept:
         owner = the_tenant(kept, tenant)
         if query.origin is not None:
             Outlines.read(kept, owner).refuse_swapped(query.origin[1], query.origin[0])

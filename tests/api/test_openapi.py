@@ -188,3 +188,16 @@ def test_every_operation_says_what_it_is_and_who_may_ask() -> None:
         for method, operation in operations.items():
             assert operation["summary"] and operation["tags"], (method, path)
             assert ("security" in operation) == path.startswith("/v1/"), (method, path)
+
+
+def test_the_docs_page_shows_every_operation_and_loads_nothing(town: Any) -> None:
+    answer = town.ask("GET", "/docs")
+    assert (
+        answer.status_code == 200
+        and "default-src 'none'" in answer.headers["content-security-policy"]
+    )
+    for path, operations in DOCUMENT["paths"].items():
+        for method in operations:
+            assert f"<code>{method.upper()} {path}</code>" in answer.text
+    assert "<script" not in answer.text and "src=" not in answer.text
+    assert "Tu-Su 07:00-19:30" in answer.text and "lat=43.2951" in answer.text

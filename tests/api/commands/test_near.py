@@ -105,3 +105,10 @@ def test_what_can_not_be_asked_is_one_line_that_names_the_option(near, args, tol
     code, out, err = near(*args)
     assert code == 2 and out == ""
     assert told in err and err.count("\n") == 1 and "Traceback" not in err
+
+
+def test_a_store_that_is_not_there_is_an_error_and_not_made(tmp_path, capsys):
+    missing = tmp_path / "typo.db"
+    assert main(["near", *HERE, "--store", str(missing)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not missing.exists()
