@@ -38,9 +38,10 @@ class Engine:
     Examples
     --------
     >>> from datetime import UTC, datetime
+    >>> from tempfile import mkdtemp
     >>> from indexes import Kind, Listing, Tenant
     >>> from matching import ANYONE, NearQuery
-    >>> store = open_store(":memory:")
+    >>> store = open_store(Path(mkdtemp()) / "town.db")
     >>> _ = store.put_all([
     ...     Tenant(tenant_id="t", id="t", name="Marseille"),
     ...     Listing(tenant_id="t", id="four", kind=Kind.MERCHANT, title="Le Four",
