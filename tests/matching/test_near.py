@@ -101,3 +101,209 @@ def test_near_equals_the_oracle(new_store: Callable[[], Store], seed: int) -> No
     engine = Engine.over(store, town.tenant_id)
     for viewer, query in make_questions(town, seed + 1, 25):
         assert_equal(walked(engine, viewer, query), town, viewer, query)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_postgis_answers_as_the_oracle_and_sqlite_do(
+    new_store: Callable[[], Store], postgis_dsn: str, seed: int
+) -> None:
+    town = make_town(seed)
+    engines = []
+    for store in (new_store(), open_store(postgis_dsn)):
+        town.put(store)
+        engines.append(Engine.over(store, town.tenant_id))
+    compared = 0
+    for viewer, query in make_questions(town, seed, 40):
+        here, there = (walked(engine, viewer, query) for engine in engines)
+        compared += assert_equal(there, town, viewer, query)
+        assert [told(answer) for answer in here] == [told(answer) for answer in there]
+    assert compared > 100
+
+
+def told(answer: NearAnswer) -> bytes:
+    """What an answer says, byte by byte: all but how far its store has come."""
+    return msgspec.json.encode(replace(answer, next=None, position=""))
+
+
+def test_two_tenants_of_one_store_never_mix(new_store: Callable[[], Store]) -> None:
+    """Both have members and listings of the same ids."""
+    store = new_store()
+    towns = [make_town(seed, tenant_id) for seed, tenant_id in ((5, "t"), (6, "u"))]
+    for town in towns:
+        town.put(store)
+    for town in towns:
+        engine = Engine.over(store, town.tenant_id)
+        compared = 0
+        for viewer, query in make_questions(town, 7, 25):
+            compared += assert_equal(walked(engine, viewer, query), town, viewer, query)
+        assert compared > 50
+
+
+# -- what an answer must not tell --------------------------------------------------------------
+
+
+def everything(town: Town) -> list[tuple[Viewer, NearQuery]]:
+    """Everyone's view of all there is, as far as it goes."""
+    wide = NearQuery(at=NOW, radius_m=20_000_000.0, limit=200)
+    located = [id for id in town.world.members if (h := town.world.home(id)) and h.locatable]
+    return [
+        *((Viewer(id), wide) for id in located),
+        (ANYONE, replace(wide, origin=(5.37, 43.29))),
+        *make_questions(town, 3, 40),
+    ]
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+def test_no_answer_holds_a_digit_of_a_home(new_store: Callable[[], Store], seed: int) -> None:
+    town = make_town(seed)
+    store = new_store()
+    town.put(store)
+    engine = Engine.over(store, town.tenant_id)
+    homes = [
+        f"{value:.7f}"[:-2]  # 5 decimals, a metre
+        for building in town.world.buildings.values()
+        for value in (building.lon, building.lat)
+    ]
+    public = {
+        f"{value:.7f}"[:-2]
+        for listing in town.world.listings
+        if not listing.personal
+        for value in (listing.lon, listing.lat)
+    }
+    secret = [digits for digits in homes if digits not in public]
+    assert len(secret) > 60
+    seen = 0
+    for viewer, query in everything(town):
+        for answer in walked(engine, viewer, query):
+            text = msgspec.json.encode(answer).decode()
+            assert not [digits for digits in secret if digits in text]
+            seen += sum(match.personal for match in answer.matches)
+    assert seen > 100
+
+
+@settings(max_examples=max(2, settings().max_examples // 20))
+@given(seed=seeds)
+def test_swapping_two_homes_of_a_group_changes_no_answer(
+    new_store: Callable[[], Store], seed: int
+) -> None:
+    """Non-interference: where in a group a home is has no way into what others see."""
+    town = make_town(seed)
+    world = town.world
+    pairs = [
+        (one, other)
+        for one in world.group_of
+        for other in world.group_of
+        if one < other and world.group_of[one] == world.group_of[other]
+    ]
+    one, other = (world.buildings[id] for id in pairs[seed % len(pairs)])
+    assert (one.lon, one.lat) != (other.lon, other.lat)
+    store = new_store()
+    town.put(store)
+    engine = Engine.over(store, town.tenant_id)
+    questions = [
+        (viewer, query)
+        for viewer, query in everything(town)
+        if viewer.member_id is None
+        or world.members[viewer.member_id].level < 2
+        or world.building_of(viewer.member_id).id not in (one.id, other.id)
+    ]
+    before = [walked(engine, viewer, query) for viewer, query in questions]
+    store.put_all(
+        [
+            replace(one, lon=other.lon, lat=other.lat),
+            replace(other, lon=one.lon, lat=one.lat),
+        ]
+    )
+    assert engine.refresh()
+    for (viewer, query), answers in zip(questions, before, strict=True):
+        after = walked(engine, viewer, query)
+        # Cursors too: the store, and so its secret, is the same.
+        assert [msgspec.json.encode(replace(answer, position="")) for answer in after] == [
+            msgspec.json.encode(replace(answer, position="")) for answer in answers
+        ]
+
+
+def test_households_are_counted_aloud_from_three_on(new_store: Callable[[], Store]) -> None:
+    town = make_town(21)
+    store = new_store()
+    town.put(store)
+    engine = Engine.over(store, town.tenant_id)
+    spoken = {"fr": r"recommandé par (\d+) foyers", "en": r"recommended by (\d+) households"}
+    quiet = {"fr": "déjà recommandé", "en": "recommended before"}
+    counts = set()
+    query = NearQuery(at=NOW, origin=(5.37, 43.29), radius_m=20_000.0, limit=200)
+    for lang in ("fr", "en"):
+        for answer in walked(engine, ANYONE, replace(query, lang=lang)):
+            found = near_oracle.near(town.world, None, query)
+            for match in answer.matches:
+                endorsers = found[match.id].endorsers
+                trust = [why.text for why in match.why if why.code.startswith("trust")]
+                if endorsers >= 3 and trust:
+                    spelt = re.fullmatch(spoken[lang], trust[0])
+                    assert spelt is not None
+                    assert int(spelt[1]) == endorsers
+                elif trust:
+                    assert trust == [quiet[lang]]
+                counts.add((endorsers, bool(trust)))
+    assert {(1, True), (2, True), (3, True)} <= counts
+
+
+# -- pages -------------------------------------------------------------------------------------
+
+
+@TOWNS
+@given(seed=seeds, limit=st.integers(1, 12))
+def test_pages_are_stable_while_listings_come_and_go(
+    new_store: Callable[[], Store], seed: int, limit: int
+) -> None:
+    town = make_town(seed)
+    world = town.world
+    comes = {f"{listing.id}-{i}": listing for i in (1, 2) for listing in world.listings[::5]}
+    newer = [replace(listing, id=id) for id, listing in comes.items()]
+    store = new_store()
+    town.put(store)
+    engine = Engine.over(store, town.tenant_id)
+    asked = [(v, q) for v, q in make_questions(town, seed, 60) if q.radius_m][:6]
+    firsts = [engine.near(viewer, replace(query, limit=limit)) for viewer, query in asked]
+    gone = [answer.matches[-1].id for answer in firsts if answer.matches and answer.next][:2]
+
+    for id in gone:
+        store.delete(type(world.listings[0]), town.tenant_id, id)
+    store.put_all(newer)
+    engine.refresh()
+    # The oracle still knows what is gone: it marks where the first page ended.
+    later = replace(world, listings=world.listings + newer)
+    for (viewer, query), first in zip(asked, firsts, strict=True):
+        if not first.next:
+            continue
+        query = replace(query, limit=limit)
+        rest = walked(engine, viewer, replace(query, cursor=first.next))
+        found = near_oracle.near(later, viewer.member_id, query)
+        # A new listing has no endorsements, whatever the one that it was made from has.
+        whole = replace(query, limit=10_000)
+        order = near_oracle.pages(found, whole, reported([first, *rest], found))[0][1]
+        after = order[order.index(first.matches[-1].id) + 1 :]
+        expected = [id for id in after if id not in gone]
+        assert [match.id for answer in rest for match in answer.matches] == expected[
+            : PAGES * limit
+        ]
+        assert {answer.at for answer in rest} == {first.at}
+
+
+def test_a_walk_keeps_its_instant_whenever_its_pages_are_asked(
+    new_store: Callable[[], Store],
+) -> None:
+    town = make_town(31)
+    store = new_store()
+    town.put(store)
+    engine = Engine.over(store, town.tenant_id)
+    query = NearQuery(at=NOW, origin=(5.37, 43.29), radius_m=5_000.0, limit=4)
+    whole = walked(engine, ANYONE, query)
+    assert len(whole) > 3
+    answers = [whole[0]]
+    while cursor := answers[-1].next:
+        # A year later, in English, on smaller pages: the ranking is that of the first page.
+        later = replace(query, at=NOW.replace(year=2026), lang="en", limit=2, cursor=cursor)
+        answers.append(engine.near(ANYONE, later))
+        assert answers[-1].at == NOW
+    assert [m.id for a in answers for m in a.matches] == [m.id for a in whole for m in a.matches]
