@@ -1,12 +1,13 @@
 """``mitoyen import``: files of open data, or of one's own, into the store."""
 
 import gc
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from api.commands.common import (
     JsonOption,
@@ -67,37 +68,40 @@ def import_files(
     """
     said = _said(columns or [])
     reports: list[ImportReport] = []
+    console = Console(stderr=True)
     gc.freeze()
     gc.disable()  # rows make no cycles, and looking for them takes a fifth of the time
     try:
-        with opened(store) as kept, rejects_file(rejects) as note_reject:
+        with (
+            opened(store) as kept,
+            rejects_file(rejects) as note_reject,
+            Progress(console=console, transient=True, disable=not console.is_terminal) as bars,
+        ):
             tenant_id = the_tenant(kept, tenant)
-            with Progress(console=Console(stderr=True), transient=True) as progress:
-                for path in files:
-                    task = progress.add_task(
-                        path.name, total=1.0, visible=progress.console.is_terminal
-                    )
-                    reports.append(
-                        import_file(
-                            kept,
-                            tenant_id,
-                            path,
-                            kind,
-                            columns=said,
-                            strict=strict,
-                            dry_run=dry_run,
-                            on_reject=lambda error, name=path.name: note_reject(name, error),  # type: ignore[misc]
-                            on_progress=lambda done, task=task: progress.update(  # type: ignore[misc]
-                                task, completed=done
-                            ),
-                        )
-                    )
+            for path in files:
+                bar = bars.add_task(path.name, total=1.0)
+                report = import_file(
+                    kept,
+                    tenant_id,
+                    path,
+                    kind,
+                    columns=said,
+                    strict=strict,
+                    dry_run=dry_run,
+                    on_reject=partial(note_reject, path.name),
+                    on_progress=partial(_advance, bars, bar),
+                )
+                reports.append(report)
     finally:  # a file that can't be read does not hide what became of those before it
         gc.enable()
         if reports:
             _show(reports, rejects, as_json, alone=len(files) == 1)
     if any(not r.complete or (r.read and not r.stored and not dry_run) for r in reports):
         raise typer.Exit(1)
+
+
+def _advance(bars: Progress, bar: TaskID, done: float) -> None:
+    bars.update(bar, completed=done)
 
 
 def _said(pairs: list[str]) -> dict[str, str]:

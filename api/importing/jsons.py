@@ -11,7 +11,7 @@ from geo.errors import InputError, LayoutError, RowError
 
 __all__ = ["GeoJsonTable", "NdjsonTable"]
 
-SPACE = " \t\r\n"
+INDENTS = (" ", "\t", "\r", "\n")
 MAX_NAMES = 1_000  # distinct keys that are told apart in one chunk; a real table has fewer
 DEGREES = ("CRS84", "EPSG::4326", "EPSG:4326")
 
@@ -154,7 +154,7 @@ class GeoJsonTable:
             self._fail(str(error), error)
 
     def _skip_space(self) -> None:
-        while self._text[self._at : self._at + 1] in SPACE and self._at < len(self._text):
+        while self._text.startswith(INDENTS, self._at):
             self._at += 1
 
     def _expect(self, mark: str) -> None:

@@ -80,7 +80,7 @@ def import_file(
     that both the store and the report end up as from a run without interruption.
     """
     started = time.monotonic()
-    report = ImportReport(path.name, kind)
+    report = ImportReport(path.name.encode("utf-8", "replace").decode(), kind)
     found = record_kind(kind)
     tenant = store.get(Tenant, tenant_id, tenant_id)
     table = open_table(path)

@@ -13,6 +13,7 @@ from geo.errors import LayoutError
 __all__ = ["Columns", "match_columns"]
 
 MAX_NAMES_SAID = 40
+MAX_NAMES = 1_000  # columns of a file that are looked at; a real one has fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Columns:
 
     def described(self) -> dict[str, str]:
         """Field -> column, as ``--map`` writes it."""
-        return {field: "+".join(names) for field, names in self.used.items()}
+        return {field: "+".join(map(_shown, names)) for field, names in self.used.items()}
 
 
 def match_columns(
@@ -67,7 +68,7 @@ def match_columns(
     ('nbre_pl',)
     """
     said = said or {}
-    known = dict.fromkeys(name for name in names if name)
+    known = dict.fromkeys(name for name in names[:MAX_NAMES] if name)
     by_plain = {_plain(name): name for name in reversed(known)}
     used: dict[str, tuple[str, ...]] = {}
     for name in said:
@@ -87,14 +88,14 @@ def match_columns(
     for group in kind.required:
         if not any(set(way) <= used.keys() for way in group):
             _fail_required(kind, group, known)
-    return Columns(used, tuple(name for name in known if name not in taken))
+    return Columns(used, tuple(_shown(name) for name in known if name not in taken))
 
 
 def _split(text: str, known: Mapping[str, None]) -> tuple[str, ...]:
     names = (text,) if text in known else tuple(text.split("+"))
     for name in names:
         if name not in known:
-            raise LayoutError(f"no column {name!r}; found {_listed(known)}")
+            raise LayoutError(f"no column {name[:60]!r}; found {_listed(known)}")
     return names
 
 
@@ -109,8 +110,13 @@ def _fail_required(
 
 
 def _listed(known: Mapping[str, None]) -> str:
-    names = [name[:60] for name in known][:MAX_NAMES_SAID]
+    names = list(map(_shown, known))[:MAX_NAMES_SAID]
     return (", ".join(names) or "none") + (", …" if len(known) > MAX_NAMES_SAID else "")
+
+
+def _shown(name: str) -> str:
+    """A column's name as it can be printed: short, and without halves of characters."""
+    return name[:60].encode("utf-8", "replace").decode()
 
 
 def _plain(name: str) -> str:

@@ -90,13 +90,19 @@ def rejects_file(path: Path | None) -> Iterator[Callable[[str, RowError], None]]
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".ndjson", ".jsonl"):
         raise InputError(f"a report ends in .csv, .ndjson or .jsonl, got {path.name!r}")
-    path.unlink(missing_ok=True)  # an earlier run's must not pass for this one's
+    try:
+        path.unlink(missing_ok=True)  # an earlier run's must not pass for this one's
+    except OSError as error:
+        raise InputError(f"{path.name}: {error.strerror}") from error
     opened: list[Any] = []
 
     def note(file: str, error: RowError) -> None:
         row = {"file": file, **reject_row(error)}
         if not opened:
-            opened.append(path.open("w", encoding="utf-8", newline=""))
+            try:
+                opened.append(path.open("w", encoding="utf-8", newline=""))
+            except OSError as error:
+                raise InputError(f"{path.name}: {error.strerror}") from error
             if suffix == ".csv":
                 csv.writer(opened[0]).writerow(row)
         if suffix == ".csv":
@@ -106,8 +112,6 @@ def rejects_file(path: Path | None) -> Iterator[Callable[[str, RowError], None]]
 
     try:
         yield note
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
     finally:
         for stream in opened:
             stream.close()

@@ -235,8 +235,9 @@ class RowReader:
         reason = message.removeprefix(f"{self._kind.of.__name__.lower()} {ascii(id)[:80]}: ")
         words = re.findall(r"\w+", reason)
         named = [word for word in words if word in self._kind.fields]
-        field = words[0] if words[0] in named else named[-1] if named else ""
-        return field, reason.removeprefix(f"{field} ")
+        field = words[0] if words[0] in self._defaults else named[-1] if named else ""
+        reason = reason.removeprefix(f"{field} ")
+        return "opening_hours" if field == "hours_text" else field, reason
 
     def _require_known(
         self, columns: dict[str, list[Any]], faults: dict[int, tuple[str, str]]

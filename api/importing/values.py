@@ -38,7 +38,7 @@ __all__ = [
 ReadValue = Callable[[Any], Any]
 
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d{1,4})?", re.ASCII)
-WHOLE = re.compile(r"[+-]?\d{1,18}([.,]0*)?", re.ASCII)
+WHOLE = re.compile(r"[+-]?\d{1,18}([.,]0{1,2})?", re.ASCII)  # but 1,000 may be a thousand
 BREAKS = re.compile(r"[ \t]*[\r\n]+[ \t]*|\t")
 NOT_A_WORD = re.compile(r"[\W_]+")
 FLAGS = {

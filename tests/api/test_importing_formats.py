@@ -307,3 +307,14 @@ def test_hours_in_osm_syntax_are_told_from_prose(store: Store, tmp_path: Path) -
         "prose": (None, "Ouvert du lundi au vendredi"),
     }
     assert report.warnings["hours_kept_as_text"] == 1
+
+
+@pytest.mark.parametrize("text", ["1,000", "1 000", "1.5", "0x10", "١٢", "1e3", "-"])
+def test_a_number_of_dwellings_that_may_mean_another_is_refused(
+    store: Store, tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(f'id,adresse,lon,lat,logements\na,A,5.4,43.3,"{text}"\nb,B,5.4,43.3,"12,0"\n')
+    report = import_file(store, "t", path, "building")
+    assert [(error.line, error.field) for error in report.rejected] == [(2, "dwellings")]
+    assert store.get(Building, "t", "b").dwellings == 12

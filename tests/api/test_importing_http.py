@@ -96,3 +96,11 @@ def test_an_import_goes_to_the_tenant_of_the_key(served: "Served") -> None:
 def test_an_empty_body_is_an_empty_import(served: "Served") -> None:
     told = served.ask("POST", URL, "operator", content="", headers=NDJSON).json()
     assert (told["read"], told["stored"], told["rejected"]) == (0, 0, [])
+
+
+def test_names_that_are_no_text_are_told_without_harm(served: "Served") -> None:
+    odd = '{"id": "u1", "title": "Parc", "lat": 43.301, "lon": 5.351, "\\ud800": 1}\n'
+    told = served.ask("POST", URL, "operator", content=odd, headers=NDJSON).json()
+    assert (told["stored"], told["columns"]["unused"]) == (1, ["?"])
+    none = served.ask("POST", URL, "operator", content='{"\\ud800": 1}', headers=NDJSON)
+    assert (none.status_code, none.json()["code"]) == (422, "unknown-layout")

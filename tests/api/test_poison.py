@@ -72,6 +72,7 @@ def row(**fields: str) -> str:
         (row(quota="1.5"), "quota", "whole number"),
         (row(quota="true"), "quota", "whole number"),
         (row(reach_m="0"), "reach_m", "whole number, 1 to"),
+        (row(opening_hours='"' + "x" * 2001 + '"'), "opening_hours", "0 to 2000 characters"),
         (row(personal="1"), "personal", "true or false"),
         (row(audience='"everybody"'), "audience", "wanted one of building"),
         (row(audience='"building"'), "audience_id", "goes with the audiences"),
