@@ -45,7 +45,7 @@ Every error is a problem document (RFC 9457) with a stable `code`.
 """
 
 
-def named_once(request: Request) -> None:
+async def named_once(request: Request) -> None:
     """Refuse query parameters that the operation doesn't have, or a single one repeated.
 
     What the operation has is what the OpenAPI document says of it.

@@ -16,8 +16,9 @@ from typing import Annotated
 from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPBearer, SecurityScopes
 
+from api.bodies import check_text
 from api.problems import UnauthenticatedError
-from geo.errors import DeniedError
+from geo.errors import DeniedError, InputError
 from indexes.entities import ApiKey, Scope
 from indexes.store import Store
 from matching.query import ANYONE, Viewer
@@ -26,6 +27,7 @@ __all__ = ["Anyone", "App", "Caller", "KeyRing", "Operator", "digest_of", "new_s
 
 KEY_TTL_S = 5.0
 MAX_KEYS = 10_000
+MAX_ID = 200
 
 
 def new_secret() -> str:
@@ -113,11 +115,24 @@ def _secret_of(request: Request) -> str | None:
     return secret.strip()
 
 
+def _member_of(header: str | None) -> str | None:
+    """The member named in a header, whose bytes are UTF-8."""
+    if header is None:
+        return None
+    try:
+        member = check_text(header.encode("latin-1").decode("utf-8"))
+    except UnicodeError as error:
+        raise InputError("Mitoyen-Member must be UTF-8") from error
+    if not 1 <= len(member) <= MAX_ID:
+        raise InputError(f"Mitoyen-Member must be an id of 1 to {MAX_ID} characters")
+    return member
+
+
 async def caller(
     request: Request,
     scopes: SecurityScopes,
     _documented: Annotated[object, Depends(HTTPBearer(auto_error=False, scheme_name="key"))],
-    member: Annotated[
+    named: Annotated[
         str | None,
         Header(alias="Mitoyen-Member", description="Id of the member the app acts for."),
     ] = None,
@@ -131,6 +146,7 @@ async def caller(
     DeniedError
         If it has none of the scopes, or names a member without being an app's.
     """
+    member = _member_of(named)
     secret = _secret_of(request)
     if secret is None:
         if scopes.scopes or member is not None or not is_local(request):

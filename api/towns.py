@@ -129,7 +129,10 @@ class Towns:
     def _run(self) -> None:
         while not self._closing:
             try:
-                for tenant_id in self.store.tenants():
+                tenants = self.store.tenants()
+                for gone in self._towns.keys() - set(tenants):
+                    self._towns.pop(gone).close()
+                for tenant_id in tenants:
                     town = self._towns.get(tenant_id)
                     if town is None:
                         self._towns[tenant_id] = Town(self.store, tenant_id)
@@ -140,6 +143,9 @@ class Towns:
                 # Tried again in a second; what is loaded goes on answering.
                 self._why = f"{error.code}: {error}"
                 log.warning("could not follow the store: %s", self._why)
+            except Exception:  # the thread must outlive what nobody thought of
+                self._why = "internal error"
+                log.exception("could not follow the store")
             self._wake.wait(FOLLOW_S)
             self._wake.clear()
 

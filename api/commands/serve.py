@@ -8,7 +8,7 @@ import typer
 import uvicorn
 
 from api.app import create_app
-from api.commands.common import StoreOption, note, opened
+from api.commands.common import StoreOption, note, opened, the_tenant
 from api.settings import Settings
 from indexes.entities import ApiKey
 
@@ -25,7 +25,10 @@ def _is_loopback(host: str) -> bool:
 
 
 def _any_key(settings: Settings) -> bool:
+    """Whether the store holds a key; what it can't serve is said here, before a server starts."""
     with opened(settings.store or None) as store:
+        if settings.tenant:
+            the_tenant(store, settings.tenant)
         return any(store.count(ApiKey, tenant) for tenant in store.tenants())
 
 
@@ -42,7 +45,7 @@ def serve(
     given = {"host": host, "port": port, "store": store, "tenant": tenant}
     # Unlike `model_copy`, building anew checks; what is not given comes from the environment.
     settings = Settings.model_validate({k: v for k, v in given.items() if v is not None})
-    if not _is_loopback(settings.host) and not _any_key(settings):
+    if not _any_key(settings) and not _is_loopback(settings.host):
         note("no key exists yet, so nobody beyond this machine gets an answer: mitoyen keys create")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     uvicorn.run(

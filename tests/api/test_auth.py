@@ -170,6 +170,20 @@ def test_only_an_apps_key_acts_for_a_member(served):
     assert served.get("/v1/listings", "local", "ana").status_code == 401
 
 
+@pytest.mark.parametrize("member", [b"", b"x" * 201, b"a\x07"])
+def test_a_member_that_can_not_be_one_is_refused(served, member):
+    headers = {"Mitoyen-Member": member}
+    assert served.get("/v1/listings", "app", headers=headers).status_code == 422
+
+
+def test_a_member_may_have_any_letters(served):
+    body = {"household_id": "h-zoé", "building_id": "b2"}
+    assert served.ask("PUT", "/v1/members/zoé", "app", json=body).status_code == 201
+    headers = {"Mitoyen-Member": "zoé".encode()}
+    assert served.get("/v1/members/zoé", "app", headers=headers).status_code == 200
+    assert served.get("/v1/members/ana", "app", headers=headers).status_code == 404
+
+
 def test_a_forwarded_client_is_not_a_local_one(served):
     for name in ("X-Forwarded-For", "Forwarded"):
         assert served.get("/v1/listings", headers={name: "127.0.0.1"}).status_code == 401

@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 
+from api.cli import main
 from api.commands.serve import _is_loopback
 
 
@@ -53,3 +54,12 @@ def test_a_server_answers_logs_no_place_and_stops_when_told(served):
 def test_loopback_is_told_from_the_world():
     assert all(map(_is_loopback, ("127.0.0.1", "::1", "localhost", "127.8.8.8")))
     assert not any(map(_is_loopback, ("0.0.0.0", "::", "192.0.2.1", "example.org", "")))
+
+
+def test_a_store_or_tenant_that_can_not_be_served_is_told_before_a_server_starts(tmp_path, capsys):
+    for options in (
+        ["--store", str(tmp_path / "a.db"), "--tenant", "nowhere"],
+        ["--store", str(tmp_path)],
+    ):
+        assert main(["serve", "--port", "1", *options]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
