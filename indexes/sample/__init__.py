@@ -5,13 +5,17 @@ addresses and ids say that they are invented.
 """
 
 from indexes.sample.city import Sample, sample_city, sample_over_zones
+from indexes.sample.points import SamplePoints, Viewpoint, sample_points
 from indexes.sample.town import COMMUNE_NAME, HARBOUR, town_zones
 
 __all__ = [
     "COMMUNE_NAME",
     "HARBOUR",
     "Sample",
+    "SamplePoints",
+    "Viewpoint",
     "sample_city",
     "sample_over_zones",
+    "sample_points",
     "town_zones",
 ]

@@ -28,7 +28,8 @@ DEGREE_M = radians(1.0) * EARTH_RADIUS_M
 GRID_DEGREES = 1e-7  # as coordinates are kept
 
 EDGE_M = 4_500.0
-BASIN = shapely.box(-140.0, 240.0, 140.0, 950.0)  # in no zone, as a harbour's water is
+BASIN_M = (-140.0, 240.0, 140.0, 950.0)  # west, south, east, north; in no zone, being water
+BASIN = shapely.box(*BASIN_M)
 ISLET = shapely.Point(-900.0, -600.0).buffer(110.0, quad_segs=4)
 CHOICES = 30  # sites tried for each zone; the one farthest from all others wins
 
