@@ -393,7 +393,3 @@ outbox = Table(
     Index("ix_outbox_order", "xid", "seq").ddl_if(dialect="postgresql"),
     sqlite_autoincrement=True,
 )
-
-# The point of a listing is searched in SQL by planners and tests; never on the hot path.
-Index("ix_listings_geom", listings.c.geom, postgresql_using="gist").ddl_if(dialect="postgresql")
-Index("ix_zones_geom", zones.c.geom, postgresql_using="gist").ddl_if(dialect="postgresql")

@@ -391,10 +391,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_endorsements_listing", "endorsements", ["tenant_id", "listing_id"])
     if op.get_bind().dialect.name == "postgresql":
-        # On SQLite the outbox is in the order of its key, and points have no index.
+        # On SQLite the outbox is in the order of its key.
         op.create_index("ix_outbox_order", "outbox", ["xid", "seq"])
-        op.create_index("ix_zones_geom", "zones", ["geom"], postgresql_using="gist")
-        op.create_index("ix_listings_geom", "listings", ["geom"], postgresql_using="gist")
 
     make_function()
     note_changes("tenants", ["name", "timezone", "lang"])
