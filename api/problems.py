@@ -225,9 +225,11 @@ def problem(
 
 def _on_mitoyen_error(request: Request, error: MitoyenError) -> Response:
     status = status_of(error)
-    if status >= 500 and not isinstance(error, IndexBehindError):
-        log.warning("%s: %s", error.code, error)
-    return problem(request, status, error.code, str(error))
+    if status < 500 or isinstance(error, IndexBehindError):
+        return problem(request, status, error.code, str(error))
+    # Which store, and where, is for the log; the caller can only try again.
+    log.warning("%s: %s", error.code, error)
+    return problem(request, status, error.code, "this can't be answered now; try again later")
 
 
 def _field(location: Iterable[object]) -> str:

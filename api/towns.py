@@ -141,10 +141,10 @@ class Towns:
                 self._why = ""
             except MitoyenError as error:
                 # Tried again in a second; what is loaded goes on answering.
-                self._why = f"{error.code}: {error}"
-                log.warning("could not follow the store: %s", self._why)
+                self._why = error.code  # the rest may name the store: it is for the log
+                log.warning("could not follow the store: %s: %s", error.code, error)
             except Exception:  # the thread must outlive what nobody thought of
-                self._why = "internal error"
+                self._why = "internal-error"
                 log.exception("could not follow the store")
             self._wake.wait(FOLLOW_S)
             self._wake.clear()

@@ -68,7 +68,7 @@ def client():
             raise ZeroDivisionError("secret 43.2951")
         error = next(c for c in error_classes() if c.__name__ == name)
         more = {"line": 1} if name == "RowError" else {}
-        raise error("what was wanted", **more)
+        raise error("what was wanted in /srv/town.db", **more)
 
     return TestClient(app, raise_server_exceptions=False)
 
@@ -82,6 +82,8 @@ def test_an_error_is_answered_as_a_problem(client, name):
     assert problem["status"] == answer.status_code
     assert problem["code"] == error.code
     assert problem["type"] == f"urn:mitoyen:problem:{error.code}"
+    told = answer.status_code < 500 or issubclass(error, geo.errors.IndexBehindError)
+    assert ("/srv/town.db" in problem["detail"]) == told
     assert ("retry-after" in answer.headers) == (answer.status_code == 503)
     assert ("www-authenticate" in answer.headers) == (answer.status_code == 401)
 
