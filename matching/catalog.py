@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from geo.arrays import BoolArray, IntArray, LonLat
+from geo.arrays import BoolArray, IntArray
 from indexes.columns import (
     ALWAYS_TO,
     EPOCH_S,
@@ -280,10 +280,6 @@ class Catalog:
         )
 
     # -- back to words --------------------------------------------------------------------------
-
-    def origin_of(self, seen: Seen) -> LonLat | None:
-        """Where a member searches from: the own group's point."""
-        return (seen.group.lon, seen.group.lat) if seen.group else None
 
     def row_of(self, listing_id: str) -> int:
         """Row of an id, or of the first id after it."""

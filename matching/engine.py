@@ -1,5 +1,6 @@
 """The indexes of one process, kept current."""
 
+import hmac
 import logging
 import threading
 import time
@@ -65,7 +66,8 @@ class Engine:
         self._tenant_id = tenant_id
         self._profiles = profiles or Profiles.load()
         self._clock = clock
-        self._secret = store.secret("cursors")
+        # Each tenant's cursors have a key of their own: another's are refused.
+        self._secret = hmac.digest(store.secret("cursors"), tenant_id.encode(), "sha256")
         self._refreshing = threading.Lock()
         self._changed = threading.Condition()
         self._stopping = threading.Event()

@@ -17,10 +17,11 @@ from matching.catalog import Seen
 from matching.cursor import query_digest, seal, unseal
 from matching.paging import Search, next_cursor, resumed, ring_radius
 from matching.query import MAX_LIMIT, NearAnswer, NearQuery, Viewer
+from matching.reasons import LANGS
 from matching.scoring import Profiles
 from matching.snapshot import Snapshot
 
-__all__ = ["near", "plan_of"]
+__all__ = ["near", "plan_of", "rules_of"]
 
 _FRESH = {Kind.SERVICE: "half-life", Kind.AD: "half-life", Kind.EVENT: "event"}
 
@@ -99,6 +100,8 @@ def _check(query: NearQuery) -> None:
         raise InputError(f"limit must be 1 to {MAX_LIMIT}, got {query.limit}")
     if query.at.tzinfo is None:
         raise InputError("at must have a time zone or offset")
+    if query.lang not in LANGS:
+        raise InputError(f"lang must be fr or en, got {query.lang!r}", code="unknown-language")
     if not query.kinds:
         raise InputError("name at least one kind, or none for all")
     if query.radius_m is not None and not 0 <= query.radius_m <= HALF_CIRCUMFERENCE_M:
@@ -118,14 +121,17 @@ def _origin(query: NearQuery, seen: Seen) -> tuple[LonLat, bool]:
                 "leave lat and lon out and say which member asks",
                 code="member-origin-required",
             )
-        lon, lat = as_lonlat(query.origin)[0].tolist()
-        return (lon, lat), False
-    if seen.group is None:
+        point = query.origin
+    elif seen.group is None:
         raise InputError(
             "name an origin, lat and lon, or ask as a member whose group is published",
             code="origin-required",
         )
-    return (seen.group.lon, seen.group.lat), True
+    else:
+        point = (seen.group.lon, seen.group.lat)
+    # Rounded as the index keeps points: one's own group is 0 m away.
+    lon, lat = as_lonlat(point)[0].tolist()
+    return (lon, lat), query.origin is None
 
 
 def _asked(query: NearQuery) -> tuple[object, ...]:
@@ -145,10 +151,9 @@ def _asked(query: NearQuery) -> tuple[object, ...]:
     )
 
 
-@lru_cache(maxsize=256)
-def plan_of(
+def rules_of(
     profiles: Profiles, kinds: tuple[Kind, ...], named: str | None = None, people: bool = True
-) -> Plan:
+) -> dict[int, Rule]:
     """How each class asked for is scored: public things, and people where they are searched.
 
     Parameters
@@ -161,9 +166,14 @@ def plan_of(
         A profile for all of them; None ranks each by its own.
     people : bool
         Whether personal listings are searched.
+
+    Returns
+    -------
+    dict of class code to Rule
+        As `indexes.points.Plan` wants it.
     """
     rules = {}
-    for kind in dict.fromkeys(kinds):
+    for kind in kinds:
         profile = profiles.ranking(kind, named)
         decay = profile.decay
         rule = Rule(
@@ -178,7 +188,15 @@ def plan_of(
             rules[class_code(kind, personal=False)] = rule
         if people and kind in PERSON_KINDS:
             rules[class_code(kind, personal=True)] = rule
-    return Plan(rules)
+    return rules
+
+
+@lru_cache(maxsize=256)
+def plan_of(
+    profiles: Profiles, kinds: tuple[Kind, ...], named: str | None = None, people: bool = True
+) -> Plan:
+    """The plan of `rules_of`, kept: most queries ask for few combinations."""
+    return Plan(rules_of(profiles, kinds, named, people))
 
 
 def _search(

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from near_oracle import Near
 from worlds import NOW, Town, make_questions, make_town
 
+from geo.errors import CoordinateError, DeniedError, InputError, MitoyenError
+from indexes.entities import Kind, Listing
 from indexes.store import Store, open_store
 from matching import ANYONE, Engine, NearAnswer, NearQuery, Viewer
 
@@ -268,7 +270,7 @@ def test_pages_are_stable_while_listings_come_and_go(
     gone = [answer.matches[-1].id for answer in firsts if answer.matches and answer.next][:2]
 
     for id in gone:
-        store.delete(type(world.listings[0]), town.tenant_id, id)
+        store.delete(Listing, town.tenant_id, id)
     store.put_all(newer)
     engine.refresh()
     # The oracle still knows what is gone: it marks where the first page ended.
@@ -279,7 +281,6 @@ def test_pages_are_stable_while_listings_come_and_go(
         query = replace(query, limit=limit)
         rest = walked(engine, viewer, replace(query, cursor=first.next))
         found = near_oracle.near(later, viewer.member_id, query)
-        # A new listing has no endorsements, whatever the one that it was made from has.
         whole = replace(query, limit=10_000)
         order = near_oracle.pages(found, whole, reported([first, *rest], found))[0][1]
         after = order[order.index(first.matches[-1].id) + 1 :]
@@ -307,3 +308,94 @@ def test_a_walk_keeps_its_instant_whenever_its_pages_are_asked(
         answers.append(engine.near(ANYONE, later))
         assert answers[-1].at == NOW
     assert [m.id for a in answers for m in a.matches] == [m.id for a in whole for m in a.matches]
+
+
+# -- what is refused ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def engine(new_store: Callable[[], Store]) -> Engine:
+    town = make_town(41)
+    store = new_store()
+    town.put(store)
+    return Engine.over(store, town.tenant_id)
+
+
+FREE = NearQuery(at=NOW, origin=(5.37, 43.29))
+
+
+@pytest.mark.parametrize(
+    ("viewer", "query", "error", "code"),
+    [
+        (ANYONE, replace(FREE, kinds=(Kind.SERVICE,)), DeniedError, "member-origin-required"),
+        (
+            Viewer("m1"),
+            replace(FREE, kinds=(Kind.NEIGHBOUR, Kind.SERVICE)),
+            DeniedError,
+            "member-origin-required",
+        ),
+        (ANYONE, replace(FREE, origin=None), InputError, "origin-required"),
+        (Viewer("nobody"), FREE, DeniedError, "unknown-member"),
+        (ANYONE, replace(FREE, limit=0), InputError, "invalid-input"),
+        (ANYONE, replace(FREE, limit=201), InputError, "invalid-input"),
+        (ANYONE, replace(FREE, kinds=()), InputError, "invalid-input"),
+        (ANYONE, replace(FREE, at=NOW.replace(tzinfo=None)), InputError, "invalid-input"),
+        (ANYONE, replace(FREE, radius_m=-1.0), InputError, "invalid-input"),
+        (ANYONE, replace(FREE, radius_m=float("nan")), InputError, "invalid-input"),
+        (ANYONE, replace(FREE, min_distance_m=float("inf")), InputError, "invalid-input"),
+        (ANYONE, replace(FREE, profile="cheapest"), InputError, "unknown-profile"),
+        (ANYONE, replace(FREE, lang="de"), InputError, "unknown-language"),
+        (ANYONE, replace(FREE, origin=(5.37, 91.0)), CoordinateError, "invalid-coordinates"),
+        (ANYONE, replace(FREE, origin=(float("nan"), 0.0)), CoordinateError, "invalid-coordinates"),
+    ],
+)
+def test_what_makes_no_sense_or_may_not_be_asked_is_refused(
+    engine: Engine, viewer: Viewer, query: NearQuery, error: type[MitoyenError], code: str
+) -> None:
+    with pytest.raises(error) as caught:
+        engine.near(viewer, query)
+    assert caught.value.code == code
+
+
+def test_a_language_is_refused_where_nothing_is_found_too(engine: Engine) -> None:
+    with pytest.raises(InputError):
+        engine.near(ANYONE, replace(FREE, origin=(0.0, 0.0), lang="de"))
+
+
+def test_people_stay_unsearched_from_a_free_origin_in_a_mixture(engine: Engine) -> None:
+    answer = engine.near(Viewer("m1"), replace(FREE, radius_m=50_000.0, limit=200))
+    assert answer.people == "not_searched"
+    assert answer.matches
+    assert not any(match.personal for match in answer.matches)
+
+
+def test_a_group_is_on_its_own_spot_however_its_point_was_written(
+    new_store: Callable[[], Store],
+) -> None:
+    """Neighbours of one group are 0 m apart, though its point has more digits than are kept."""
+    town = make_town(42)
+    groups = tuple(
+        replace(group, lon=group.lon + 3.7e-8, lat=group.lat - 2.1e-8)
+        for group in town.partition.groups
+    )
+    town.partition = replace(town.partition, groups=groups)
+    store = new_store()
+    town.put(store)
+    engine = Engine.over(store, town.tenant_id)
+    same = 0
+    for id, member in town.world.members.items():
+        home = town.world.home(id)
+        if home is None or not home.locatable:
+            continue
+        query = NearQuery(at=NOW, radius_m=10_000.0, limit=200)
+        for match in engine.near(Viewer(member.id), query).matches:
+            owner = next(one for one in town.world.listings if one.id == match.id).owner_id
+            if match.personal:
+                assert (match.distance_band == "same_group") == (town.world.home(owner) == home)
+                same += match.distance_band == "same_group"
+    assert same > 20
+
+
+def test_instants_after_2088_are_answered(engine: Engine) -> None:
+    query = replace(FREE, at=NOW.replace(year=2150), kinds=(Kind.PLACE,), radius_m=50_000.0)
+    assert engine.near(ANYONE, query).matches

@@ -1,0 +1,198 @@
+"""The engine of one process: it reads once, follows its store, and says how far it has come."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from geo.errors import IndexBehindError, InputError, NotFoundError, StoreError
+from indexes.entities import Kind, Listing, Tenant
+from indexes.store import Position, Store, open_store
+from matching import ANYONE, Engine, NearQuery
+
+QUERY = NearQuery(at=datetime(2025, 6, 14, 9, 30, tzinfo=UTC), origin=(5.37, 43.29))
+TENANT = Tenant(tenant_id="t", id="t", name="Port-Mitoyen")
+SHOP = Listing(tenant_id="t", id="four", kind=Kind.MERCHANT, title="Le Four", lon=5.37, lat=43.29)
+SOON_S = 10.0
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "town.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    store = open_store(path)
+    store.put_all([TENANT, SHOP])
+    yield store
+    store.close()
+
+
+def found(engine: Engine) -> list[str]:
+    return [match.id for match in engine.near(ANYONE, QUERY).matches]
+
+
+def test_reads_come_from_memory_until_it_is_refreshed(store: Store) -> None:
+    engine = Engine.over(store, "t")
+    assert found(engine) == ["four"]
+    store.put(replace(SHOP, id="a"))
+    store.delete(Listing, "t", "four")
+    assert found(engine) == ["four"]
+    assert engine.refresh() is True
+    assert found(engine) == ["a"]
+    assert engine.refresh() is False
+    store.close()
+    assert found(engine) == ["a"]
+
+
+def test_its_position_is_that_of_what_it_answers(store: Store) -> None:
+    engine = Engine.over(store, "t")
+    before = engine.position
+    assert before == store.position()
+    written = store.put(replace(SHOP, id="a"))
+    assert engine.position == before
+    engine.refresh()
+    assert engine.position >= written
+    assert engine.near(ANYONE, QUERY).position == str(engine.position)
+
+
+def test_waiting_for_a_write_reads_it(store: Store) -> None:
+    engine = Engine.over(store, "t")
+    written = store.put(replace(SHOP, id="a"))
+    engine.wait_for(str(written), timeout_s=SOON_S)
+    assert found(engine) == ["a", "four"]
+    engine.wait_for(str(written), timeout_s=0.0)
+
+
+def test_a_position_that_is_not_reached_in_time_is_an_error(store: Store) -> None:
+    engine = Engine.over(store, "t")
+    now = store.position()
+    with pytest.raises(IndexBehindError) as caught:
+        engine.wait_for(str(replace(now, seq=now.seq + 1)), timeout_s=0.05)
+    assert caught.value.code == "index-behind"
+
+
+@pytest.mark.parametrize("text", ["", "x", "1-2", "-0-1", "a-b-c", "a-0-" + "9" * 80])
+def test_what_is_no_position_is_refused(store: Store, text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Engine.over(store, "t").wait_for(text, timeout_s=0.0)
+    assert caught.value.code == "invalid-position"
+
+
+def test_a_position_of_another_store_is_refused(store: Store, tmp_path: Path) -> None:
+    other = open_store(tmp_path / "other.db")
+    written = other.put(TENANT)
+    other.close()
+    with pytest.raises(InputError) as caught:
+        Engine.over(store, "t").wait_for(str(written), timeout_s=0.0)
+    assert caught.value.code == "invalid-position"
+
+
+def test_started_it_follows_its_store_until_it_is_stopped(store: Store) -> None:
+    engine = Engine.over(store, "t")
+    engine.start()
+    try:
+        written = store.put(replace(SHOP, id="a"))
+        engine.wait_for(str(written), timeout_s=SOON_S)
+        assert found(engine) == ["a", "four"]
+    finally:
+        engine.stop()
+    store.put(replace(SHOP, id="b"))
+    time.sleep(0.5)  # two turns of its thread, were there one
+    assert found(engine) == ["a", "four"]
+    engine.stop()  # once more does nothing
+
+
+def test_its_age_counts_from_the_last_time_it_was_current(store: Store) -> None:
+    now = 100.0
+    engine = Engine(store, "t", clock=lambda: now)
+    assert engine.age_s == 0.0  # nobody follows, so nothing grows old
+    now = 160.0
+    assert engine.near(ANYONE, QUERY).index_age_s == 0.0
+    engine.start()
+    try:
+        stop_s = time.monotonic() + SOON_S
+        while engine.age_s > 0.0 and time.monotonic() < stop_s:
+            time.sleep(0.01)
+        assert engine.age_s == 0.0  # its thread has looked again at 160
+        engine._stopping.set()
+        engine._thread.join()  # type: ignore[union-attr]
+        now = 172.5
+        assert engine.age_s == 12.5
+        assert engine.near(ANYONE, QUERY).index_age_s == 12.5
+    finally:
+        engine.stop()
+
+
+class Failing:
+    """A store that stops answering when it is told to."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.down = False
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def position(self) -> Position:
+        if self.down:
+            raise StoreError("the store is away")
+        return self._store.position()
+
+
+def test_while_the_store_is_away_it_answers_from_memory_and_goes_on_after(store: Store) -> None:
+    failing = Failing(store)
+    engine = Engine(failing, "t")  # type: ignore[arg-type]
+    failing.down = True
+    with pytest.raises(StoreError):
+        engine.refresh()
+    engine.start()
+    try:
+        written = store.put(replace(SHOP, id="a"))
+        with pytest.raises(IndexBehindError):
+            engine.wait_for(str(written), timeout_s=0.5)
+        assert found(engine) == ["four"]
+        assert engine.age_s > 0.0
+        failing.down = False
+        engine.wait_for(str(written), timeout_s=SOON_S)
+        assert found(engine) == ["a", "four"]
+    finally:
+        engine.stop()
+
+
+def test_a_store_is_opened_by_name_and_closed_again(store: Store, path: Path) -> None:
+    engine = Engine.open(path)
+    assert found(engine) == ["four"]
+    engine.start()
+    engine.close()
+    assert found(engine) == ["four"]
+
+
+def test_only_what_it_opened_is_closed(store: Store) -> None:
+    Engine.over(store, "t").close()
+    assert store.tenants() == ["t"]
+
+
+def test_several_tenants_want_one_to_be_named(store: Store, path: Path) -> None:
+    store.put(Tenant(tenant_id="u", id="u", name="Ailleurs"))
+    with pytest.raises(InputError, match="t, u"):
+        Engine.open(path)
+    engine = Engine.open(path, "u")
+    assert found(engine) == []
+    engine.close()
+
+
+def test_no_tenant_of_that_name_and_no_store_there_are_errors(
+    store: Store, path: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(NotFoundError):
+        Engine.over(store, "nobody")
+    with pytest.raises(NotFoundError):
+        Engine.open(path, "nobody")
+    with pytest.raises(StoreError):
+        Engine.open(tmp_path / "none.db")
+    assert not (tmp_path / "none.db").exists()
