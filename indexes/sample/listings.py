@@ -176,8 +176,10 @@ def _while_it_lasts(dice: Dice) -> Values:
 
 
 def _event(dice: Dice) -> Values:
-    """Some events are on, the others within three weeks; they begin at quarters of an hour."""
-    start = dice.ago(dice.rng.uniform(-21.0, 0.1))
+    """One event in ten is on, the others come within three weeks, at quarters of an hour."""
+    start = dice.ago(
+        dice.rng.uniform(0.0, 0.1) if dice.often(0.1) else dice.rng.uniform(-21.0, 0.0)
+    )
     start -= timedelta(minutes=start.minute % 15, seconds=start.second)
     values: Values = {
         "starts_at": start,
