@@ -132,6 +132,8 @@ def _show(reports: list[ImportReport], rejects: Path | None, as_json: bool, *, a
         if told["warnings"]:
             odd = ", ".join(f"{name} {n}" for name, n in told["warnings"].items())
             note(f"{report.file}: odd, but taken: {odd}")
+        if report.encoding == "cp1252":
+            note(f"{report.file}: not UTF-8, read as Windows-1252")
         if report.unused:
             note(f"{report.file}: columns not used: {', '.join(report.unused)}")
         if report.resumed_at:

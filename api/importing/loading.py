@@ -84,7 +84,7 @@ def import_file(
     found = record_kind(kind)
     tenant = store.get(Tenant, tenant_id, tenant_id)
     table = open_table(path)
-    report.encoding = table.encoding
+    report.encoding = table.encoding.removesuffix("-sig")
     loading = _Loading(store, tenant, found, columns or {}, report, on_reject)
     if strict or dry_run:
         records: list[Imported] = []

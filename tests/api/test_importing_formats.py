@@ -133,7 +133,7 @@ def test_the_same_rows_come_out_of_every_format(store: Store, tmp_path: Path, na
     report = import_file(store, "t", path, "merchant")
     assert (report.read, report.stored, report.rejected) == (3, 3, [])
     assert stored(store) == expected()
-    assert report.encoding == ("cp1252" if name == "windows.csv" else report.encoding)
+    assert (report.encoding == "cp1252") is (name == "windows.csv")
 
 
 def test_quoted_line_breaks_stay_in_text_and_leave_addresses(store: Store, tmp_path: Path) -> None:
