@@ -140,7 +140,9 @@ class Store(Protocol):
     def put_all(self, entities: Iterable[Entity], mark: ImportMark | None = None) -> Position:
         """Insert or replace records in one transaction, placed (cell, zone, group) on the way.
 
-        A replaced listing keeps its ``published_at`` unless the new one states another.
+        A replaced listing keeps its ``published_at`` unless the new one states another; a new
+        one that states none has the instant of the write. Instants are kept in whole seconds.
+        A record that is there already, just so, is no change. The last of an id wins.
         Order among the records doesn't matter as long as what they refer to is stored or
         among them. ``mark`` is written in the same transaction.
         """
@@ -152,8 +154,9 @@ class Store(Protocol):
         """One record. Raises `NotFoundError`."""
 
     def delete(self, of: type[Entity], tenant_id: str, id: str) -> Position:
-        """Remove a record and what hangs on it alone. Raises `NotFoundError`, or
-        `ConflictError` while others still refer to it."""
+        """Remove a record and what hangs on it alone: a member's endorsements and blocks, a
+        listing's endorsements. Raises `NotFoundError`, or `ConflictError` while others still
+        refer to it."""
 
     def page(
         self,
@@ -189,7 +192,8 @@ class Store(Protocol):
         """Vintages loaded, ascending."""
 
     def put_groups(self, partition: GroupPartition) -> Position:
-        """Make a partition the current one and give every building its group."""
+        """Make a partition the current one and give every building its group. Raises
+        `ConflictError` if a later version is there."""
 
     def groups(self, tenant_id: str) -> GroupPartition | None:
         """The current partition, or None."""
@@ -207,7 +211,10 @@ class Store(Protocol):
         """The last change that is certain to have no earlier one still under way."""
 
     def changes(self, after: Position, limit: int = 10_000) -> list[Change]:
-        """Changes after a position, oldest first. Raises `InputError` for a foreign one."""
+        """Changes after a position, oldest first. Raises `InputError` for a foreign one.
+
+        All zones of a tenant, or its groups, are one change each, with no id.
+        """
 
     def import_mark(self, tenant_id: str, source: str) -> ImportMark | None:
         """How far an import came."""
@@ -216,7 +223,10 @@ class Store(Protocol):
         """32 random bytes kept in the store under a name, made on first use."""
 
     def backup(self, path: Path) -> None:
-        """Write the whole store to a new file, consistent, whole or not at all."""
+        """Write the whole store to a new file, consistent, whole or not at all.
+
+        The file is a SQLite store, of PostGIS too, and its owner's only.
+        """
 
     def close(self) -> None:
         """Let go of connections."""
