@@ -269,7 +269,7 @@ class _Drawing:
                 found.append(
                     Endorsement(
                         tenant_id=self.tenant_id,
-                        id=sample_id("endorsement", len(found)),
+                        id=f"{listing.id}-by-{row:07}",  # once each, whatever the seed
                         member_id=members[row].id,
                         listing_id=listing.id,
                         category=listing.category,

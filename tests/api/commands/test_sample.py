@@ -63,6 +63,12 @@ def test_the_same_town_again_changes_nothing(sampled):
     assert counts(sampled.path) == before
 
 
+def test_another_seed_may_follow_in_the_same_store(sampled):
+    # Ids come again while people and things change: who recommends what must not collide.
+    for seed in ("4", "5", "6"):
+        assert sampled("--seed", seed, "--adoption", "0.005", "--listings", "2000")[0] == 0
+
+
 def test_a_town_with_records_of_its_own_is_left_alone(sampled):
     store = open_store(sampled.path)
     store.put(Tenant(tenant_id="default", id="default", name="Real"))
