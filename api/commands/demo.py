@@ -1,0 +1,218 @@
+"""`mitoyen demo`: a town that is nowhere, three worked answers about it, then the server."""
+
+import secrets
+import signal
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import typer
+from rich.console import Console
+
+from api.answers import near_answer
+from api.auth import digest_of, new_secret
+from api.commands.common import JsonOption, note, opened, print_json, print_table
+from api.commands.near import asked, rows_of
+from api.commands.sample import fill
+from api.commands.serve import serve
+from api.questions import near_query
+from api.settings import Settings
+from geo.errors import InputError
+from indexes.entities import ApiKey, Member, Scope
+from indexes.sample import HARBOUR, Sample, sample_city
+from indexes.store import Store
+from matching.engine import Engine
+from matching.query import ANYONE, Viewer
+
+__all__ = ["demo", "register"]
+
+MAKING = "Making a town; the very first time the search is compiled too, for half a minute"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of `/v1/near`, by the member or by anybody, and its title in the demo."""
+
+    title: str
+    options: dict[str, Any]
+    by_member: bool
+
+
+_LON, _LAT = HARBOUR
+QUESTIONS = {
+    "near": Question(
+        "Who near me gives lessons?",
+        {"kind": ["service"], "category": "cours", "limit": 5},
+        by_member=True,
+    ),
+    "offers": Question(
+        "Which offers around the harbour can be had now?",
+        {"lat": _LAT, "lon": _LON, "kind": ["offer"], "open_now": True, "limit": 5},
+        by_member=False,
+    ),
+    "artisans": Question(
+        "Which artisan around the harbour do neighbours recommend?",
+        {"lat": _LAT, "lon": _LON, "kind": ["artisan"], "radius_m": 2_000, "limit": 5},
+        by_member=True,
+    ),
+}
+
+
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Stop after the answers.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another town.")] = 1,
+    at: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help="RFC 3339, with offset; default now.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port to serve on.", min=1, max=65535)] = None,
+    lang: Annotated[str, typer.Option(help="Language of the reasons, fr or en.")] = "en",
+    as_json: JsonOption = False,
+) -> None:
+    """Show a made-up town: three answers with their reasons, then the server.
+
+    The town is generated, and gone when the command ends.
+    """
+    now = asked(at=at, lang=lang).at or datetime.now(UTC)
+    settings = Settings() if port is None else Settings(port=port)
+    if not once:
+        refuse_busy(settings.host, settings.port)
+    with leaving_tidily(), TemporaryDirectory(prefix="mitoyen-demo-") as folder:
+        path = str(Path(folder) / "town.db")
+        with opened(path) as store:
+            with Console(stderr=True).status(MAKING):
+                town = sample_city(seed, now)
+                member = town.member_near(HARBOUR)
+                fill(store, town, created_at=now)
+                answers = worked_answers(Engine.over(store, member.tenant_id), member, now, lang)
+            # With --json, standard output holds one object and nothing else.
+            say = note if as_json else typer.echo
+            say(introduction(town, member))
+            if as_json:
+                print_json({name: answer["matches"] for name, answer in answers.items()})
+            else:
+                show(answers)
+            if once:
+                return
+            say(invitation(settings, member, app_key(store, member.tenant_id)))
+        serve(port=port, store=path, tenant=member.tenant_id)
+
+
+def worked_answers(
+    engine: Engine, member: Member, now: datetime, lang: str
+) -> dict[str, dict[str, Any]]:
+    """The answer to each question, as `/v1/near` gives it.
+
+    Parameters
+    ----------
+    engine : Engine
+        Over the town.
+    member : Member
+        Who asks, from home.
+    now : datetime
+        The instant that counts, aware.
+    lang : str
+        Language of the reasons, fr or en.
+    """
+    return {
+        name: near_answer(
+            engine.near(
+                Viewer(member.id) if question.by_member else ANYONE,
+                near_query(asked(**question.options), now=now, lang=lang),
+            )
+        )
+        for name, question in QUESTIONS.items()
+    }
+
+
+def introduction(town: Sample, member: Member) -> str:
+    """What this town is, and who asks."""
+    return (
+        f"{town.zones[0].commune_name}: a fictional town. Its streets, its people and its codes "
+        f"(99…) are made up.\n"
+        f"{len(town.buildings):,} buildings, {len(town.members):,} members, "
+        f"{len(town.listings):,} listings.\n"
+        f"{member.name} ({member.id}, verification level {member.level}) lives by the harbour, "
+        "and asks.\n"
+    )
+
+
+def show(answers: Mapping[str, dict[str, Any]]) -> None:
+    """The answers as tables."""
+    for name, answer in answers.items():
+        rows = [(rank, score, far, *words) for rank, score, far, _, *words in rows_of(answer)]
+        print_table(QUESTIONS[name].title, ("", "score", "distance", "title", "why"), rows)
+
+
+def app_key(store: Store, tenant_id: str) -> str:
+    """A new key with the scope of an app; its secret."""
+    secret = new_secret()
+    store.put(
+        ApiKey(
+            tenant_id=tenant_id,
+            id=f"key-{secrets.token_hex(4)}",
+            name="demo",
+            scopes=frozenset({Scope.APP}),
+            secret_sha256=digest_of(secret),
+        )
+    )
+    return secret
+
+
+def invitation(settings: Settings, member: Member, secret: str) -> str:
+    """How to ask the server the first question again, over HTTP."""
+    base = f"http://{settings.host}:{settings.port}"
+    query = urlencode(QUESTIONS["near"].options, doseq=True)
+    return (
+        "\nAsk again over HTTP, with this app key, for this member:\n\n"
+        f"  curl -H 'Authorization: Bearer {secret}' -H 'Mitoyen-Member: {member.id}' \\\n"
+        f"    '{base}/v1/near?{query}'\n\n"
+        f"Everything else it answers: {base}/docs. Ctrl-C ends it, and the town with it."
+    )
+
+
+def refuse_busy(host: str, port: int) -> None:
+    """Find out before the work, not after it, that somebody else listens there.
+
+    Raises
+    ------
+    InputError
+        If so, or if there is no such address on this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        # As the server does: a port that was just left is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise InputError(
+                f"can't serve on {host}, port {port}: {error.strerror}. "
+                "--port N takes another, --once needs none"
+            ) from error
+
+
+@contextmanager
+def leaving_tidily() -> Iterator[None]:
+    """Turn what ends a process at once into an exit that removes temporary files first."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGHUP, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``demo`` to the command line."""
+    app.command()(demo)
