@@ -134,7 +134,12 @@ async def caller(
     _documented: Annotated[object, Depends(HTTPBearer(auto_error=False, scheme_name="key"))],
     named: Annotated[
         str | None,
-        Header(alias="Mitoyen-Member", description="Id of the member the app acts for."),
+        Header(
+            alias="Mitoyen-Member",
+            description="Id of the member the app acts for.",
+            # Said only: checked by hand, once the key is known.
+            json_schema_extra={"minLength": 1, "maxLength": MAX_ID},
+        ),
     ] = None,
 ) -> Caller:
     """Who asks, if they may: the key has one of the scopes, or none is needed.
@@ -146,10 +151,9 @@ async def caller(
     DeniedError
         If it has none of the scopes, or names a member without being an app's.
     """
-    member = _member_of(named)
     secret = _secret_of(request)
     if secret is None:
-        if scopes.scopes or member is not None or not is_local(request):
+        if scopes.scopes or named is not None or not is_local(request):
             raise UnauthenticatedError("a key is needed: Authorization: Bearer KEY")
         return Caller(request.app.state.towns.keyless_tenant())
     ring: KeyRing = request.app.state.keys
@@ -159,9 +163,9 @@ async def caller(
         raise UnauthenticatedError("this key is not known")
     if scopes.scopes and not key.scopes.intersection(Scope(name) for name in scopes.scopes):
         raise DeniedError(f"this needs a key with scope {' or '.join(scopes.scopes)}")
-    if member is not None and Scope.APP not in key.scopes:
+    if named is not None and Scope.APP not in key.scopes:
         raise DeniedError("only an app's key acts for a member")
-    return Caller(key.tenant_id, key.scopes, member)
+    return Caller(key.tenant_id, key.scopes, _member_of(named))
 
 
 Anyone = Annotated[Caller, Security(caller)]

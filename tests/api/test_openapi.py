@@ -9,6 +9,7 @@ import schemathesis
 from conftest import QUICK
 from hypothesis import HealthCheck, settings
 from schemathesis.config import SchemathesisConfig
+from schemathesis.specs.openapi.checks import negative_data_rejection
 
 from api.app import create_app
 from api.settings import Settings
@@ -110,7 +111,10 @@ GENERATED = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check
 @GENERATED
 def test_every_answer_is_as_documented(case: Any, town: Any) -> None:
     asked[case.operation.label] += 1
-    case.call_and_validate(headers=KEY)
+    # Whatever is no string in JSON is one as NDJSON: bad lines are told in the report, with 200.
+    text = case.operation.path == "/v1/import" and not isinstance(case.body, str)
+    excluded = [negative_data_rejection] if text else []
+    case.call_and_validate(headers=KEY, excluded_checks=excluded)
 
 
 @sound.parametrize()
