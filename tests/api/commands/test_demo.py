@@ -1,0 +1,126 @@
+"""``mitoyen demo``, as typed: what it prints, what it serves, what it leaves behind."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+from api.cli import main
+
+AT = "2025-06-15T18:00:00+02:00"
+NIGHT = "2026-01-01T03:20:00+01:00"
+
+
+@pytest.fixture
+def shown(capfd):
+    """Runs ``demo --once``: output and errors."""
+
+    def run(*words):
+        assert main(["demo", "--once", *words]) == 0
+        return capfd.readouterr()
+
+    return run
+
+
+def answers_of(shown, *words):
+    return json.loads(shown("--json", *words).out)
+
+
+@pytest.mark.parametrize(("seed", "at"), [(1, AT), (2, NIGHT), (77, "2027-03-28T02:30:00Z")])
+def test_every_question_gets_five_answers_to_the_point(shown, seed, at):
+    answers = answers_of(shown, "--seed", str(seed), "--at", at)
+    assert list(answers) == ["near", "offers", "artisans"]
+    for matches in answers.values():
+        assert len(matches) == 5
+        for match in matches:
+            assert match["id"] and match["why"]
+            assert sum(why["share"] for why in match["why"]) == pytest.approx(match["score"])
+        assert [m["score"] for m in matches] == sorted((m["score"] for m in matches), reverse=True)
+    for match in answers["near"]:
+        assert match["kind"] == "service" and match["category"].startswith("cours.")
+        assert match["personal"] and "distance_m" not in match and "lat" not in match
+    for match in answers["offers"]:
+        assert match["kind"] == "offer" and match["available"] in ("open", "in_stock")
+    for match in answers["artisans"]:
+        assert match["kind"] == "artisan"
+        assert "trust-recommended" in [why["code"] for why in match["why"]]
+
+
+def test_a_seed_and_an_instant_give_one_answer(shown):
+    first = shown("--json", "--at", AT).out
+    assert shown("--json", "--at", AT).out == first
+    assert shown("--json", "--at", AT, "--seed", "2").out != first
+
+
+def test_tables_say_that_the_town_is_fictional_and_why_things_match(shown):
+    out = shown("--at", AT, "--lang", "fr").out
+    assert "fictional" in out and "99…" in out
+    assert "recommandé par" in " ".join(out.split())
+
+
+def test_a_busy_port_is_told_before_the_work(capfd):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert main(["demo", "--port", str(port)]) == 2
+    told = capfd.readouterr()
+    assert told.out == "" and told.err.count("\n") == 1
+    assert f"port {port}" in told.err and "--port" in told.err
+
+
+@pytest.mark.parametrize("words", [["--at", "tomorrow"], ["--lang", "de"], ["--seed", "-1"]])
+def test_what_can_t_be_shown_is_refused(words, capfd):
+    assert main(["demo", "--once", *words]) == 2
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_the_line_it_prints_asks_its_server_and_nothing_is_left_behind(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    code = "import sys; from api.cli import main; sys.exit(main())"
+    with (tmp_path / "said").open("w") as said:
+        server = subprocess.Popen(
+            [sys.executable, "-c", code, "demo", "--json", "--port", str(port)],
+            stdout=subprocess.PIPE,
+            stderr=said,
+            env=os.environ | {"TMPDIR": str(tmp_path)},
+        )
+    try:
+        base = f"http://127.0.0.1:{port}"
+        until_ready(server, f"{base}/readyz")
+        line = (tmp_path / "said").read_text().replace("\\\n", " ")
+        headers = dict(re.findall(r"-H '([^:]+): ([^']+)'", line))
+        asked = re.search(rf"'({base}/v1/near[^']+)'", line)
+        assert set(headers) == {"Authorization", "Mitoyen-Member"} and asked
+        served = httpx.get(asked[1], headers=headers).json()
+        assert httpx.get(asked[1]).status_code == 422  # without the member: from where?
+        assert list(tmp_path.glob("mitoyen-demo-*/town.db"))
+        server.send_signal(signal.SIGTERM)
+        printed, _ = server.communicate(timeout=30)
+    finally:
+        server.kill()
+        server.wait()
+    shown = json.loads(printed)["near"]
+    assert [match["id"] for match in served["matches"]] == [match["id"] for match in shown]
+    assert server.returncode == 128 + signal.SIGTERM
+    assert not list(tmp_path.glob("mitoyen-demo-*"))
+
+
+def until_ready(server, url):
+    deadline = time.monotonic() + 120
+    while server.poll() is None and time.monotonic() < deadline:
+        try:
+            if httpx.get(url).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    raise AssertionError(f"not ready; exit {server.poll()}")
