@@ -257,7 +257,7 @@ def test_near_equals_plain_sql_on_postgis(postgis_dsn: str) -> None:
         # Fresh tables have no statistics; and compiling a query takes longer than its answer.
         db.execute("ANALYZE")
         db.execute("SET jit = off")
-        for _ in range(80):
+        for _ in range(60):
             viewer, query = question(rng)
             answer = engine.near(viewer, query)
             rows = db.execute(SQL, asked(viewer, query)).fetchall()
