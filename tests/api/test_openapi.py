@@ -48,6 +48,7 @@ IDS = {
     "blocks": "zed-ana",
     "tenants": "north",
 }
+KEPT = {*REFERENCES.values(), *IDS.values()}
 PERSONAL = {kind.value for kind in PERSONAL_KINDS}
 asked: Counter[str] = Counter()
 
@@ -104,6 +105,12 @@ def town(served: Any) -> Iterator[Any]:
     proxy.app = None
 
 
+def keep(case: Any) -> None:
+    """Let nobody remove what the other cases ask about: ids seen in answers are tried again."""
+    if case.method == "DELETE" and case.path_parameters.get("id") in KEPT:
+        case.path_parameters["id"] = "spare"
+
+
 GENERATED = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -112,6 +119,7 @@ GENERATED = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check
 def test_every_answer_is_as_documented(case: Any, town: Any) -> None:
     asked[case.operation.label] += 1
     # Whatever is no string in JSON is one as NDJSON: bad lines are told in the report, with 200.
+    keep(case)
     text = case.operation.path == "/v1/import" and not isinstance(case.body, str)
     excluded = [negative_data_rejection] if text else []
     case.call_and_validate(headers=KEY, excluded_checks=excluded)
@@ -121,6 +129,7 @@ def test_every_answer_is_as_documented(case: Any, town: Any) -> None:
 @GENERATED
 def test_sound_requests_about_what_exists_succeed(case: Any, town: Any) -> None:
     asked[case.operation.label] += 1
+    keep(case)
     name = case.operation.path.split("/")[2] if case.operation.path.startswith("/v1/") else ""
     for drawn in DRAWN:
         case.query.pop(drawn, None)
@@ -136,11 +145,13 @@ def test_sound_requests_about_what_exists_succeed(case: Any, town: Any) -> None:
         case.query.pop("vintage", None)
     if isinstance(case.body, dict):
         if case.operation.path == "/v1/near":
-            case.body |= {"lat": 43.301, "lon": 5.351, "polygon": None}
-            case.body = {k: v for k, v in case.body.items() if k not in DRAWN}
+            drawn = {k: v for k, v in case.body.items() if k not in DRAWN}
+            case.body = drawn | {"lat": 43.301, "lon": 5.351, "polygon": None}
         if name == "listings":
-            case.body |= {"lat": 43.301, "lon": 5.351, "personal": False}
-        case.body |= {k: v for k, v in REFERENCES.items() if case.body.get(k) is not None}
+            case.body = case.body | {"lat": 43.301, "lon": 5.351, "personal": False}
+        case.body = case.body | {
+            k: v for k, v in REFERENCES.items() if case.body.get(k) is not None
+        }
     answer = case.call_and_validate(headers=KEY)
     if case.method == "GET" and set(case.query.get("kind", ["place"])) - PERSONAL:
         assert answer.status_code == 200, answer.text
