@@ -1,0 +1,120 @@
+"""Near me in process: one call from Python, beside cKDTree, checked against brute force first.
+
+``./run bench near [--points 1000000] [--json]``
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.measuring import interleaved_us, machine, print_result
+from benchmarks.near_peers import KDTreePeer, Ranked, brute_force
+from benchmarks.near_workloads import LIMIT, Question, Workload, workloads
+from indexes.points import PointIndex
+from indexes.sample import sample_points
+
+BUILDS = 3
+ROUNDS = 5
+
+
+class Ours:
+    """The packed index, asked as `matching.near` asks it."""
+
+    name = "mitoyen"
+
+    def __init__(self, workload: Workload) -> None:
+        self._by_distance = workload.by_distance
+        PointIndex.build(workload.columns)  # compiles, or loads what was compiled
+        taken = []
+        for _ in range(BUILDS):
+            start = time.perf_counter()
+            self._index = PointIndex.build(workload.columns)
+            taken.append(time.perf_counter() - start)
+        self.build_s = statistics.median(taken)
+
+    def bytes_per_point(self) -> float:
+        return self._index.bytes_per_point[1]
+
+    def hot_bytes_per_point(self) -> float:
+        return self._index.bytes_per_point[0]
+
+    def ask(self, question: Question) -> object:
+        ask = self._index.nearest if self._by_distance else self._index.search
+        return ask(question.plan, question.ask, question.filters, LIMIT)
+
+    def answer(self, question: Question) -> Ranked:
+        found = self.ask(question)
+        return list(
+            zip(found.scores.tolist(), found.ties.tolist(), found.rows.tolist(), strict=True)
+        )
+
+
+def measure(workload: Workload, checks: int, peer_queries: int) -> list[dict[str, object]]:
+    """One row per engine: exact or not, then p50 and p99 of calls taken in turns."""
+    ours, peer = Ours(workload), KDTreePeer(workload)
+    questions = workload.questions
+    expected = [
+        brute_force(workload.columns, question, workload.by_distance)
+        for question in questions[:checks]
+    ]
+    exact = {
+        engine.name: all(
+            engine.answer(question) == best
+            for question, best in zip(questions, expected, strict=False)
+        )
+        for engine in (ours, peer)
+    }
+    calls: dict[str, Callable[[int], object]] = {
+        "mitoyen": lambda i: ours.ask(questions[i]),
+        "cKDTree": lambda i: peer.ask(questions[i]),
+    }
+    counts = {"mitoyen": len(questions), "cKDTree": min(peer_queries, len(questions))}
+    times = interleaved_us(calls, counts, ROUNDS)
+    rows: list[dict[str, object]] = []
+    for engine in (ours, peer):
+        p50, p99 = np.percentile(times[engine.name], [50, 99])
+        rows.append(
+            {
+                "engine": engine.name,
+                "p50_us": round(float(p50), 2),
+                "p99_us": round(float(p99), 2),
+                "exact": exact[engine.name],
+                "build_s": round(engine.build_s, 3),
+                "bytes_per_point": round(engine.bytes_per_point(), 1),
+                "hot_bytes_per_point": round(ours.hot_bytes_per_point(), 1)
+                if engine is ours
+                else None,
+                "ratio_p50": round(float(p50 / np.median(times["mitoyen"])), 1),
+            }
+        )
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="./run bench near", description=__doc__)
+    parser.add_argument("--points", type=int, default=1_000_000)
+    parser.add_argument("--queries", type=int, default=2_000, help="of each workload")
+    parser.add_argument("--checks", type=int, default=60, help="answers compared before timing")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+
+    points = sample_points(args.points, args.seed)
+    measured = {
+        workload.name: measure(workload, args.checks, peer_queries=300)
+        for workload in workloads(points, args.queries, args.seed)
+    }
+    result = {
+        "points": args.points,
+        "seed": args.seed,
+        "workloads": measured,
+        "machine": machine("numpy", "numba", "scipy"),
+    }
+    print_result(result, args.json, measured)
+
+
+if __name__ == "__main__":
+    main()
