@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
+from struct import Struct
 
 import numpy as np
 import numpy.typing as npt
@@ -98,6 +99,9 @@ def pack_filters(
     return np.concatenate([np.array([len(part) for part in parts], np.int32), *parts])
 
 
+_ROW = Struct(f"{s.ASK_SIZE}d")
+
+
 @dataclass(slots=True)
 class Ask:
     """One question to the index.
@@ -122,11 +126,17 @@ class Ask:
         score, tie, row = self.after or (s.NO_BOUND, 0, 0)
         # Before 1951 or after 2088 it is the first or last second that the columns know.
         at = min(max(self.at - EPOCH_S, ALWAYS_FROM), ALWAYS_TO - 1)
-        return np.array(
-            (
-                *self.origin, self.radius_m, self.min_m, self.inner_m, at,
-                self.open_now, self.verified, by_distance, score, tie, row, self.depth,
-                _signed(self.categories), _signed(self.categories >> 32),
+        low = high = 0
+        if self.categories:
+            low, high = _signed(self.categories), _signed(self.categories >> 32)
+        # Packing bytes takes a third of the time that numpy takes for a tuple.
+        return np.frombuffer(
+            bytearray(
+                _ROW.pack(
+                    *self.origin, self.radius_m, self.min_m, self.inner_m, at,
+                    self.open_now, self.verified, by_distance, score, tie, row,
+                    self.depth, low, high,
+                )
             )
         )  # fmt: skip
 

@@ -95,8 +95,7 @@ ASK_SIZE = 15
 # opening hours, and the depth of a category asked for (0: another category).
 FILTER_LENGTHS = 5
 
-SCORE, TIE, BEST_ROW, KEPT = range(4)
-BEST_COLUMNS = 4
+SCORE, TIE, BEST_ROW = range(3)
 FOUND_COLUMNS = 9  # row, score, tie, distance, five factors
 
 NO_BOUND = 2**62
@@ -171,7 +170,9 @@ def _passes(cold, leaf, i, ask, filters, offsets):
 
 
 @inlined
-def _consider(hot, cold, leaf, i, fit, plan, ask, cos_lat, filters, offsets, best, found, count):
+def _consider(
+    hot, cold, leaf, i, fit, plan, ask, cos_lat, filters, offsets, order, best, found, count
+):
     """Take one valid point among the k best if it belongs there; returns how many there are."""
     if not _passes(cold, leaf, i, ask, filters, offsets):
         return count
@@ -181,21 +182,22 @@ def _consider(hot, cold, leaf, i, fit, plan, ask, cos_lat, filters, offsets, bes
     if d > ask[RADIUS_M] or d > cold[leaf, i, REACH] or d < ask[MIN_M] or d <= ask[INNER_M]:
         return count
     row = np.int64(cold[leaf, i, ROW])
-    traits = cold[leaf, i, TRAITS]
-    klass = (traits >> 3) & 15
-    scored = banded_m(d) if klass & 1 else d
-    state = 1
-    if cold[leaf, i, HOURS] >= 0:
-        state = filters[offsets[3] + cold[leaf, i, HOURS]]
-    if offsets[4] < offsets[5]:
-        fit *= ask[DEPTH] / filters[offsets[4] + (traits >> TRAIT_BITS)]
-    distance = decay_factor(plan, klass, scored)
-    trust = hot[leaf, TRUST, i] / TRUST_UNIT
-    fresh = fresh_factor(plan[klass, FRESH_MODE], ask[AT], cold[leaf, i, FRESH])
-    available = available_factor(traits & 3, state)
+    distance = trust = fresh = available = 0.0
     if ask[BY_DISTANCE] != 0.0:
         score, tie = -to_millimetres(d), np.int64(0)
     else:
+        traits = cold[leaf, i, TRAITS]
+        klass = (traits >> 3) & 15
+        scored = banded_m(d) if klass & 1 else d
+        state = 1
+        if cold[leaf, i, HOURS] >= 0:
+            state = filters[offsets[3] + cold[leaf, i, HOURS]]
+        if offsets[4] < offsets[5]:
+            fit *= ask[DEPTH] / filters[offsets[4] + (traits >> TRAIT_BITS)]
+        distance = decay_factor(plan, klass, scored)
+        trust = hot[leaf, TRUST, i] / TRUST_UNIT
+        fresh = fresh_factor(plan[klass, FRESH_MODE], ask[AT], cold[leaf, i, FRESH])
+        available = available_factor(traits & 3, state)
         score = to_score_units(weighted_sum(plan, klass, distance, trust, fresh, available, fit))
         tie = to_millimetres(scored)
         if ask[AFTER_SCORE] != NO_BOUND and not _ranks_before(
@@ -208,21 +210,20 @@ def _consider(hot, cold, leaf, i, fit, plan, ask, cos_lat, filters, offsets, bes
         ):
             return count
     place, kept = count, count
-    if count == len(best):
+    if count == len(order):
         place -= 1
-        if not _beats(score, tie, row, best, place):
+        kept = order[place]  # the place of the one that falls out
+        if not _beats(score, tie, row, best, kept):
             return count
-        kept = best[place, KEPT]  # of the one that falls out
     else:
         count += 1
-    while place > 0 and _beats(score, tie, row, best, place - 1):
-        for column in range(BEST_COLUMNS):
-            best[place, column] = best[place - 1, column]
+    while place > 0 and _beats(score, tie, row, best, order[place - 1]):
+        order[place] = order[place - 1]
         place -= 1
-    best[place, SCORE] = score
-    best[place, TIE] = tie
-    best[place, BEST_ROW] = row
-    best[place, KEPT] = kept
+    order[place] = kept
+    best[kept, SCORE] = score
+    best[kept, TIE] = tie
+    best[kept, BEST_ROW] = row
     found[kept, 3] = d
     found[kept, 4] = distance
     found[kept, 5] = trust
@@ -233,14 +234,14 @@ def _consider(hot, cold, leaf, i, fit, plan, ask, cos_lat, filters, offsets, bes
 
 
 @compiled
-def _answer(best, found, count):
+def _answer(order, best, found, count):
     """The points found, in order: row, score, tie, distance, factors."""
     answer = np.empty((count, FOUND_COLUMNS))
     for place in range(count):
-        kept = best[place, KEPT]
-        answer[place, 0] = best[place, BEST_ROW]
-        answer[place, 1] = best[place, SCORE]
-        answer[place, 2] = best[place, TIE]
+        kept = order[place]
+        answer[place, 0] = best[kept, BEST_ROW]
+        answer[place, 1] = best[kept, SCORE]
+        answer[place, 2] = best[kept, TIE]
         for column in range(3, FOUND_COLUMNS):
             answer[place, column] = found[kept, column]
     return answer
@@ -353,7 +354,8 @@ def search(blocks, plan, tables, ask, filters, k):
     Returns
     -------
     ndarray of float64, shape (found, 9)
-        Row, score in 1e-9, tie in mm, distance in m, five factors; best first.
+        Row, score in 1e-9, tie in mm, distance in m, five factors; best first. By distance,
+        the score is minus the millimetres, and tie and factors are 0.
     """
     classes, nodes, hot, cold = _parts(blocks)
     offsets = _offsets(filters)
@@ -367,7 +369,8 @@ def search(blocks, plan, tables, ask, filters, k):
     now = np.int32(ask[AT])
     limit2 = np.float32(radius_m * radius_m * (1.0 + SLACK))
 
-    best = np.empty((k, BEST_COLUMNS), np.int64)
+    order = np.empty(k, np.int64)  # places in `best` and `found`, best first
+    best = np.empty((k, 3), np.int64)
     found = np.empty((k, FOUND_COLUMNS))
     count = 0
     floor = np.int64(-NO_BOUND)  # the k-th score, once there are k
@@ -430,10 +433,10 @@ def search(blocks, plan, tables, ask, filters, k):
                 if ceilings[i] >= floor:
                     count = _consider(
                         hot, cold, leaf, i, 1.0, plan, ask, cos_lat, filters, offsets,
-                        best, found, count,
+                        order, best, found, count,
                     )  # fmt: skip
                     if count == k:
-                        floor = best[k - 1, SCORE]
+                        floor = best[order[k - 1], SCORE]
             continue
 
         node = reference >> 1
@@ -496,7 +499,7 @@ def search(blocks, plan, tables, ask, filters, k):
                         weighted_sum(plan, klass, factor, trust, fresh, available, 1.0)
                     )
                     if count == k and not _beats(
-                        ceiling, to_millimetres(scored), lowest_row, best, k - 1
+                        ceiling, to_millimetres(scored), lowest_row, best, order[k - 1]
                     ):
                         continue
                 else:
@@ -516,7 +519,7 @@ def search(blocks, plan, tables, ask, filters, k):
             _sift_up(heap, entries, size)
             size += 1
             free += 1
-    return _answer(best, found, count)
+    return _answer(order, best, found, count)
 
 
 @compiled
@@ -541,7 +544,8 @@ def scan(blocks, plan, ask, filters, slots, fits, k):
     offsets = _offsets(filters)
     cos_lat = cos(radians(ask[LAT_ASKED]))
     now = np.int32(ask[AT])
-    best = np.empty((k, BEST_COLUMNS), np.int64)
+    order = np.empty(k, np.int64)  # places in `best` and `found`, best first
+    best = np.empty((k, 3), np.int64)
     found = np.empty((k, FOUND_COLUMNS))
     count = 0
     for slot in slots:
@@ -554,6 +558,6 @@ def scan(blocks, plan, ask, filters, slots, fits, k):
         if len(fits) > 0:
             fit = fits[cold[leaf, i, ROW]]
         count = _consider(
-            hot, cold, leaf, i, fit, plan, ask, cos_lat, filters, offsets, best, found, count
+            hot, cold, leaf, i, fit, plan, ask, cos_lat, filters, offsets, order, best, found, count
         )
-    return _answer(best, found, count)
+    return _answer(order, best, found, count)
