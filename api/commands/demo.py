@@ -100,7 +100,7 @@ def demo(
                 show(answers)
             if once:
                 return
-            say(invitation(settings, member, app_key(store, member.tenant_id)))
+            say(invitation(settings, member, app_key(store, member.tenant_id), lang))
         serve(port=port, store=path, tenant=member.tenant_id)
 
 
@@ -165,10 +165,11 @@ def app_key(store: Store, tenant_id: str) -> str:
     return secret
 
 
-def invitation(settings: Settings, member: Member, secret: str) -> str:
+def invitation(settings: Settings, member: Member, secret: str, lang: str) -> str:
     """How to ask the server the first question again, over HTTP."""
-    base = f"http://{settings.host}:{settings.port}"
-    query = urlencode(QUESTIONS["near"].options, doseq=True)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    base = f"http://{host}:{settings.port}"
+    query = urlencode({**QUESTIONS["near"].options, "lang": lang}, doseq=True)
     return (
         "\nAsk again over HTTP, with this app key, for this member:\n\n"
         f"  curl -H 'Authorization: Bearer {secret}' -H 'Mitoyen-Member: {member.id}' \\\n"

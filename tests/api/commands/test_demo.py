@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -63,6 +64,16 @@ def test_tables_say_that_the_town_is_fictional_and_why_things_match(shown):
     out = shown("--at", AT, "--lang", "fr").out
     assert "fictional" in out and "99…" in out
     assert "recommandé par" in " ".join(out.split())
+
+
+def test_the_readme_shows_what_is_printed(shown, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    command, example = re.findall(
+        r"`\./run demo --once (--at \S+)`.*?```text\n(.*?)```", readme, re.S
+    )[0]
+    printed = {line.rstrip() for line in shown(*command.split()).out.splitlines()}
+    assert [line for line in example.splitlines() if line not in printed] == []
 
 
 def test_a_busy_port_is_told_before_the_work(capfd):
