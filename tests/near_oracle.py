@@ -7,7 +7,7 @@ import math
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -149,17 +149,21 @@ def seconds(instant: datetime) -> int:
     return math.floor(instant.timestamp())
 
 
+def end_of(listing: Any) -> int | None:
+    """The second from which it counts no more: its validity's end or the event's."""
+    ends = [] if listing.valid_to is None else [seconds(listing.valid_to)]
+    if listing.kind.value == "event":
+        over = listing.starts_at + timedelta(hours=3)
+        ends.append(seconds(over if listing.ends_at is None else listing.ends_at))
+    return min(ends, default=None)
+
+
 def is_valid(listing: Any, at: int) -> bool:
     """Does it count at an instant: from its beginning on, and no more at its end."""
     if listing.valid_from is not None and at < seconds(listing.valid_from):
         return False
-    if listing.valid_to is not None and at >= seconds(listing.valid_to):
-        return False
-    if listing.kind.value != "event":
-        return True
-    if listing.ends_at is not None:
-        return at < seconds(listing.ends_at)
-    return at < seconds(listing.starts_at) + 3 * 3600
+    end = end_of(listing)
+    return end is None or at < end
 
 
 def fresh_of(listing: Any, at: int) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -121,7 +122,7 @@ def engine(store: Store) -> Engine:
         {"profile": "nearest"},
     ],
 )
-def test_a_cursor_of_another_query_is_refused(engine: Engine, change: dict) -> None:  # type: ignore[type-arg]
+def test_a_cursor_of_another_query_is_refused(engine: Engine, change: dict[str, Any]) -> None:
     cursor = engine.near(ANYONE, QUERY).next
     assert cursor
     assert engine.near(ANYONE, replace(QUERY, cursor=cursor)).matches

@@ -107,27 +107,6 @@ def test_started_it_follows_its_store_until_it_is_stopped(store: Store) -> None:
     engine.stop()  # once more does nothing
 
 
-def test_its_age_counts_from_the_last_time_it_was_current(store: Store) -> None:
-    now = 100.0
-    engine = Engine(store, "t", clock=lambda: now)
-    assert engine.age_s == 0.0  # nobody follows, so nothing grows old
-    now = 160.0
-    assert engine.near(ANYONE, QUERY).index_age_s == 0.0
-    engine.start()
-    try:
-        stop_s = time.monotonic() + SOON_S
-        while engine.age_s > 0.0 and time.monotonic() < stop_s:
-            time.sleep(0.01)
-        assert engine.age_s == 0.0  # its thread has looked again at 160
-        engine._stopping.set()
-        engine._thread.join()  # type: ignore[union-attr]
-        now = 172.5
-        assert engine.age_s == 12.5
-        assert engine.near(ANYONE, QUERY).index_age_s == 12.5
-    finally:
-        engine.stop()
-
-
 class Failing:
     """A store that stops answering when it is told to."""
 
@@ -142,6 +121,28 @@ class Failing:
         if self.down:
             raise StoreError("the store is away")
         return self._store.position()
+
+
+def test_its_age_counts_from_the_last_time_it_was_current(store: Store) -> None:
+    now = 100.0
+    failing = Failing(store)
+    engine = Engine(failing, "t", clock=lambda: now)  # type: ignore[arg-type]
+    assert engine.age_s == 0.0  # nobody follows, so nothing grows old
+    now = 160.0
+    assert engine.near(ANYONE, QUERY).index_age_s == 0.0
+    engine.start()
+    try:
+        stop_s = time.monotonic() + SOON_S
+        while engine.age_s > 0.0 and time.monotonic() < stop_s:
+            time.sleep(0.01)
+        assert engine.age_s == 0.0  # its thread has looked again
+        failing.down = True
+        time.sleep(0.5)  # what it had begun is over
+        now = 172.5
+        assert engine.age_s == 12.5
+        assert engine.near(ANYONE, QUERY).index_age_s == 12.5
+    finally:
+        engine.stop()
 
 
 def test_while_the_store_is_away_it_answers_from_memory_and_goes_on_after(store: Store) -> None:

@@ -70,6 +70,8 @@ def assert_equal(answers: list[NearAnswer], town: Town, viewer: Viewer, query: N
     for answer in answers:
         assert answer.people == ("searched" if query.origin is None else "not_searched")
         assert answer.at == query.at.replace(microsecond=0)
+        used = {query.profile} if query.profile else {kind.value for kind in query.kinds}
+        assert answer.profiles == dict.fromkeys(used, "1")
         for match in answer.matches:
             one = found[match.id]
             listing, scored = one.listing, one.scored
@@ -88,6 +90,9 @@ def assert_equal(answers: list[NearAnswer], town: Town, viewer: Viewer, query: N
                 assert (match.lon, match.lat) == (listing.lon, listing.lat)
             assert match.level == one.level
             assert match.available == one.available
+            assert match.starts_at == listing.starts_at
+            end = near_oracle.end_of(listing)
+            assert (match.valid_to and match.valid_to.timestamp()) == end
             assert set(match.zones) == one.zones
             shares = [reason.share for reason in match.why]
             assert sum(shares) == pytest.approx(match.score, abs=3.001e-9)
@@ -105,17 +110,16 @@ def test_near_equals_the_oracle(new_store: Callable[[], Store], seed: int) -> No
         assert_equal(walked(engine, viewer, query), town, viewer, query)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
 def test_postgis_answers_as_the_oracle_and_sqlite_do(
-    new_store: Callable[[], Store], postgis_dsn: str, seed: int
+    new_store: Callable[[], Store], postgis_dsn: str
 ) -> None:
-    town = make_town(seed)
+    town = make_town(1)
     engines = []
     for store in (new_store(), open_store(postgis_dsn)):
         town.put(store)
         engines.append(Engine.over(store, town.tenant_id))
     compared = 0
-    for viewer, query in make_questions(town, seed, 40):
+    for viewer, query in make_questions(town, 1, 40):
         here, there = (walked(engine, viewer, query) for engine in engines)
         compared += assert_equal(there, town, viewer, query)
         assert [told(answer) for answer in here] == [told(answer) for answer in there]
@@ -253,7 +257,7 @@ def test_households_are_counted_aloud_from_three_on(new_store: Callable[[], Stor
 # -- pages -------------------------------------------------------------------------------------
 
 
-@TOWNS
+@settings(max_examples=max(3, settings().max_examples // 10))
 @given(seed=seeds, limit=st.integers(1, 12))
 def test_pages_are_stable_while_listings_come_and_go(
     new_store: Callable[[], Store], seed: int, limit: int
