@@ -1,4 +1,4 @@
-"""Near me in process: one call from Python, beside cKDTree, checked against brute force first.
+"""Near me in process: one call from Python, beside its peers, checked against brute force first.
 
 ``./run bench near [--points 1000000] [--json]``
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.measuring import interleaved_us, machine, print_result
-from benchmarks.near_peers import KDTreePeer, Ranked, brute_force
+from benchmarks.near_peers import BallTreePeer, GrowingPeer, KDTreePeer, Ranked, brute_force
 from benchmarks.near_workloads import LIMIT, Question, Workload, workloads
 from indexes.points import PointIndex
 from indexes.sample import sample_points
@@ -54,43 +54,48 @@ class Ours:
 
 def measure(workload: Workload, checks: int, peer_queries: int) -> list[dict[str, object]]:
     """One row per engine: exact or not, then p50 and p99 of calls taken in turns."""
-    ours, peer = Ours(workload), KDTreePeer(workload)
+    ours = Ours(workload)
+    engines: list[Ours | GrowingPeer] = [ours, KDTreePeer(workload), BallTreePeer(workload)]
     questions = workload.questions
+    checked = questions[:checks]
     expected = [
-        brute_force(workload.columns, question, workload.by_distance)
-        for question in questions[:checks]
+        brute_force(workload.columns, question, workload.by_distance) for question in checked
     ]
     exact = {
-        engine.name: all(
-            engine.answer(question) == best
-            for question, best in zip(questions, expected, strict=False)
-        )
-        for engine in (ours, peer)
+        engine.name: [engine.answer(question) for question in checked] == expected
+        for engine in engines
     }
-    calls: dict[str, Callable[[int], object]] = {
-        "mitoyen": lambda i: ours.ask(questions[i]),
-        "cKDTree": lambda i: peer.ask(questions[i]),
-    }
-    counts = {"mitoyen": len(questions), "cKDTree": min(peer_queries, len(questions))}
-    times = interleaved_us(calls, counts, ROUNDS)
+    times = interleaved_us(
+        {engine.name: _asking(engine, questions) for engine in engines},
+        {
+            engine.name: len(questions) if engine is ours else min(peer_queries, len(questions))
+            for engine in engines
+        },
+        ROUNDS,
+    )
+    ours_p50 = float(np.median(times[ours.name]))
     rows: list[dict[str, object]] = []
-    for engine in (ours, peer):
-        p50, p99 = np.percentile(times[engine.name], [50, 99])
+    for engine in engines:
+        p50, p99 = np.percentile(times[engine.name], [50, 99]).tolist()
         rows.append(
             {
                 "engine": engine.name,
-                "p50_us": round(float(p50), 2),
-                "p99_us": round(float(p99), 2),
+                "p50_us": round(p50, 2),
+                "p99_us": round(p99, 2),
                 "exact": exact[engine.name],
                 "build_s": round(engine.build_s, 3),
                 "bytes_per_point": round(engine.bytes_per_point(), 1),
                 "hot_bytes_per_point": round(ours.hot_bytes_per_point(), 1)
                 if engine is ours
                 else None,
-                "ratio_p50": round(float(p50 / np.median(times["mitoyen"])), 1),
+                "ratio_p50": round(p50 / ours_p50, 1),
             }
         )
     return rows
+
+
+def _asking(engine: Ours | GrowingPeer, questions: list[Question]) -> Callable[[int], object]:
+    return lambda i: engine.ask(questions[i])
 
 
 def main() -> None:
@@ -111,7 +116,7 @@ def main() -> None:
         "points": args.points,
         "seed": args.seed,
         "workloads": measured,
-        "machine": machine("numpy", "numba", "scipy"),
+        "machine": machine("numpy", "numba", "scipy", "scikit-learn"),
     }
     print_result(result, args.json, measured)
 

@@ -1,22 +1,25 @@
-"""Who else could answer near me in process: cKDTree, and brute force to check both.
+"""Who else could answer near me in process: cKDTree and BallTree, and brute force to check all.
 
-The peer is given every advantage: one tree a class, compact columns in each tree's own order,
+Each peer is given every advantage: one tree a class, compact columns in each tree's own order,
 and the smart way to ask: fetch some nearest, rank them, stop when nothing farther could still
 rank, else fetch four times as many.
 """
 
 import time
-from math import asin, sin
+from abc import ABC, abstractmethod
+from math import cos, radians, sin
+from typing import Any
 
 import numpy as np
 from scipy.spatial import cKDTree
+from sklearn.neighbors import BallTree
 
 from benchmarks.near_workloads import LIMIT, Question, Workload
 from geo.distance import EARTH_RADIUS_M, haversine_m
 from indexes.columns import ALWAYS_TO, EPOCH_S, IN_STOCK, SOLD_OUT, PointColumns
 from indexes.points import Rule
 
-__all__ = ["KDTreePeer", "brute_force"]
+__all__ = ["BallTreePeer", "GrowingPeer", "KDTreePeer", "Ranked", "brute_force"]
 
 FIRST_K = 96
 GROWTH = 4
@@ -26,28 +29,40 @@ DAY_S = 86_400.0
 Ranked = list[tuple[int, int, int]]  # score in 1e-9 (by distance: minus mm), tie in mm, row
 
 
-class KDTreePeer:
-    """scipy's cKDTree on the unit sphere, ranking in numpy."""
+class GrowingPeer(ABC):
+    """Some tree per class, asked for ever more of its nearest points until the best are sure."""
 
-    name = "cKDTree"
+    name: str
 
     def __init__(self, workload: Workload) -> None:
         self._columns = workload.columns
         self._by_distance = workload.by_distance
         start = time.perf_counter()
-        self._rows = {}
-        self._trees = {}
-        xyz = _unit_vectors(workload.columns.lonlat)
-        for code in np.unique(workload.columns.classes).tolist():
-            self._rows[code] = np.flatnonzero(workload.columns.classes == code)
-            self._trees[code] = cKDTree(xyz[self._rows[code]])
+        classes = workload.columns.classes
+        self._rows = {code: np.flatnonzero(classes == code) for code in np.unique(classes).tolist()}
+        self._trees = {
+            code: self.build(workload.columns.lonlat[rows]) for code, rows in self._rows.items()
+        }
         self.build_s = time.perf_counter() - start
 
+    @abstractmethod
+    def build(self, lonlat: np.ndarray) -> Any:
+        """A tree over points, degrees."""
+
+    @abstractmethod
+    def nearest(
+        self, tree: Any, origin: tuple[float, float], k: int, radius_m: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Metres and places of the k nearest points, at least those within the radius."""
+
+    @abstractmethod
+    def tree_bytes(self, tree: Any) -> int:
+        """Bytes of a tree, as far as the library tells."""
+
     def bytes_per_point(self) -> float:
-        """Coordinates, tree order and row of each point; the columns it ranks by come on top."""
-        total = sum(tree.data.nbytes + tree.indices.nbytes for tree in self._trees.values())
+        """The trees, and the row of each point; what they rank by comes on top."""
+        total = sum(self.tree_bytes(tree) for tree in self._trees.values())
         total += sum(rows.nbytes for rows in self._rows.values())
-        # A node holds about 16 points and takes 120 bytes: not told by scipy, so left out.
         return total / len(self._columns)
 
     def ask(self, question: Question) -> object:
@@ -55,7 +70,7 @@ class KDTreePeer:
         if not self._by_distance:
             return self.answer(question)
         (code,) = question.rules
-        return self._trees[code].query(_unit_vectors(np.array([question.ask.origin]))[0], LIMIT)
+        return self.nearest(self._trees[code], question.ask.origin, LIMIT, np.inf)
 
     def answer(self, question: Question) -> Ranked:
         """The best 20, exactly."""
@@ -67,18 +82,16 @@ class KDTreePeer:
 
     def _of_class(self, question: Question, code: int, rule: Rule) -> Ranked:
         tree, rows = self._trees[code], self._rows[code]
-        origin = _unit_vectors(np.array([question.ask.origin]))[0]
-        reach = 2.0 * sin(min(question.ask.radius_m / EARTH_RADIUS_M, np.pi) / 2.0) * (1 + 1e-9)
+        radius_m = question.ask.radius_m * (1 + 1e-9)
         k = FIRST_K
         while True:
-            chords, places = tree.query(origin, k=min(k, tree.n), distance_upper_bound=reach)
-            chords, places = np.atleast_1d(chords), np.atleast_1d(places)
-            got = np.isfinite(chords)
-            ranked = rank(self._columns, question, rule, rows[places[got]], self._by_distance)
-            if not got.all() or k >= tree.n:
+            metres, places = self.nearest(tree, question.ask.origin, min(k, len(rows)), radius_m)
+            near = metres <= radius_m
+            ranked = rank(self._columns, question, rule, rows[places[near]], self._by_distance)
+            if not near.all() or k >= len(rows):
                 return ranked
             if len(ranked) == LIMIT:
-                farthest_m = 2.0 * EARTH_RADIUS_M * asin(min(1.0, float(chords[-1]) / 2.0))
+                farthest_m = float(metres[-1])
                 if self._by_distance:
                     at_most = -farthest_m * 1000.0
                 else:
@@ -87,6 +100,46 @@ class KDTreePeer:
                 if at_most * (1 - 1e-9) + 1 < ranked[-1][0]:
                     return ranked
             k *= GROWTH
+
+
+class KDTreePeer(GrowingPeer):
+    """scipy's cKDTree on the unit sphere: chords order as arcs do."""
+
+    name = "cKDTree"
+
+    def build(self, lonlat: np.ndarray) -> cKDTree:
+        return cKDTree(_unit_vectors(lonlat))
+
+    def nearest(
+        self, tree: cKDTree, origin: tuple[float, float], k: int, radius_m: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        bound = np.inf
+        if radius_m < np.pi * EARTH_RADIUS_M:
+            bound = 2.0 * sin(radius_m / EARTH_RADIUS_M / 2.0)
+        chords, places = tree.query(_unit_vector(*origin), k=k, distance_upper_bound=bound)
+        with np.errstate(invalid="ignore"):  # what is beyond the bound is infinite
+            return 2.0 * EARTH_RADIUS_M * np.arcsin(chords / 2.0), places
+
+    def tree_bytes(self, tree: cKDTree) -> int:
+        return int(tree.data.nbytes + tree.indices.nbytes)  # its nodes are not told
+
+
+class BallTreePeer(GrowingPeer):
+    """scikit-learn's BallTree with its own haversine."""
+
+    name = "BallTree"
+
+    def build(self, lonlat: np.ndarray) -> BallTree:
+        return BallTree(np.radians(lonlat[:, ::-1]), metric="haversine")
+
+    def nearest(
+        self, tree: BallTree, origin: tuple[float, float], k: int, radius_m: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        arcs, places = tree.query([[radians(origin[1]), radians(origin[0])]], k=k)
+        return arcs[0] * EARTH_RADIUS_M, places[0]
+
+    def tree_bytes(self, tree: BallTree) -> int:
+        return sum(np.asarray(array).nbytes for array in tree.get_arrays())
 
 
 def brute_force(columns: PointColumns, question: Question, by_distance: bool) -> Ranked:
@@ -169,6 +222,11 @@ def _fresh(rule: Rule, age_s: np.ndarray) -> np.ndarray | float:
     if rule.fresh == "event":
         return np.clip((30 * DAY_S + age_s) / (28 * DAY_S), 0.0, 1.0)
     return 1.0
+
+
+def _unit_vector(lon: float, lat: float) -> tuple[float, float, float]:
+    lon, lat = radians(lon), radians(lat)
+    return cos(lat) * cos(lon), cos(lat) * sin(lon), sin(lat)
 
 
 def _unit_vectors(lonlat: np.ndarray) -> np.ndarray:
