@@ -1,18 +1,22 @@
 """Near me in process: one call from Python, beside its peers, checked against brute force first.
 
-``./run bench near [--points 1000000] [--json]``
+``./run bench near [--points 1000000] [--zones FILE --figures FILE] [--json]``
 """
 
 import argparse
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
+from api.commands.zones import zones_of
 from benchmarks.measuring import interleaved_us, machine, print_result
 from benchmarks.near_peers import BallTreePeer, GrowingPeer, KDTreePeer, Ranked, brute_force
 from benchmarks.near_workloads import LIMIT, Question, Workload, workloads
+from geo.figures import read_figures
+from geo.iris import read_contours
 from indexes.points import PointIndex
 from indexes.sample import sample_points
 
@@ -104,16 +108,23 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=2_000, help="of each workload")
     parser.add_argument("--checks", type=int, default=60, help="answers compared before timing")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--zones", type=Path, help="draw over these official contours instead")
+    parser.add_argument("--figures", type=Path, help="with their census")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
 
-    points = sample_points(args.points, args.seed)
+    zones = None
+    if args.zones is not None:
+        census = read_figures(args.figures) if args.figures else None
+        zones = list(zones_of(read_contours(args.zones), census, "bench"))
+    points = sample_points(args.points, args.seed, zones)
     measured = {
         workload.name: measure(workload, args.checks, peer_queries=300)
         for workload in workloads(points, args.queries, args.seed)
     }
     result = {
         "points": args.points,
+        "place": "the sample city" if zones is None else f"{len(zones)} real zones",
         "seed": args.seed,
         "workloads": measured,
         "machine": machine("numpy", "numba", "scipy", "scikit-learn"),

@@ -31,7 +31,7 @@ from geo.iris import Contours, read_contours, whole_commune
 from geo.zones import ZoneMap
 from indexes.entities import CommuneCode, Figures, IrisCode, Zone
 
-__all__ = ["register"]
+__all__ = ["register", "zones_of"]
 
 LISTED = 20  # codes shown to people; programs get all
 
@@ -123,7 +123,7 @@ def _keep(
     census = merge_figures(read_figures(path, geography) for path in figures or ())
     with opened(store) as opened_store:
         tenant_id = the_tenant(opened_store, tenant)
-        zones = [zone for one in contours for zone in _zones_of(one, census, tenant_id)]
+        zones = [zone for one in contours for zone in zones_of(one, census, tenant_id)]
         known = Counter((zone.code, zone.vintage) for zone in zones)
         for (code, vintage), files in known.items():
             if files > 1:
@@ -136,7 +136,8 @@ def _keep(
         _show(report)
 
 
-def _zones_of(contours: Contours, census: FiguresTable | None, tenant_id: str) -> Iterable[Zone]:
+def zones_of(contours: Contours, census: FiguresTable | None, tenant_id: str) -> Iterable[Zone]:
+    """The zones of a file, each with its figures where the census has them."""
     for i, code in enumerate(contours.codes):
         figures = None
         if census is not None and code in census.values:
