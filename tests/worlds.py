@@ -68,10 +68,9 @@ class Town:
 
 
 class _Builder:
-    def __init__(self, seed: int, tenant_id: str, listings: int) -> None:
+    def __init__(self, seed: int, tenant_id: str) -> None:
         self.rng = np.random.default_rng(seed)
         self.tenant_id = tenant_id
-        self.listings = listings
 
     def some(self, values: Any) -> Any:
         return values[int(self.rng.integers(0, len(values)))]
@@ -96,7 +95,7 @@ class _Builder:
 
 def make_town(seed: int, tenant_id: str = "t", listings: int = 150) -> Town:
     """A town of some 40 buildings, 60 members and so many listings, the same for a seed."""
-    build = _Builder(seed, tenant_id, listings)
+    build = _Builder(seed, tenant_id)
     zones = _zones(tenant_id)
     groups, centres = _groups(build, [zone.code for zone in zones])
     residences = [Residence(tenant_id=tenant_id, id=f"r{i}", name=f"Les Pins {i}") for i in "123"]
@@ -114,7 +113,7 @@ def make_town(seed: int, tenant_id: str = "t", listings: int = 150) -> Town:
         )
         for i in range(60)
     ]
-    found = [_listing(build, i, members, buildings, residences) for i in range(build.listings)]
+    found = [_listing(build, i, members, buildings, residences) for i in range(listings)]
     zone_of = {
         one.id: zone
         for one in found
@@ -298,7 +297,7 @@ def _endorsements(
 
 def make_questions(town: Town, seed: int, count: int) -> list[tuple[Viewer, NearQuery]]:
     """Who asks what: from anywhere or from home, with few filters at a time."""
-    build = _Builder(seed, town.tenant_id, 0)
+    build = _Builder(seed, town.tenant_id)
     located = [
         id
         for id in town.world.members
