@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from geo.arrays import IntArray
 from indexes.columns import CLASSES, IN_STOCK, NEVER_FROM, NEVER_TO, TRAIT_BITS, PointColumns
 
 Blocks = npt.NDArray[np.int32]
@@ -83,108 +84,110 @@ def hilbert_keys(lon: npt.NDArray[np.int32], lat: npt.NDArray[np.int32]) -> npt.
 
 
 @njit(cache=True)
-def _order_ties(
-    order: npt.NDArray[np.int64],
-    keys: npt.NDArray[np.uint64],
-    trust: npt.NDArray[np.int32],
-    fresh: npt.NDArray[np.int32],
-) -> None:
-    """Among points on one spot: best trust first, then newest, then by row.
+def _goes_before(static: Blocks, a: int, b: int) -> bool:
+    """Best trust first, then the newest, then by row."""
+    if static[a, 0] != static[b, 0]:
+        return bool(static[a, 0] > static[b, 0])
+    if static[a, 1] != static[b, 1]:
+        return bool(static[a, 1] > static[b, 1])
+    return a < b
+
+
+@njit(cache=True)
+def _sink(order: IntArray, static: Blocks, start: int, at: int, stop: int) -> None:
+    """Heapsort's step: what goes before its children sinks below them."""
+    while True:
+        child = start + 2 * (at - start) + 1
+        if child >= stop:
+            return
+        if child + 1 < stop and _goes_before(static, order[child], order[child + 1]):
+            child += 1
+        if not _goes_before(static, order[at], order[child]):
+            return
+        order[at], order[child] = order[child], order[at]
+        at = child
+
+
+@njit(cache=True)
+def _order_spots(order: IntArray, keys: npt.NDArray[np.uint64], static: Blocks) -> None:
+    """Order the points of each spot by what they can score, whatever the distance.
 
     Leaves of a crowded spot then differ in what they can score at most, so that a search
     reads the best of thousands of neighbours on one group point and skips the rest.
     """
     start = 0
-    n = len(order)
-    while start < n:
+    while start < len(order):
         stop = start + 1
-        while stop < n and keys[order[stop]] == keys[order[start]]:
+        while stop < len(order) and keys[order[stop]] == keys[order[start]]:
             stop += 1
-        if stop - start > 1:
-            run = np.sort(order[start:stop])
-            newest = np.argsort(-fresh[run].astype(np.int64), kind="mergesort")
-            run = run[newest]
-            best = np.argsort(-trust[run].astype(np.int64), kind="mergesort")
-            order[start:stop] = run[best]
+        for at in range(start + (stop - start) // 2 - 1, start - 1, -1):
+            _sink(order, static, start, at, stop)
+        for last in range(stop - 1, start, -1):
+            order[start], order[last] = order[last], order[start]
+            _sink(order, static, start, start, last)
         start = stop
 
 
 @njit(cache=True)
 def _fill_leaves(
-    order: npt.NDArray[np.int64],
-    hot_columns: Blocks,
-    cold_columns: Blocks,
-    hot: Blocks,
-    cold: Blocks,
+    order: IntArray, hot_columns: Blocks, cold_columns: Blocks, hot: Blocks, cold: Blocks
 ) -> None:
+    """Points in their order; the last leaf is filled up with the last, valid at no instant."""
     for place in range(len(hot) * LEAF):
         leaf, i = place // LEAF, place % LEAF
-        if place < len(order):
-            for column in range(HOT_COLUMNS):
-                hot[leaf, column, i] = hot_columns[order[place], column]
-            for column in range(COLD_COLUMNS):
-                cold[leaf, i, column] = cold_columns[order[place], column]
-        else:  # padding: valid at no instant, so no search ever looks further
+        row = order[min(place, len(order) - 1)]
+        for column in range(HOT_COLUMNS):
+            hot[leaf, column, i] = hot_columns[row, column]
+        for column in range(COLD_COLUMNS):
+            cold[leaf, i, column] = cold_columns[row, column]
+        if place >= len(order):
             hot[leaf, VALID_FROM, i] = NEVER_FROM
             hot[leaf, VALID_TO, i] = NEVER_TO
 
 
-@njit(cache=True)
-def _bound_leaves(hot: Blocks, cold: Blocks, n: int, bounds: Blocks) -> None:
-    for leaf in range(len(hot)):
-        count = min(LEAF, n - leaf * LEAF)
-        for low, column in ((MIN_LON, LON), (MIN_LAT, LAT), (MIN_FROM, VALID_FROM)):
-            bounds[leaf, low] = hot[leaf, column, :count].min()
-        for high, column in (
-            (MAX_LON, LON),
-            (MAX_LAT, LAT),
-            (MAX_TO, VALID_TO),
-            (MAX_TRUST, TRUST),
-        ):
-            bounds[leaf, high] = hot[leaf, column, :count].max()
-        bounds[leaf, MIN_ROW] = cold[leaf, :count, ROW].min()
-        bounds[leaf, MIN_FRESH] = cold[leaf, :count, FRESH].min()
-        bounds[leaf, MAX_FRESH] = cold[leaf, :count, FRESH].max()
-        low_mask, high_mask, promises = np.int32(0), np.int32(0), np.int32(0)
-        for i in range(count):
-            category = (cold[leaf, i, TRAITS] >> TRAIT_BITS) & 63
-            if category < 32:
-                low_mask |= np.int32(1) << np.int32(category)
-            else:
-                high_mask |= np.int32(1) << np.int32(category - 32)
-            if cold[leaf, i, HOURS] >= 0:
-                promises |= np.int32(HAS_HOURS | CAN_BE_AVAILABLE)
-            if cold[leaf, i, TRAITS] & 3 == IN_STOCK:
-                promises |= np.int32(CAN_BE_AVAILABLE)
-        bounds[leaf, CATEGORIES_LOW] = low_mask
-        bounds[leaf, CATEGORIES_HIGH] = high_mask
-        bounds[leaf, PROMISES] = promises
+def _bounds_of_leaves(hot: Blocks, cold: Blocks) -> Blocks:
+    """Bounds of each leaf, shape (leaves, LINKS)."""
+    bounds = np.empty((len(hot), LINKS), np.int32)
+    for low, column in (
+        (MIN_LON, hot[:, LON]),
+        (MIN_LAT, hot[:, LAT]),
+        (MIN_FROM, hot[:, VALID_FROM]),
+        (MIN_FRESH, cold[:, :, FRESH]),
+        (MIN_ROW, cold[:, :, ROW]),
+    ):
+        bounds[:, low] = column.min(axis=1)
+    for high, column in (
+        (MAX_LON, hot[:, LON]),
+        (MAX_LAT, hot[:, LAT]),
+        (MAX_TO, hot[:, VALID_TO]),
+        (MAX_TRUST, hot[:, TRUST]),
+        (MAX_FRESH, cold[:, :, FRESH]),
+    ):
+        bounds[:, high] = column.max(axis=1)
+    traits = cold[:, :, TRAITS]
+    bit = np.uint64(1) << ((traits >> TRAIT_BITS) & 63).astype(np.uint64)
+    masks = np.bitwise_or.reduce(bit, axis=1).view(np.int32).reshape(-1, 2)
+    bounds[:, CATEGORIES_LOW], bounds[:, CATEGORIES_HIGH] = masks.T
+    has_hours = (cold[:, :, HOURS] >= 0).any(axis=1)
+    in_stock = (traits & 3 == IN_STOCK).any(axis=1)
+    bounds[:, PROMISES] = HAS_HOURS * has_hours + CAN_BE_AVAILABLE * (has_hours | in_stock)
+    return bounds
 
 
-@njit(cache=True)
-def _bound_nodes(
-    nodes: npt.NDArray[np.int32], first: int, bounds: npt.NDArray[np.int32], first_child: int
-) -> npt.NDArray[np.int32]:
-    """Write one level of nodes above ``bounds`` and return the bounds of that level."""
-    count = (len(bounds) + FANOUT - 1) // FANOUT
-    above = np.empty((count, LINKS), np.int32)
-    for node in range(count):
-        start = node * FANOUT
-        stop = min(len(bounds), start + FANOUT)
-        for row in range(LINKS):
-            nodes[first + node, row, : stop - start] = bounds[start:stop, row]
-        children = bounds[start:stop]
-        for row in (MIN_LON, MIN_LAT, MIN_FROM, MIN_FRESH, MIN_ROW):
-            above[node, row] = children[:, row].min()
-        for row in (MAX_LON, MAX_LAT, MAX_TO, MAX_TRUST, MAX_FRESH):
-            above[node, row] = children[:, row].max()
-        for row in (CATEGORIES_LOW, CATEGORIES_HIGH, PROMISES):
-            mask = np.int32(0)
-            for child in range(stop - start):
-                mask |= children[child, row]
-            above[node, row] = mask
-        nodes[first + node, LINKS, FIRST_CHILD] = first_child + start
-        nodes[first + node, LINKS, CHILD_COUNT] = stop - start
+def _write_nodes(nodes: Blocks, bounds: Blocks, first_child: int, above_leaves: int) -> Blocks:
+    """Write one level of nodes above ``bounds``, and return the bounds of that level."""
+    short = -len(bounds) % FANOUT
+    children = np.pad(bounds, ((0, short), (0, 0)), mode="edge").reshape(-1, FANOUT, LINKS)
+    nodes[:, :LINKS] = children.transpose(0, 2, 1)
+    nodes[:, LINKS, FIRST_CHILD] = first_child + FANOUT * np.arange(len(children))
+    nodes[:, LINKS, CHILD_COUNT] = FANOUT
+    nodes[-1, LINKS, CHILD_COUNT] = FANOUT - short
+    nodes[:, LINKS, ABOVE_LEAVES] = above_leaves
+    above: Blocks = children.max(axis=1)
+    lowest = [MIN_LON, MIN_LAT, MIN_FROM, MIN_FRESH, MIN_ROW]
+    above[:, lowest] = children[:, :, lowest].min(axis=1)
+    either = [CATEGORIES_LOW, CATEGORIES_HIGH, PROMISES]
+    above[:, either] = np.bitwise_or.reduce(children[:, :, either], axis=1)
     return above
 
 
@@ -239,22 +242,21 @@ def pack(columns: PointColumns) -> Blocks:
     table[:, 0] = -1
 
     keys = hilbert_keys(hot_columns[:, LON], hot_columns[:, LAT])
+    static = np.stack((hot_columns[:, TRUST], cold_columns[:, FRESH]), axis=1)
     node = leaf = 0
     for code in np.flatnonzero(counts):
         rows = np.flatnonzero(classes == code)
-        order = rows[np.argsort(keys[rows], kind="stable")]
-        _order_ties(order, keys, hot_columns[:, TRUST], cold_columns[:, FRESH])
+        order = rows[np.argsort(keys[rows])]
+        _order_spots(order, keys, static)
         width = -(-len(rows) // LEAF)
         part = slice(leaf, leaf + width)
         _fill_leaves(order, hot_columns, cold_columns, hot[part], cold[part])
-        bounds = np.zeros((width, LINKS), np.int32)
-        _bound_leaves(hot[part], cold[part], len(rows), bounds)
+        bounds = _bounds_of_leaves(hot[part], cold[part])
         first_child, above_leaves = leaf, 1
         while True:
             level = node
-            bounds = _bound_nodes(nodes, node, bounds, first_child)
-            node += len(bounds)
-            nodes[level:node, LINKS, ABOVE_LEAVES] = above_leaves
+            node += -(-len(bounds) // FANOUT)
+            bounds = _write_nodes(nodes[level:node], bounds, first_child, above_leaves)
             if len(bounds) == 1:
                 break
             first_child, above_leaves = level, 0

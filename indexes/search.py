@@ -293,8 +293,10 @@ def _remove_first(heap, entries, size):
 
 @compiled
 def _grown(rows, size):
-    larger = np.empty((2 * len(rows), rows.shape[1]), rows.dtype)
-    larger[:size] = rows[:size]
+    larger = np.empty((2 * len(rows), rows.shape[1]), np.int64)
+    for i in range(size):
+        for column in range(rows.shape[1]):
+            larger[i, column] = rows[i, column]
     return larger
 
 

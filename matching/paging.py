@@ -14,6 +14,8 @@ __all__ = ["RINGS_M", "Search", "next_cursor", "resumed", "ring_radius"]
 RINGS_M = (150.0, 300.0, 600.0, 1_200.0, 2_500.0, 5_000.0)
 """The radii tried where none is asked for."""
 
+MILLIMETRE = 0.001
+
 
 @dataclass(frozen=True, slots=True)
 class Search:
@@ -53,7 +55,14 @@ class Search:
 def ring_radius(search: Search, limit: int) -> float:
     """The smallest ring that fills a page, else the largest."""
     nearest = search.within(RINGS_M[-1]).nearest(limit)
-    return _ring(float(nearest.distance_m[-1])) if len(nearest) == limit else RINGS_M[-1]
+    if len(nearest) < limit:
+        return RINGS_M[-1]
+    farthest_m = float(nearest.distance_m.max())
+    ring_m, inside_m = _ring(farthest_m), _ring(farthest_m - MILLIMETRE)
+    # The nearest are told by whole millimetres: one on either side of an edge may be the same.
+    if inside_m < ring_m and len(search.within(inside_m).nearest(limit)) == limit:
+        return inside_m
+    return ring_m
 
 
 def _ring(distance_m: float) -> float:
