@@ -79,7 +79,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     >>> sorted(app.openapi()["paths"])[:3]
     ['/', '/healthz', '/readyz']
     """
-    chosen = settings or Settings()
+    chosen = settings or Settings.read()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

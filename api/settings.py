@@ -3,8 +3,10 @@
 import os
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from geo.errors import InputError
 
 __all__ = ["Settings", "default_store"]
 
@@ -40,6 +42,22 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     tenant: str = ""
+
+    @classmethod
+    def read(cls, **values: object) -> "Settings":
+        """The environment, and over it what is given.
+
+        Raises
+        ------
+        InputError
+            If a value can't be taken; the message names the variable.
+        """
+        try:
+            return cls(**values)  # type: ignore[arg-type]  # checked by pydantic
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = f"MITOYEN_{first['loc'][0]}".upper()
+            raise InputError(f"{name}: {first['msg']}, got {first['input']!r}") from error
 
     @property
     def dsn(self) -> str:

@@ -15,6 +15,7 @@ from numba import njit
 
 from geo.arrays import FloatArray, IntArray, LonLatArray
 from geo.distance import EARTH_RADIUS_M, distance_m
+from geo.kernels import forget_stale
 
 __all__ = [
     "NONE",
@@ -282,3 +283,6 @@ def polygon_distances_m(points: LonLatArray, z: int, index: PolygonIndex) -> Flo
                 away = _edge_distance_m(points[i, 0], points[i, 1], index.edges[e])
                 found[i] = min(found[i], away)
     return found
+
+
+forget_stale(covering_polygons, "geo.distance")

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from numba import njit
 
 from geo.arrays import IntArray
+from geo.kernels import forget_stale
 from indexes.columns import CLASSES, IN_STOCK, NEVER_FROM, NEVER_TO, TRAIT_BITS, PointColumns
 
 Blocks = npt.NDArray[np.int32]
@@ -263,3 +264,6 @@ def pack(columns: PointColumns) -> Blocks:
         table[code, :2] = level, len(rows)
         leaf += width
     return blocks
+
+
+forget_stale(hilbert_keys, "indexes.columns")

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from geo.distance import EARTH_RADIUS_M, distance_m
+from geo.kernels import forget_stale
 from indexes.columns import IN_STOCK, SOLD_OUT, UNIT
 
 # Divisions here never meet zero, so nothing needs to check; no fast-math: sums keep their order.
@@ -186,3 +187,6 @@ def score_ceiling(score):
 def nearest_ceiling(squared_m):
     """By distance, the score is minus the millimetres."""
     return -np.int64(sqrt(squared_m) * 1000.0 * (1.0 - SLACK))
+
+
+forget_stale(fill_decay_table, "geo.distance", "indexes.columns")

@@ -16,6 +16,7 @@ from math import cos, radians
 import numpy as np
 
 from geo.distance import arc_m
+from geo.kernels import forget_stale
 from indexes.columns import CLASSES, TRAIT_BITS, TRUST_UNIT, UNIT
 from indexes.packing import (
     ABOVE_LEAVES,
@@ -171,33 +172,44 @@ def _passes(cold, leaf, i, ask, filters, offsets):
 
 @inlined
 def _consider(
-    hot, cold, leaf, i, fit, plan, ask, cos_lat, filters, offsets, order, best, found, count
-):
-    """Take one valid point among the k best if it belongs there; returns how many there are."""
+    hot, cold, leaf, i, fit, nearness, plan, ask, cos_lat, filters, offsets,
+    order, best, found, count,
+):  # fmt: skip
+    """Take one valid point among the k best if it belongs there; returns how many there are.
+
+    ``nearness`` is an upper bound of its distance factor.
+    """
     if not _passes(cold, leaf, i, ask, filters, offsets):
         return count
+    traits = cold[leaf, i, TRAITS]
+    klass = (traits >> 3) & 15
+    by_distance = ask[BY_DISTANCE] != 0.0
+    trust = fresh = available = distance = 0.0
+    if not by_distance:
+        state = 1
+        if cold[leaf, i, HOURS] >= 0:
+            state = filters[offsets[3] + cold[leaf, i, HOURS]]
+        if offsets[4] < offsets[5]:
+            fit *= ask[DEPTH] / filters[offsets[4] + (traits >> TRAIT_BITS)]
+        trust = hot[leaf, TRUST, i] / TRUST_UNIT
+        fresh = fresh_factor(plan[klass, FRESH_MODE], ask[AT], cold[leaf, i, FRESH])
+        available = available_factor(traits & 3, state)
+        # All but the distance is exact now; most points fall here, before the costly part.
+        if count == len(order):
+            at_most = weighted_sum(plan, klass, nearness, trust, fresh, available, fit)
+            if score_ceiling(at_most) < best[order[count - 1], SCORE]:
+                return count
     d = arc_m(
         ask[LON_ASKED], ask[LAT_ASKED], cos_lat, hot[leaf, LON, i] / UNIT, hot[leaf, LAT, i] / UNIT
     )
     if d > ask[RADIUS_M] or d > cold[leaf, i, REACH] or d < ask[MIN_M] or d <= ask[INNER_M]:
         return count
     row = np.int64(cold[leaf, i, ROW])
-    distance = trust = fresh = available = 0.0
-    if ask[BY_DISTANCE] != 0.0:
+    if by_distance:
         score, tie = -to_millimetres(d), np.int64(0)
     else:
-        traits = cold[leaf, i, TRAITS]
-        klass = (traits >> 3) & 15
         scored = banded_m(d) if klass & 1 else d
-        state = 1
-        if cold[leaf, i, HOURS] >= 0:
-            state = filters[offsets[3] + cold[leaf, i, HOURS]]
-        if offsets[4] < offsets[5]:
-            fit *= ask[DEPTH] / filters[offsets[4] + (traits >> TRAIT_BITS)]
         distance = decay_factor(plan, klass, scored)
-        trust = hot[leaf, TRUST, i] / TRUST_UNIT
-        fresh = fresh_factor(plan[klass, FRESH_MODE], ask[AT], cold[leaf, i, FRESH])
-        available = available_factor(traits & 3, state)
         score = to_score_units(weighted_sum(plan, klass, distance, trust, fresh, available, fit))
         tie = to_millimetres(scored)
         if ask[AFTER_SCORE] != NO_BOUND and not _ranks_before(
@@ -433,8 +445,9 @@ def search(blocks, plan, tables, ask, filters, k):
             for j in range(m):
                 i = chosen[j]
                 if ceilings[i] >= floor:
+                    nearness = np.float64(tables[table, table_step(squared[i])])
                     count = _consider(
-                        hot, cold, leaf, i, 1.0, plan, ask, cos_lat, filters, offsets,
+                        hot, cold, leaf, i, 1.0, nearness, plan, ask, cos_lat, filters, offsets,
                         order, best, found, count,
                     )  # fmt: skip
                     if count == k:
@@ -560,6 +573,10 @@ def scan(blocks, plan, ask, filters, slots, fits, k):
         if len(fits) > 0:
             fit = fits[cold[leaf, i, ROW]]
         count = _consider(
-            hot, cold, leaf, i, fit, plan, ask, cos_lat, filters, offsets, order, best, found, count
-        )
+            hot, cold, leaf, i, fit, 1.0, plan, ask, cos_lat, filters, offsets,
+            order, best, found, count,
+        )  # fmt: skip
     return _answer(order, best, found, count)
+
+
+forget_stale(search, "geo.distance", "indexes.columns", "indexes.packing", "indexes.scores")

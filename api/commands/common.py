@@ -47,7 +47,7 @@ def opened(dsn: str | None, *, create: bool = True) -> Iterator[Store]:
 
     A command that only reads doesn't ``create`` it: a mistyped name is then an error.
     """
-    name = dsn or Settings().dsn
+    name = dsn or Settings.read().dsn
     if not name.startswith(("postgresql://", "postgres://")):
         if create:
             Path(name).expanduser().parent.mkdir(parents=True, exist_ok=True)

@@ -80,7 +80,7 @@ def demo(
     The town is generated, and gone when the command ends.
     """
     now = asked(at=at, lang=lang).at or datetime.now(UTC)
-    settings = Settings() if port is None else Settings(port=port)
+    settings = Settings.read() if port is None else Settings.read(port=port)
     if not once:
         refuse_busy(settings.host, settings.port)
     with leaving_tidily(), TemporaryDirectory(prefix="mitoyen-demo-") as folder:

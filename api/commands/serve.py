@@ -44,7 +44,7 @@ def serve(
     """Serve the HTTP interface; on this machine only, unless told otherwise."""
     given = {"host": host, "port": port, "store": store, "tenant": tenant}
     # Unlike `model_copy`, building anew checks; what is not given comes from the environment.
-    settings = Settings.model_validate({k: v for k, v in given.items() if v is not None})
+    settings = Settings.read(**{k: v for k, v in given.items() if v is not None})
     if not _any_key(settings) and not _is_loopback(settings.host):
         note("no key exists yet, so nobody beyond this machine gets an answer: mitoyen keys create")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

@@ -1,5 +1,6 @@
 """The OpenAPI document, held to what the app does: schemathesis, and every example asked."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,11 @@ from schemathesis.specs.openapi.checks import negative_data_rejection
 from api.app import create_app
 from api.settings import Settings
 from indexes.entities import PERSONAL_KINDS
+
+# Schemathesis gives the tests of all operations one id, and ids are what workers share out.
+pytestmark = pytest.mark.skipif(
+    "PYTEST_XDIST_WORKER" in os.environ, reason="in one process, after the others"
+)
 
 EXAMPLES = 5 if QUICK else 15  # of each operation, besides those at the bounds of its schema
 LEAST_CASES = 500 if QUICK else 2_000

@@ -41,3 +41,28 @@ def test_kernels_load_where_no_folder_can_be_written(unwritable, name):
     assert done.stdout == "111195.0\n"
     assert sorted(path.name for path in unwritable.iterdir()) == ["geo", "tmp"]
     assert list((unwritable / "tmp").iterdir()) == []
+
+
+def test_a_kernel_is_compiled_anew_when_what_it_calls_has_changed(tmp_path):
+    caller = (
+        "from numba import njit\nfrom geo.kernels import forget_stale\nfrom called import one\n"
+        "@njit(cache=True)\ndef two():\n    return one() + one()\n"
+        "forget_stale(two, 'called')\nprint(two())\n"
+    )
+    (tmp_path / "caller.py").write_text(caller)
+    called = tmp_path / "called.py"
+    printed = []
+    for value in (1, 21):
+        called.write_text(f"from numba import njit\n@njit\ndef one():\n    return {value}\n")
+        os.utime(called)
+        printed.append(
+            subprocess.run(
+                [sys.executable, "-B", "-c", "import caller"],
+                env={**os.environ, "PYTHONPATH": f"{tmp_path}:{Path(geo.__file__).parents[1]}"},
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+    assert printed == ["2\n", "42\n"]
