@@ -21,6 +21,7 @@ from indexes.points import Rule
 
 __all__ = ["BallTreePeer", "GrowingPeer", "KDTreePeer", "Ranked", "brute_force"]
 
+COLUMN_BYTES = 70  # of `PointColumns`, as numpy keeps them
 FIRST_K = 96
 GROWTH = 4
 BANDS_M = np.array([0.0, 500.0, 1000.0, 2000.0, 5000.0])
@@ -64,6 +65,10 @@ class GrowingPeer(ABC):
         total = sum(self.tree_bytes(tree) for tree in self._trees.values())
         total += sum(rows.nbytes for rows in self._rows.values())
         return total / len(self._columns)
+
+    def bytes_in_all(self) -> float:
+        """With the columns that a peer ranks by."""
+        return self.bytes_per_point() + COLUMN_BYTES
 
     def ask(self, question: Question) -> object:
         """What is timed: for the nearest of one kind, the bare library call."""
