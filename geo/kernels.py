@@ -39,6 +39,8 @@ def forget_stale(kernel: Any, *modules: str) -> None:
     modules : str
         Names of imported modules whose functions or constants the file's kernels use.
     """
+    if config.DISABLE_JIT:  # type: ignore[attr-defined]
+        return
     changed = max(_changed(name) for name in modules)
     own = Path(str(sys.modules[kernel.__module__].__file__)).stem
     for index in Path(kernel.stats.cache_path).glob(f"{own}.*.nbi"):
