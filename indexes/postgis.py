@@ -30,7 +30,7 @@ from indexes.codec import TABLES
 from indexes.entities import Entity
 from indexes.migrations import migrate
 from indexes.sqlite import SqliteStore, new_file
-from indexes.sqlrecords import Clock, upsert_sql
+from indexes.sqlrecords import Clock, by_object, upsert_sql
 from indexes.sqlstore import SqlStore, utc_now
 from indexes.sqltypes import Geom, Instant
 
@@ -124,7 +124,7 @@ class PostgisStore(SqlStore):
         return hashlib.sha256(secret + found.encode()).hexdigest()[:8]
 
     def _instants(self, values: Iterable[datetime | None]) -> Sequence[datetime | None]:
-        return [None if value is None else value.replace(microsecond=0) for value in values]
+        return by_object(lambda value: value.replace(microsecond=0), values)
 
     def _stage(
         self, db: Connection, name: str, table: Table, columns: Mapping[str, Sequence[Any]]

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, cast
@@ -19,13 +20,16 @@ from sqlalchemy.exc import DBAPIError
 from geo.errors import ConflictError, InputError, MitoyenError, StoreError
 from indexes.entities import Entity
 from indexes.migrations import migrate
-from indexes.sqlrecords import Clock, upsert_sql
+from indexes.sqlrecords import Clock, by_object, upsert_sql
 from indexes.sqlstore import CHUNK, STORE_SECRET, SqlStore, utc_now
 from indexes.sqltypes import points_of_ewkb
 
 __all__ = ["SqliteStore", "new_file"]
 
 _KEY = itemgetter(0, 1)  # (tenant_id, id)
+# Rows that one statement writes: the driver lets other threads run for as long as a statement
+# takes, and waits its turn after each. SQLite takes 32,766 values at a time.
+AT_ONCE = 1_000
 BUSY_S = 30.0  # how long a writer waits for another process's
 
 
@@ -92,10 +96,7 @@ class SqliteStore(SqlStore):
         return hashlib.sha256(secret).hexdigest()[:8]
 
     def _instants(self, values: Iterable[datetime | None]) -> Sequence[int | None]:
-        return [
-            None if value is None else int(value.replace(microsecond=0).timestamp())
-            for value in values
-        ]
+        return by_object(lambda value: int(value.replace(microsecond=0).timestamp()), values)
 
     def _stage(
         self, db: Connection, name: str, table: Table, columns: Mapping[str, Sequence[Any]]
@@ -118,10 +119,18 @@ class SqliteStore(SqlStore):
     def _upsert(
         self, db: Connection, of: type[Entity], columns: Mapping[str, Sequence[Any]]
     ) -> None:
-        marks = ", ".join("?" * len(columns))
-        sql = upsert_sql(of, list(columns), f"VALUES ({marks})", self._differs)
         # In the order of the key, so that neighbours in the tree are written together.
-        _cursor(db).executemany(sql, sorted(zip(*columns.values(), strict=True), key=_KEY))
+        rows = sorted(zip(*columns.values(), strict=True), key=_KEY)
+        one = f"({', '.join('?' * len(columns))})"
+
+        def upsert(count: int) -> str:
+            source = f"VALUES {', '.join([one] * count)}"
+            return upsert_sql(of, list(columns), source, self._differs)
+
+        run, whole = _cursor(db), len(rows) - len(rows) % AT_ONCE
+        for at in range(0, whole, AT_ONCE):
+            run.execute(upsert(AT_ONCE), list(chain.from_iterable(rows[at : at + AT_ONCE])))
+        run.executemany(upsert(1), rows[whole:])
 
     def _place_quietly(self, db: Connection) -> None:
         pass  # the triggers look at the columns that a record states

@@ -18,7 +18,7 @@ from indexes.entities import Audience, Building, Entity, Listing, Residence, Ten
 from indexes.rules import Columns, columns_of, require
 from indexes.store import ImportMark, Position
 
-__all__ = ["Clock", "Records", "storable", "upsert_sql"]
+__all__ = ["Clock", "Records", "by_object", "storable", "upsert_sql"]
 
 E = TypeVar("E", bound=Entity)
 Clock = Callable[[], datetime]
@@ -131,9 +131,8 @@ class Records(ABC):
         values: Sequence[str | None],
         target: Table,
     ) -> None:
-        pairs = list(zip(columns["tenant_id"], values, strict=True))
         wanted: dict[str, set[str]] = defaultdict(set)
-        for tenant_id, id in pairs:
+        for tenant_id, id in set(zip(columns["tenant_id"], values, strict=True)):
             if id is not None:
                 wanted[tenant_id].add(id)
         for tenant_id, ids in wanted.items():
@@ -144,6 +143,7 @@ class Records(ABC):
                 )
                 missing = sorted(set(some).difference(db.scalars(known)))
                 if missing:
+                    pairs = list(zip(columns["tenant_id"], values, strict=True))
                     who = ascii(columns["id"][pairs.index((tenant_id, missing[0]))])[:80]
                     raise InputError(
                         f"{of.__name__.lower()} {who}: {field} {ascii(missing[0])[:80]} is not"
@@ -235,6 +235,20 @@ class Records(ABC):
 def storable(*values: object) -> bool:
     """Whether a database can hold these: no text with a NUL or half a surrogate pair."""
     return not any(isinstance(value, str) and _UNSTORABLE.search(value) for value in values)
+
+
+def by_object(convert: Callable[[datetime], Any], values: Iterable[datetime | None]) -> list[Any]:
+    """Convert a column of instants, None to None: one that many rows share only once.
+
+    Which are the same is told by identity: the two 02:30 of a clock change compare equal.
+    """
+    column = list(values)
+    keys = list(map(id, column))
+    found = {
+        key: None if value is None else convert(value)
+        for key, value in dict(zip(keys, column, strict=True)).items()
+    }
+    return list(map(found.__getitem__, keys))
 
 
 def _by_class(entities: Iterable[Entity]) -> dict[type[Entity], Columns]:

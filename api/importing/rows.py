@@ -204,8 +204,9 @@ class RowReader:
         for group in self._kind.required:
             # Where there is a choice, it depends on the row what it needs: the rules tell.
             for field in group[0] if len(group) == 1 else ():
-                for i, value in enumerate(columns[field]):
-                    if value is None or value == "":
+                column = columns[field]
+                if None in column or "" in column:
+                    for i in [i for i, value in enumerate(column) if value in (None, "")]:
                         faults.setdefault(i, (field, "is empty"))
 
     def _require_rules(

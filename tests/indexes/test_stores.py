@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import shapely
@@ -601,6 +602,36 @@ def test_what_is_put_again_unchanged_is_no_change(town: Store) -> None:
     before = town.position()
     assert town.put_all(TOWN) == before
     assert town.changes(before) == []
+
+
+def test_of_thousands_put_again_only_the_changed_are_noted(town: Store) -> None:
+    # More than any statement or message of a store takes at once, and no round number.
+    shops = [replace(SHOP, id=f"shop{i:05d}", title=f"Boutique {i}") for i in range(2_345)]
+    town.put_all(reversed(shops))
+    kept = town.page(Listing, "t", after="shop", limit=3_000)
+    assert [(shop.id, shop.title) for shop in kept[: len(shops)]] == [
+        (shop.id, shop.title) for shop in shops
+    ]
+    before = town.position()
+    moved = [replace(shop, lat=43.3) if i % 1_000 == 7 else shop for i, shop in enumerate(shops)]
+    added = replace(SHOP, id="shop99999")
+    town.put_all([*moved, added])
+    changed = ["shop00007", "shop01007", "shop02007", "shop99999"]
+    assert sorted(change.id for change in town.changes(before)) == changed
+    assert [town.get(Listing, "t", id).lat for id in changed[:3]] == [43.3] * 3
+    assert town.get(Listing, "t", "shop00008").lat == SHOP.lat
+
+
+def test_both_instants_of_a_repeated_hour_are_kept(town: Store) -> None:
+    # Python calls the two equal, as their clocks show the same.
+    paris = ZoneInfo("Europe/Paris")
+    first = datetime(2025, 10, 26, 2, 30, tzinfo=paris)
+    second = first.replace(fold=1)
+    town.put_all(
+        replace(SHOP, id=id, valid_from=start) for id, start in (("one", first), ("two", second))
+    )
+    assert town.get(Listing, "t", "one").valid_from == datetime(2025, 10, 26, 0, 30, tzinfo=UTC)
+    assert town.get(Listing, "t", "two").valid_from == datetime(2025, 10, 26, 1, 30, tzinfo=UTC)
 
 
 def test_a_write_tells_its_position(town: Store) -> None:
