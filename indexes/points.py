@@ -11,6 +11,7 @@ from geo.arrays import FloatArray, IntArray, LonLat
 from geo.distance import HALF_CIRCUMFERENCE_M
 from indexes import scores as k
 from indexes import search as s
+from indexes import topk as t
 from indexes.columns import ALWAYS_FROM, ALWAYS_TO, CLASSES, EPOCH_S, Ints, PointColumns
 from indexes.packing import COLD_COLUMNS, HEADER, LEAF, ROW, Blocks, pack
 
@@ -98,9 +99,9 @@ def pack_filters(
     return np.concatenate([np.array([len(part) for part in parts], np.int32), *parts])
 
 
-_DEFAULTS = np.zeros(s.ASK_SIZE)
-_DEFAULTS[s.INNER_M] = -1.0
-_DEFAULTS[s.AFTER_SCORE] = s.NO_BOUND
+_DEFAULTS = np.zeros(t.ASK_SIZE)
+_DEFAULTS[t.INNER_M] = -1.0
+_DEFAULTS[t.AFTER_SCORE] = t.NO_BOUND
 
 
 @dataclass(slots=True)
@@ -128,26 +129,26 @@ class Ask:
         Most questions leave most at its default: a copy, and what differs, is quickest.
         """
         row = _DEFAULTS.copy()
-        row[s.LON_ASKED], row[s.LAT_ASKED] = self.origin
-        row[s.RADIUS_M] = self.radius_m
+        row[t.LON_ASKED], row[t.LAT_ASKED] = self.origin
+        row[t.RADIUS_M] = self.radius_m
         # Before 1951 or after 2088 it is the first or last second that the columns know.
-        row[s.AT] = min(max(self.at - EPOCH_S, ALWAYS_FROM), ALWAYS_TO - 1)
+        row[t.AT] = min(max(self.at - EPOCH_S, ALWAYS_FROM), ALWAYS_TO - 1)
         if by_distance:
-            row[s.BY_DISTANCE] = 1.0
+            row[t.BY_DISTANCE] = 1.0
         if self.min_m > 0.0:
-            row[s.MIN_M] = self.min_m
+            row[t.MIN_M] = self.min_m
         if self.inner_m >= 0.0:
-            row[s.INNER_M] = self.inner_m
+            row[t.INNER_M] = self.inner_m
         if self.open_now:
-            row[s.OPEN_NOW] = 1.0
+            row[t.OPEN_NOW] = 1.0
         if self.verified:
-            row[s.VERIFIED] = 1.0
+            row[t.VERIFIED] = 1.0
         if self.after is not None:
-            row[s.AFTER_SCORE], row[s.AFTER_TIE], row[s.AFTER_ROW] = self.after
+            row[t.AFTER_SCORE], row[t.AFTER_TIE], row[t.AFTER_ROW] = self.after
         if self.depth:
-            row[s.DEPTH] = self.depth
-            row[s.LOW_CATEGORIES] = _signed(self.categories)
-            row[s.HIGH_CATEGORIES] = _signed(self.categories >> 32)
+            row[t.DEPTH] = self.depth
+            row[t.LOW_CATEGORIES] = _signed(self.categories)
+            row[t.HIGH_CATEGORIES] = _signed(self.categories >> 32)
         return row
 
 
@@ -249,7 +250,7 @@ class PointIndex:
         """
         row = ask.row(by_distance=True)
         for radius_m in (*NEAR_FIRST_M, ask.radius_m):
-            row[s.RADIUS_M] = min(radius_m, ask.radius_m)
+            row[t.RADIUS_M] = min(radius_m, ask.radius_m)
             found = s.search(self.blocks, plan.rows, plan.tables, row, filters, limit)
             if len(found) == limit or radius_m >= ask.radius_m:
                 break

@@ -1,0 +1,252 @@
+"""The k best points: what a question asks, its filters, a point's exact score and place.
+
+Scores are whole 1e-9, so that equal is equal; then the scored distance in whole millimetres
+decides, then the row, which is the order of ids. The k best are kept in three arrays of k rows:
+``order`` are places in ``best`` (score, tie, row) and ``found`` (distance, factors), best first.
+
+Compiled code counts references for every view of an array that it makes, and atomically. So
+these functions pass whole arrays and index them, and take parts of ``filters`` by offset.
+"""
+
+import numpy as np
+
+from geo.arrays import FloatArray, IntArray
+from geo.distance import arc_m
+from geo.kernels import forget_stale
+from indexes.columns import TRAIT_BITS, TRUST_UNIT, UNIT, Ints
+from indexes.packing import (
+    AUDIENCE,
+    FRESH,
+    HOURS,
+    LAT,
+    LON,
+    OWNER,
+    REACH,
+    ROW,
+    TRAITS,
+    TRUST,
+    ZONES,
+)
+from indexes.scores import (
+    FRESH_MODE,
+    available_factor,
+    banded_m,
+    compiled,
+    decay_factor,
+    fresh_factor,
+    inlined,
+    score_ceiling,
+    to_millimetres,
+    to_score_units,
+    weighted_sum,
+)
+
+__all__ = [
+    "AFTER_ROW",
+    "AFTER_SCORE",
+    "AFTER_TIE",
+    "ASK_SIZE",
+    "AT",
+    "BY_DISTANCE",
+    "DEPTH",
+    "FOUND_COLUMNS",
+    "HIGH_CATEGORIES",
+    "INNER_M",
+    "LAT_ASKED",
+    "LON_ASKED",
+    "LOW_CATEGORIES",
+    "MIN_M",
+    "NO_BOUND",
+    "OPEN_NOW",
+    "RADIUS_M",
+    "SCORE",
+    "VERIFIED",
+    "answer",
+    "beats",
+    "consider",
+    "offsets",
+]
+
+# What is asked, one float64 each; `points.Ask` fills them.
+LON_ASKED, LAT_ASKED, RADIUS_M, MIN_M, INNER_M, AT, OPEN_NOW, VERIFIED, BY_DISTANCE = range(9)
+AFTER_SCORE, AFTER_TIE, AFTER_ROW, DEPTH, LOW_CATEGORIES, HIGH_CATEGORIES = range(9, 15)
+ASK_SIZE = 15
+
+# `filters` begins with the lengths of its five parts: numbers of the audiences the viewer is
+# in, of owners blocked, then by number whether a set of zones is asked for, the state of
+# opening hours, and the depth of a category asked for (0: another category).
+FILTER_LENGTHS = 5
+
+SCORE, TIE, BEST_ROW = range(3)
+FOUND_COLUMNS = 9  # row, score, tie, distance, five factors
+
+NO_BOUND = 2**62
+
+Offsets = tuple[np.int64, np.int64, np.int64, np.int64, np.int64, np.int64]
+
+
+@inlined
+def offsets(filters: Ints) -> Offsets:
+    """Where the parts of ``filters`` begin, and where the last one ends."""
+    visible = np.int64(FILTER_LENGTHS)
+    blocked = visible + filters[0]
+    zones = blocked + filters[1]
+    hours = zones + filters[2]
+    depths = hours + filters[3]
+    return visible, blocked, zones, hours, depths, depths + filters[4]
+
+
+@inlined
+def _holds(values: Ints, low: np.int64, high: np.int64, value: np.int32) -> bool:
+    """Is a number among ``values[low:high]``, which are sorted?"""
+    end = high
+    while low < high:
+        middle = (low + high) >> 1
+        if values[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return bool(low < end and values[low] == value)
+
+
+@inlined
+def _ranks_before(
+    score_a: np.int64,
+    tie_a: np.int64,
+    row_a: np.int64,
+    score_b: np.int64,
+    tie_b: np.int64,
+    row_b: np.int64,
+) -> bool:
+    """The better score first, then the lesser distance, then the lower row."""
+    if score_a != score_b:
+        return bool(score_a > score_b)
+    if tie_a != tie_b:
+        return bool(tie_a < tie_b)
+    return bool(row_a < row_b)
+
+
+@inlined
+def beats(score: np.int64, tie: np.int64, row: np.int64, best: IntArray, place: int) -> bool:
+    """Does a point rank before the one kept at a place of ``best``?"""
+    return bool(
+        _ranks_before(score, tie, row, best[place, SCORE], best[place, TIE], best[place, BEST_ROW])
+    )
+
+
+@inlined
+def _passes(cold: Ints, leaf: int, i: int, ask: FloatArray, filters: Ints, parts: Offsets) -> bool:
+    """Every filter but validity, distance and reach."""
+    visible, blocked, zones, hours, depths, end = parts
+    audience = cold[leaf, i, AUDIENCE]
+    while visible < blocked and filters[visible] < audience:  # a viewer is in few, 0 the first
+        visible += 1
+    if visible == blocked or filters[visible] != audience:
+        return False
+    traits = cold[leaf, i, TRAITS]
+    if depths < end and filters[depths + (traits >> TRAIT_BITS)] == 0:
+        return False
+    if ask[OPEN_NOW] != 0.0:
+        number = cold[leaf, i, HOURS]
+        if number < 0 or filters[hours + number] != 2:
+            return False
+    if ask[VERIFIED] != 0.0 and traits & 4 == 0:
+        return False
+    if zones < hours:
+        number = cold[leaf, i, ZONES]
+        if number < 0 or filters[zones + number] == 0:
+            return False
+    return bool(blocked == zones or not _holds(filters, blocked, zones, cold[leaf, i, OWNER]))
+
+
+@inlined
+def consider(
+    hot: Ints, cold: Ints, leaf: int, i: int, fit: float, nearness: float,
+    plan: FloatArray, ask: FloatArray, cos_lat: float, filters: Ints, parts: Offsets,
+    order: IntArray, best: IntArray, found: FloatArray, count: int,
+) -> int:  # fmt: skip
+    """Take one valid point among the k best if it belongs there; returns how many there are.
+
+    ``nearness`` is an upper bound of its distance factor.
+    """
+    if not _passes(cold, leaf, i, ask, filters, parts):
+        return count
+    traits = cold[leaf, i, TRAITS]
+    klass = (traits >> 3) & 15
+    by_distance = ask[BY_DISTANCE] != 0.0
+    trust = fresh = available = distance = 0.0
+    if not by_distance:
+        state = 1
+        if cold[leaf, i, HOURS] >= 0:
+            state = filters[parts[3] + cold[leaf, i, HOURS]]
+        if parts[4] < parts[5]:
+            fit *= ask[DEPTH] / filters[parts[4] + (traits >> TRAIT_BITS)]
+        trust = hot[leaf, TRUST, i] / TRUST_UNIT
+        fresh = fresh_factor(plan[klass, FRESH_MODE], ask[AT], cold[leaf, i, FRESH])
+        available = available_factor(traits & 3, state)
+        # All but the distance is exact now; most points fall here, before the costly part.
+        if count == len(order):
+            at_most = weighted_sum(plan, klass, nearness, trust, fresh, available, fit)
+            if score_ceiling(at_most) < best[order[count - 1], SCORE]:
+                return count
+    d = arc_m(
+        ask[LON_ASKED], ask[LAT_ASKED], cos_lat, hot[leaf, LON, i] / UNIT, hot[leaf, LAT, i] / UNIT
+    )
+    if d > ask[RADIUS_M] or d > cold[leaf, i, REACH] or d < ask[MIN_M] or d <= ask[INNER_M]:
+        return count
+    row = np.int64(cold[leaf, i, ROW])
+    if by_distance:
+        score, tie = -to_millimetres(d), np.int64(0)
+    else:
+        scored = banded_m(d) if klass & 1 else d
+        distance = decay_factor(plan, klass, scored)
+        score = to_score_units(weighted_sum(plan, klass, distance, trust, fresh, available, fit))
+        tie = to_millimetres(scored)
+        if ask[AFTER_SCORE] != NO_BOUND and not _ranks_before(
+            np.int64(ask[AFTER_SCORE]),
+            np.int64(ask[AFTER_TIE]),
+            np.int64(ask[AFTER_ROW]),
+            score,
+            tie,
+            row,
+        ):
+            return count
+    place, kept = count, count
+    if count == len(order):
+        place -= 1
+        kept = order[place]  # the place of the one that falls out
+        if not beats(score, tie, row, best, kept):
+            return count
+    else:
+        count += 1
+    while place > 0 and beats(score, tie, row, best, order[place - 1]):
+        order[place] = order[place - 1]
+        place -= 1
+    order[place] = kept
+    best[kept, SCORE] = score
+    best[kept, TIE] = tie
+    best[kept, BEST_ROW] = row
+    found[kept, 3] = d
+    found[kept, 4] = distance
+    found[kept, 5] = trust
+    found[kept, 6] = fresh
+    found[kept, 7] = available
+    found[kept, 8] = fit
+    return count
+
+
+@compiled
+def answer(order: IntArray, best: IntArray, found: FloatArray, count: int) -> FloatArray:
+    """The points found, in order: row, score, tie, distance, factors."""
+    rows: FloatArray = np.empty((count, FOUND_COLUMNS))
+    for place in range(count):
+        kept = order[place]
+        rows[place, 0] = best[kept, BEST_ROW]
+        rows[place, 1] = best[kept, SCORE]
+        rows[place, 2] = best[kept, TIE]
+        for column in range(3, FOUND_COLUMNS):
+            rows[place, column] = found[kept, column]
+    return rows
+
+
+forget_stale(consider, "geo.distance", "indexes.columns", "indexes.packing", "indexes.scores")
