@@ -140,6 +140,18 @@ class Engine:
             self._changed.notify_all()
         return stale
 
+    def has_read(self, position: Position) -> bool:
+        """Whether the index has read as far as a write's position.
+
+        Raises
+        ------
+        InputError
+            ``invalid-position`` for one of another store.
+        """
+        if position.store != self.position.store:
+            raise InputError("this position is of another store", code="invalid-position")
+        return self.position >= position
+
     def wait_for(self, position: str, timeout_s: float) -> None:
         """Return once the index has read as far as a write's position.
 
@@ -151,12 +163,12 @@ class Engine:
             If it has not after ``timeout_s`` seconds.
         """
         wanted = Position.parse(position)
-        if wanted.store != self.position.store:
-            raise InputError("this position is of another store", code="invalid-position")
+        if self.has_read(wanted):
+            return
         if self._thread is None:
             self.refresh()
         with self._changed:
-            if not self._changed.wait_for(lambda: self.position >= wanted, timeout_s):
+            if not self._changed.wait_for(lambda: self.has_read(wanted), timeout_s):
                 raise IndexBehindError("the index has not read that far yet; ask again")
 
     def start(self) -> None:

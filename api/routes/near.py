@@ -1,6 +1,7 @@
 """`/v1/near`: what is near a place, or near the member who asks."""
 
 import asyncio
+import time
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -14,11 +15,14 @@ from api.problems import language_of
 from api.questions import near_query
 from api.routes.records import town_of
 from api.schemas import NearBody, NearParams
-from geo.errors import InputError
+from geo.errors import IndexBehindError, InputError
+from indexes.store import Position
+from matching.engine import Engine
 
 __all__ = ["router"]
 
 WAIT_S = 2.0
+LOOK_EVERY_S = 0.02
 
 router = APIRouter(tags=["near me"])
 
@@ -53,12 +57,31 @@ EXAMPLES = {
 }
 
 
+async def wait_for(engine: Engine, position: Position) -> None:
+    """Return once the index has read as far as a position.
+
+    By looking again and again: a thread for each that waits could take them all from others.
+
+    Raises
+    ------
+    InputError
+        ``invalid-position`` for one of another store.
+    IndexBehindError
+        If it has not after two seconds.
+    """
+    until = time.monotonic() + WAIT_S
+    while not engine.has_read(position):
+        if time.monotonic() >= until:
+            raise IndexBehindError("the index has not read that far yet; ask again")
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
 async def answer(request: Request, asking: Caller, asked: NearParams) -> Response:
     """Wait for the index if a position is named, search once, encode."""
     town = town_of(request, asking)
     engine = town.engine
     if asked.after is not None:
-        await asyncio.to_thread(engine.wait_for, asked.after, WAIT_S)
+        await wait_for(engine, Position.parse(asked.after))
     query = near_query(asked, now=datetime.now(UTC), lang=language_of(request))
     if query.origin is not None:
         lon, lat = query.origin

@@ -1,5 +1,7 @@
 """Near me over HTTP: the same answers as the engine, and poison refused."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -90,6 +92,22 @@ def test_a_position_that_is_foreign_damaged_or_not_reached_is_refused(served):
         answer = served.get("/v1/near", params=HERE | {"after": text})
         assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert answer.headers["Retry-After"] == "1"
+
+
+def test_those_who_wait_for_a_position_hold_up_nobody_else(served):
+    position = served.get("/v1/near", params=HERE).json()["position"]
+    never = position.rpartition("-")[0] + "-99999999"
+    with ThreadPoolExecutor(40) as pool:
+        waiting = [
+            pool.submit(served.get, "/v1/near", params=HERE | {"after": never}) for _ in range(40)
+        ]
+        time.sleep(0.5)  # they wait for two seconds
+        # A key that is not remembered is looked up in the store, which takes a thread.
+        headers = {"Authorization": "Bearer unheard-of"}
+        answer = served.get("/v1/near", params=HERE, headers=headers)
+        assert answer.status_code == 401
+        assert not any(each.done() for each in waiting)
+    assert {each.result().status_code for each in waiting} == {503}
 
 
 def test_a_free_origin_reaches_public_things_only(served):
