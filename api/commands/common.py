@@ -93,9 +93,10 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row))
-    Console().print(table)
+    # What people wrote is told as they wrote it: "[/b]" and ":smile:" are no instructions.
+    Console(markup=False, emoji=False, highlight=False).print(table)
 
 
 def note(text: str) -> None:
     """A line for people on standard error, so that JSON on standard output stays whole."""
-    Console(stderr=True, soft_wrap=True).print(text, markup=False, highlight=False)
+    Console(stderr=True, soft_wrap=True, markup=False, emoji=False, highlight=False).print(text)

@@ -27,6 +27,8 @@ from matching.query import ANYONE, Viewer
 __all__ = ["near", "register", "rows_of"]
 
 BANDS = {"same_group": "same group", "farther": "> 5 km"}
+OPTIONS = {"radius_m": "radius", "min_distance_m": "min"}  # where HTTP says it otherwise
+UNASKED = "fit-any"  # fits, since nothing was asked for: no news to anybody
 
 
 def asked(**options: Any) -> NearParams:
@@ -40,15 +42,23 @@ def asked(**options: Any) -> NearParams:
     try:
         return NearParams.model_validate({k: v for k, v in options.items() if v not in (None, [])})
     except ValidationError as error:
-        faults = (
-            " ".join(["--" + str(e["loc"][0]) if e["loc"] else "options:", e["msg"].lower()])
-            for e in error.errors(include_url=False)
-        )
+        faults = (_fault(e["loc"], e["msg"]) for e in error.errors(include_url=False))
         raise InputError("; ".join(faults)) from error
 
 
+def _fault(where: tuple[int | str, ...], message: str) -> str:
+    """What is wrong with an option, by the name it has on the command line."""
+    if not where:
+        return f"options: {message}"
+    name = str(where[0])
+    return f"--{OPTIONS.get(name, name)} {message[:1].lower()}{message[1:]}"
+
+
 def rows_of(answer: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Matches as lines of a table: rank, score, distance, kind, title, reasons."""
+    """Matches as lines of a table: rank, score, distance, kind, title, reasons.
+
+    Shares of the score are left out, and with them a reason that only adds one.
+    """
     rows: list[tuple[str, ...]] = []
     for rank, match in enumerate(answer["matches"], 1):
         if "distance_m" in match:
@@ -56,7 +66,7 @@ def rows_of(answer: dict[str, Any]) -> list[tuple[str, ...]]:
         else:
             band = match["distance_band"] or ""
             distance = BANDS.get(band, band.replace("<", "< "))
-        why = "; ".join(reason["text"] for reason in match["why"])
+        why = "; ".join(reason["text"] for reason in match["why"] if reason["code"] != UNASKED)
         rows.append(
             (str(rank), f"{match['score']:.3f}", distance, match["kind"], match["title"], why)
         )

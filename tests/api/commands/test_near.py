@@ -69,6 +69,26 @@ def test_a_table_tells_score_distance_title_and_reasons(near):
     assert "people were not searched" not in err
 
 
+def test_a_table_leaves_out_that_a_match_fits_where_nothing_was_asked(near):
+    options = ["--as", "bob", *AT, "--lang", "en", "--kind", "merchant"]
+    _, table, _ = near(*options)
+    _, told, _ = near(*options, "--json")
+    codes = {why["code"] for match in json.loads(told)["matches"] for why in match["why"]}
+    assert "fit-any" in codes and "your search" not in table
+    _, table, _ = near(*options, "--category", "food")
+    assert "category asked" in " ".join(table.split())
+
+
+def test_a_title_is_told_as_it_was_written(near, served, monkeypatch):
+    title = "Chez [/b] :smile: [red]Jo[/red]"
+    body = {"kind": "place", "title": title, "lat": 43.301, "lon": 5.351}
+    assert served.ask("PUT", "/v1/listings/brackets", "app", json=body).status_code == 201
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, _ = near(*HERE, *AT, "--kind", "place")
+    assert code == 0 and title in out
+    served.ask("DELETE", "/v1/listings/brackets", "app")
+
+
 def test_a_page_tells_where_the_next_one_starts(near):
     options = [*HERE, "--kind", "merchant", "--radius", "5000", *AT]
     _, whole, _ = near(*options, "--json")
@@ -92,8 +112,9 @@ def test_a_page_tells_where_the_next_one_starts(near):
         (["--lat", "5.351", "--lon", "43.301"], "swapped"),
         ([*HERE, "--kind", "person"], "--kind"),
         ([*HERE, "--kind", "neighbour"], "member"),
-        ([*HERE, "--at", "2025-06-16"], "--at"),
-        ([*HERE, "--radius", "0"], "--radius"),
+        ([*HERE, "--at", "2025-06-16"], "--at an instant is spelled 2025-06-15T18:00:00+02:00"),
+        ([*HERE, "--radius", "0"], "--radius input"),
+        ([*HERE, "--min", "-1"], "--min input"),
         ([*HERE, "--limit", "201"], "--limit"),
         ([*HERE, "--profile", "closest"], "nearest"),
         ([*HERE, "--cursor", "x"], "cursor"),
