@@ -167,13 +167,17 @@ def language_of(request: Request) -> str:
     """ "en" where the caller prefers English to French, else "fr"."""
     wanted: list[tuple[float, str]] = []
     for item in request.headers.get("accept-language", "").split(","):
-        tag, _, weight = item.partition(";q=")
+        tag, _, weight = item.partition(";")
         lang = tag.strip().lower().split("-")[0]
         try:
-            wanted.append((float(weight or 1), lang))
+            wanted.append((float(weight.strip().removeprefix("q=") or 1), lang))
         except ValueError:
             continue
-    ranked = [lang for q, lang in sorted(wanted, key=lambda pair: -pair[0]) if lang in ("fr", "en")]
+    ranked = [
+        lang
+        for q, lang in sorted(wanted, key=lambda pair: -pair[0])
+        if q > 0 and lang in ("fr", "en")
+    ]
     return ranked[0] if ranked else "fr"
 
 

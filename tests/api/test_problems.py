@@ -105,6 +105,9 @@ def test_a_crash_tells_nothing_of_our_insides(client):
         ("fr;q=0.2,en;q=0.9", "en"),
         ("de", "fr"),
         ("en;q=x", "fr"),
+        ("en; q=0.9, fr ; q=0.1", "en"),
+        ("en;q=0, de", "fr"),
+        ("fr;q=0, en;q=0.1", "en"),
         (",;q=,,", "fr"),
     ],
 )
