@@ -143,11 +143,13 @@ def show(asking: Caller, listing: Listing, town: Town) -> ListingOut:
     if listing.quota is not None:
         told["quota_used"] = listing.quota_used
     owner = owner_home_of(town, listing)
-    told["zones"] = list(zones_of(listing, owner))
     if owner is not None:
-        told["group"] = group_out(owner.group)
+        told["group"] = group = group_out(owner.group)
+        # Those that the group tells: one too small tells its commune only.
+        told["zones"] = group.zones if group else []
     else:
         told |= {"lat": listing.lat, "lon": listing.lon}
+        told["zones"] = list(zones_of(listing, owner))
         told["cell"] = cell_to_text(listing.place.cell) if listing.place else None
     return ListingOut(id=listing.id, **told)
 

@@ -1,8 +1,27 @@
 """Listings: who sees which, what is shown of them, and how they page."""
 
-import pytest
+from types import SimpleNamespace
 
-from indexes.entities import Audience
+import pytest
+import shapely
+
+from api.auth import Caller
+from api.routes.listings import show
+from api.towns import Outlines
+from indexes.entities import (
+    Audience,
+    Building,
+    CommuneCode,
+    Household,
+    IrisCode,
+    Kind,
+    Listing,
+    Member,
+    Tenant,
+    Zone,
+)
+from indexes.grouping import build_groups
+from indexes.store import open_store
 
 EVERYWHERE = {"radius_m": 100_000, "limit": 200, "kind": "service"}
 
@@ -53,6 +72,46 @@ def test_a_person_is_shown_at_their_group_and_nowhere_else(served):
     assert building["group"] == shown["group"]
     assert (building["group"]["lat"], building["group"]["lon"]) != (43.301, 5.351)
     assert "lat" not in building and "address" not in building
+
+
+def test_a_person_in_a_group_too_small_is_shown_by_commune_only(tmp_path):
+    store = open_store(tmp_path / "hamlet.db")
+    try:
+        mine = {"tenant_id": "t"}
+        listing = Listing(
+            **mine, id="l", kind=Kind.SERVICE, title="Couture", personal=True, owner_id="m"
+        )
+        store.put(Tenant(**mine, id="t", name="Town"))
+        store.put_zones(
+            [
+                Zone(
+                    **mine,
+                    code=IrisCode("990010101"),
+                    vintage=2020,
+                    name="Hameau",
+                    type="H",
+                    commune_code=CommuneCode("99001"),
+                    commune_name="Port-Mitoyen (ville fictive)",
+                    geometry=shapely.box(5.34, 43.28, 5.37, 43.32),
+                )
+            ]
+        )
+        store.put_all(
+            [
+                Building(**mine, id="b", lon=5.351, lat=43.301, dwellings=3),
+                Household(**mine, id="h", building_id="b"),
+                Member(**mine, id="m", household_id="h"),
+                listing,
+            ]
+        )
+        store.put_groups(build_groups(store, "t"))
+        town = SimpleNamespace(store=store, tenant_id="t", outlines=Outlines.read(store, "t"))
+        shown = show(Caller("t"), listing, town).model_dump(exclude_none=True)
+    finally:
+        store.close()
+    assert shown["group"]["commune_code"] == "99001"
+    assert shown["zones"] == shown["group"]["zones"] == []
+    assert {"lat", "lon", "dwellings"}.isdisjoint(shown["group"])
 
 
 def test_a_personal_listing_takes_no_place_of_its_own(served):
