@@ -110,9 +110,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(import_module(f"api.routes.{name}").router)
 
     @app.get("/docs", include_in_schema=False)
-    def docs() -> HTMLResponse:
+    def docs(request: Request) -> HTMLResponse:
         policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-        return HTMLResponse(page_of(app.openapi()), headers=policy)
+        return HTMLResponse(
+            page_of(app.openapi(), str(request.base_url).rstrip("/")), headers=policy
+        )
 
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app

@@ -1,6 +1,7 @@
 """``/docs``: the OpenAPI document as one page, without script or anything from elsewhere."""
 
 import json
+import shlex
 from html import escape
 from typing import Any
 from urllib.parse import urlencode
@@ -16,21 +17,21 @@ summary { cursor: pointer }
 td, th { text-align: left; vertical-align: top; padding: .1rem .8rem .1rem 0 }
 """
 
-HOST = "http://127.0.0.1:8000"
 
-
-def page_of(document: dict[str, Any]) -> str:
+def page_of(document: dict[str, Any], base: str = "http://127.0.0.1:8000") -> str:
     """The page: operations by tag, each with who may ask, its parameters, examples and answers.
 
     Parameters
     ----------
     document : dict
         An OpenAPI 3.1 document.
+    base : str
+        Where it is served, for the examples.
     """
     by_tag: dict[str, list[str]] = {}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            shown = _operation(method.upper(), path, operation)
+            shown = _operation(method.upper(), base, path, operation)
             by_tag.setdefault(operation["tags"][0], []).append(shown)
     sections = "".join(f"<h2>{escape(tag)}</h2>{''.join(by_tag[tag])}" for tag in by_tag)
     title = f"{escape(document['info']['title'])} {escape(document['info']['version'])}"
@@ -42,7 +43,7 @@ def page_of(document: dict[str, Any]) -> str:
     )
 
 
-def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
+def _operation(method: str, base: str, path: str, operation: dict[str, Any]) -> str:
     parameters = operation.get("parameters", [])
     rows = "".join(
         f"<tr><td><code>{escape(p['name'])}</code><td>{p['in']}<td>{_kind(p['schema'])}"
@@ -50,7 +51,7 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
         for p in parameters
     )
     examples = "".join(
-        f"<p>{escape(name)}<pre>{escape(_curl(method, path, body))}</pre>"
+        f"<p>{escape(name)}<pre>{escape(_curl(method, base + path, operation, body))}</pre>"
         for name, body in _examples(operation)
     )
     if not examples and method == "GET":
@@ -58,7 +59,7 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
             p["name"]: p["schema"]["examples"][0] for p in parameters if "examples" in p["schema"]
         }
         query = f"?{urlencode(asked)}" if asked else ""
-        examples = f"<pre>{escape(f'curl {HOST}{path}{query}')}</pre>"
+        examples = f"<pre>{escape(_curl(method, base + path + query, operation))}</pre>"
     answers = "".join(
         f"<tr><td><code>{status}</code><td>{escape(answer['description'])}"
         for status, answer in sorted(operation["responses"].items())
@@ -96,10 +97,15 @@ def _examples(operation: dict[str, Any]) -> list[tuple[str, Any]]:
     ]
 
 
-def _curl(method: str, path: str, body: Any) -> str:
-    data = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
-    media_type = "application/x-ndjson" if isinstance(body, str) else "application/json"
-    return (
-        f"curl -X {method} {HOST}{path} -H 'Authorization: Bearer KEY' \\\n"
-        f"  -H 'Content-Type: {media_type}' \\\n  --data-binary '{data}'"
-    )
+def _curl(method: str, url: str, operation: dict[str, Any], body: Any = None) -> str:
+    """A command as a shell takes it: with a key where one is needed."""
+    lines = [
+        f"curl {shlex.quote(url)}" if method == "GET" else f"curl -X {method} {shlex.quote(url)}"
+    ]
+    if "security" in operation and {} not in operation["security"]:
+        lines.append("-H 'Authorization: Bearer KEY'")
+    if body is not None:
+        data = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+        media_type = "application/x-ndjson" if isinstance(body, str) else "application/json"
+        lines += [f"-H 'Content-Type: {media_type}'", f"--data-binary {shlex.quote(data)}"]
+    return " \\\n  ".join(lines)

@@ -73,7 +73,13 @@ BODY: dict[str, Any] = {
 }
 
 
-@router.post("/v1/import", response_model=ImportOut, openapi_extra=BODY)
+@router.post(
+    "/v1/import",
+    name="import",
+    summary="Import rows by id: new ones added, known ones replaced, bad ones told",
+    response_model=ImportOut,
+    openapi_extra=BODY,
+)
 async def import_rows(
     request: Request,
     response: Response,

@@ -1,8 +1,12 @@
 """The OpenAPI document, held to what the app does: schemathesis, and every example asked."""
 
+import json
 import os
+import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
 
 import pytest
@@ -13,6 +17,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import negative_data_rejection
 
 from api.app import create_app
+from api.docs import page_of
 from api.settings import Settings
 from indexes.entities import PERSONAL_KINDS
 
@@ -222,3 +227,24 @@ def test_the_docs_page_shows_every_operation_and_loads_nothing(town: Any) -> Non
             assert f"<code>{method.upper()} {path}</code>" in answer.text
     assert "<script" not in answer.text and "src=" not in answer.text
     assert "Tu-Su 07:00-19:30" in answer.text and "lat=43.2951" in answer.text
+
+
+def test_every_command_of_the_docs_page_is_one_that_a_shell_runs_whole() -> None:
+    body = {"title": "L'Estaque, 1 € & plus", "lat": 43.3}
+    operations = {"put": {**DOCUMENT["paths"]["/v1/listings/{id}"]["put"]}}
+    operations["put"]["requestBody"] = {
+        "content": {"application/json": {"examples": {"it": {"value": body}}}}
+    }
+    made_up = {**DOCUMENT, "paths": {**DOCUMENT["paths"], "/v1/quoted": operations}}
+    page = page_of(made_up, "http://127.0.0.1:8123")
+    commands = [unescape(found) for found in re.findall(r"<pre>(.*?)</pre>", page, re.DOTALL)]
+    assert len(commands) >= len(DOCUMENT["paths"])
+    for command in commands:
+        line = command.replace("\\\n", "")
+        words = shlex.split(line)
+        apart = shlex.shlex(line, posix=True, punctuation_chars=True)  # as a shell: & ends one
+        apart.whitespace_split = True
+        assert list(apart) == words, command
+        assert words[0] == "curl" and any(w.startswith("http://127.0.0.1:8123/") for w in words)
+    (quoted,) = [shlex.split(c.replace("\\\n", "")) for c in commands if "/v1/quoted" in c]
+    assert json.loads(quoted[-1]) == body and "Authorization: Bearer KEY" in quoted
