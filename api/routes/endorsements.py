@@ -2,15 +2,23 @@
 
 from api.answers import EndorsementOut
 from api.auth import Caller
+from api.routes.listings import find
 from api.routes.records import Resource, record_router
 from api.schemas import EndorsementIn
 from api.towns import Town
+from geo.errors import InputError, NotFoundError
 from indexes.entities import Endorsement, Entity, Scope
 
 __all__ = ["router"]
 
 
 def make(asking: Caller, id: str, body: EndorsementIn, town: Town) -> list[Entity]:
+    if asking.member_id is not None:
+        try:
+            find(asking, body.listing_id, town)
+        except NotFoundError:
+            # One answer for what is not there and what this member may not see.
+            raise InputError("listing_id names no listing", code="unknown-reference") from None
     return [Endorsement(tenant_id=asking.tenant_id, id=id, **body.model_dump())]
 
 

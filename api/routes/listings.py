@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from api.routes.records import Resource, missing, page_model, record_router, sto
 from api.schemas import ListingIn, ListingPageParams
 from api.towns import Town
 from geo.cells import cell_to_text, cells_to_parents, text_to_cell
-from geo.errors import NotFoundError, ResolutionError
+from geo.errors import DeniedError, InputError, NotFoundError, ResolutionError
 from indexes.entities import (
     VERIFIED_LEVEL,
     Audience,
@@ -33,12 +34,17 @@ from indexes.placement import CELL_RESOLUTION, PARENT_RESOLUTION
 __all__ = ["router"]
 
 SCAN_ROWS = 1_000
+CLOCK_SKEW = timedelta(minutes=5)  # how far ahead of ours a caller's clock may be
 Keep = Callable[[Listing], bool]
 
 
 def make(asking: Caller, id: str, body: ListingIn, town: Town) -> list[Entity]:
     if body.lat is not None and body.lon is not None:
         town.outlines.refuse_swapped(body.lat, body.lon)
+    if body.published_at is not None and body.published_at > datetime.now(UTC) + CLOCK_SKEW:
+        raise InputError("published_at must not lie ahead", code="invalid-instant")
+    if asking.member_id is not None and body.audience_id is not None:
+        require_home_of(town, asking.member_id, body)
     return [Listing(tenant_id=asking.tenant_id, id=id, **body.model_dump())]
 
 
@@ -62,6 +68,27 @@ def home_of(town: Town, member_id: str) -> Home:
     building = stored(town, Building, stored(town, Household, member.household_id).building_id)
     group = town.outlines.group(building.place.group if building.place else None)
     return Home(member.level, building, group)
+
+
+def require_home_of(town: Town, member_id: str, body: ListingIn) -> None:
+    """Refuse a public listing addressed to walls that a member is not proven to live behind.
+
+    Raises
+    ------
+    DeniedError
+        If so.
+    """
+    try:
+        home = home_of(town, member_id)
+    except NotFoundError:
+        raise DeniedError("no such member", code="unknown-member") from None
+    walls = {
+        Audience.BUILDING: home.building.id,
+        Audience.RESIDENCE: home.building.residence_id,
+    }
+    proven = home.level >= VERIFIED_LEVEL and walls.get(body.audience) == body.audience_id
+    if body.audience in walls and not proven:
+        raise DeniedError("a verified member addresses their own building and residence only")
 
 
 def owner_home_of(town: Town, listing: Listing) -> Home | None:

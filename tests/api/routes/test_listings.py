@@ -1,5 +1,6 @@
 """Listings: who sees which, what is shown of them, and how they page."""
 
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -177,3 +178,36 @@ def test_a_swapped_point_is_refused_and_the_swap_offered(served):
     assert answer.status_code == 422
     assert answer.json()["code"] == "swapped-coordinates"
     assert "5.36" not in answer.text and "43.3" not in answer.text
+
+
+def test_a_member_addresses_the_walls_they_are_verified_behind_and_no_others(served):
+    newcomer = {"household_id": "h-new", "building_id": "b1", "level": 1}
+    served.ask("PUT", "/v1/members/new", "app", json=newcomer)
+    for member, audience, walls, status in (
+        ("bob", "building", "b1", 201),
+        ("bob", "residence", "r1", 200),
+        ("bob", "building", "b2", 403),
+        ("bob", "residence", "b1", 403),
+        ("dan", "residence", "r1", 403),
+        ("new", "building", "b1", 403),
+        ("nobody", "building", "b1", 403),
+        (None, "building", "b2", 200),  # the app itself, for a landlord say
+    ):
+        body = {"kind": "ad", "title": "Vide-grenier", "lat": 43.301, "lon": 5.352}
+        body |= {"owner_id": member or "bob", "audience": audience, "audience_id": walls}
+        answer = served.ask(
+            "PUT", f"/v1/listings/cour-{body['owner_id']}", "app", member, json=body
+        )
+        assert answer.status_code == status, (member, audience, walls, answer.text)
+    served.ask("DELETE", "/v1/listings/cour-bob", "app")
+    served.ask("DELETE", "/v1/members/new", "app")
+
+
+def test_nothing_was_published_in_the_future(served):
+    body = {"kind": "ad", "title": "Vélo", "lat": 43.3, "lon": 5.36}
+    body["published_at"] = (datetime.now(UTC) + timedelta(days=1)).isoformat(timespec="seconds")
+    answer = served.ask("PUT", "/v1/listings/velo", "app", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-instant")
+    body["published_at"] = datetime.now(UTC).isoformat(timespec="seconds")
+    assert served.ask("PUT", "/v1/listings/velo", "app", json=body).status_code == 201
+    served.ask("DELETE", "/v1/listings/velo", "app")

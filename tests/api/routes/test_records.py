@@ -80,3 +80,19 @@ def test_one_tenants_id_may_be_another_ones_too(served):
 def test_an_id_that_can_not_be_kept_is_refused(served, id):
     answer = served.ask("PUT", f"/v1/residences/{id}", "operator", json={"name": "R"})
     assert answer.status_code == 422
+
+
+def test_a_member_endorses_what_they_see_and_hidden_is_told_as_missing(served):
+    said = []
+    for member, listing, status in (
+        ("bob", "ana-building", 201),
+        ("dan", "ana-building", 422),  # another building
+        ("zed", "ana-public", 422),  # blocked
+        ("dan", "nothing", 422),
+    ):
+        body = {"member_id": member, "listing_id": listing}
+        answer = served.ask("PUT", f"/v1/endorsements/{member}-1", "app", member, json=body)
+        assert answer.status_code == status, (member, listing, answer.text)
+        said.append(answer.json().get("detail"))
+    assert said[1] == said[2] == said[3]
+    served.ask("DELETE", "/v1/endorsements/bob-1", "app")
