@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -30,7 +31,7 @@ from indexes.codec import TABLES
 from indexes.entities import Entity
 from indexes.migrations import migrate
 from indexes.sqlite import SqliteStore, new_file
-from indexes.sqlrecords import Clock, by_object, upsert_sql
+from indexes.sqlrecords import KEY, Clock, by_object, upsert_sql
 from indexes.sqlstore import SqlStore, utc_now
 from indexes.sqltypes import Geom, Instant
 
@@ -151,11 +152,25 @@ class PostgisStore(SqlStore):
         self, db: Connection, of: type[Entity], columns: Mapping[str, Sequence[Any]]
     ) -> None:
         table, names = TABLES[of], list(columns)
+        if _are_new(db, table, columns) and self._insert(db, table, columns):
+            return
         self._stage(db, f"staged_{table.name}", table, columns)
         # Sorted, so that two writers of the same records lock them in the same order.
         source = f"SELECT {', '.join(names)} FROM staged_{table.name} ORDER BY tenant_id, id"
         with _cursor(db) as run:
             run.execute(upsert_sql(of, names, source, self._differs))
+
+    def _insert(self, db: Connection, table: Table, columns: Mapping[str, Sequence[Any]]) -> bool:
+        """Append rows, all or none: a first load needs no staging. False if one is there."""
+        # Sorted, as above.
+        rows = sorted(zip(*columns.values(), strict=True), key=KEY)
+        ready = dict(zip(columns, zip(*rows, strict=True), strict=True))
+        try:
+            with db.begin_nested():
+                self._fill(db, table.name, table, ready)
+        except psycopg.errors.UniqueViolation:  # written by another since it was looked for
+            return False
+        return True
 
     def _place_quietly(self, db: Connection) -> None:
         db.execute(text("SET LOCAL mitoyen.quiet = 'on'"))
@@ -212,6 +227,17 @@ class PostgisStore(SqlStore):
 def _cursor(db: Connection) -> psycopg.Cursor[Any]:
     """The driver's own cursor, inside the transaction: for thousands of rows."""
     return cast(psycopg.Cursor[Any], db.connection.cursor())
+
+
+def _are_new(db: Connection, table: Table, columns: Mapping[str, Sequence[Any]]) -> bool:
+    """Whether none of these rows is there, as far as this transaction sees."""
+    ids: dict[str, list[str]] = defaultdict(list)
+    for tenant_id, id in zip(columns["tenant_id"], columns["id"], strict=True):
+        ids[tenant_id].append(id)
+    # Counted: asked for any one, the planner hopes for an early one and reads the whole table.
+    asked = f"SELECT count(*) FROM {table.name} WHERE tenant_id = %s AND id = ANY(%s)"
+    with _cursor(db) as run:
+        return all(run.execute(asked, mine).fetchone() == (0,) for mine in ids.items())
 
 
 def _copied(table: Table, column: str) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from itertools import chain
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,13 +19,12 @@ from sqlalchemy.exc import DBAPIError
 from geo.errors import ConflictError, InputError, MitoyenError, StoreError
 from indexes.entities import Entity
 from indexes.migrations import migrate
-from indexes.sqlrecords import Clock, by_object, upsert_sql
+from indexes.sqlrecords import KEY, Clock, by_object, upsert_sql
 from indexes.sqlstore import CHUNK, STORE_SECRET, SqlStore, utc_now
 from indexes.sqltypes import points_of_ewkb
 
 __all__ = ["SqliteStore", "new_file"]
 
-_KEY = itemgetter(0, 1)  # (tenant_id, id)
 # Rows that one statement writes: the driver lets other threads run for as long as a statement
 # takes, and waits its turn after each. SQLite takes 32,766 values at a time.
 AT_ONCE = 1_000
@@ -120,7 +118,7 @@ class SqliteStore(SqlStore):
         self, db: Connection, of: type[Entity], columns: Mapping[str, Sequence[Any]]
     ) -> None:
         # In the order of the key, so that neighbours in the tree are written together.
-        rows = sorted(zip(*columns.values(), strict=True), key=_KEY)
+        rows = sorted(zip(*columns.values(), strict=True), key=KEY)
         one = f"({', '.join('?' * len(columns))})"
 
         def upsert(count: int) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from enum import Enum
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, delete, func, select, text
@@ -18,10 +19,12 @@ from indexes.entities import Audience, Building, Entity, Listing, Residence, Ten
 from indexes.rules import Columns, columns_of, require
 from indexes.store import ImportMark, Position
 
-__all__ = ["Clock", "Records", "by_object", "storable", "upsert_sql"]
+__all__ = ["KEY", "Clock", "Records", "by_object", "storable", "upsert_sql"]
 
 E = TypeVar("E", bound=Entity)
 Clock = Callable[[], datetime]
+
+KEY = itemgetter(0, 1)  # (tenant_id, id) of a row
 
 # What a public listing of one of these audiences names in its audience_id.
 _ADDRESSED: dict[Audience, type[Entity]] = {

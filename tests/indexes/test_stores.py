@@ -718,6 +718,35 @@ def test_concurrent_writers_of_the_same_records_all_succeed(dsn: str) -> None:
     store.close()
 
 
+def test_a_writer_replaces_what_another_inserts_meanwhile(postgis_dsn: str) -> None:
+    import psycopg
+
+    store = open_store(postgis_dsn)
+    store.put(TENANT)
+    start = store.position()
+    ours = [Residence(tenant_id="t", id=f"r{i}", name="ours") for i in range(3)]
+    writer = threading.Thread(target=store.put_all, args=(ours,))
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with (
+        psycopg.connect(postgis_dsn, autocommit=True) as observer,
+        psycopg.connect(postgis_dsn) as other,
+    ):
+        other.execute("INSERT INTO residences (tenant_id, id, name) VALUES ('t', 'r1', 'theirs')")
+        writer.start()
+        deadline = time.monotonic() + 20
+        while observer.execute(waiting).fetchone() == (0,):
+            assert writer.is_alive() and time.monotonic() < deadline
+            time.sleep(0.01)
+        other.commit()
+    writer.join()
+    assert store.page(Residence, "t") == ours
+    assert sorted(one.id for one in store.changes(start)) == ["r0", "r1", "r1", "r2"]
+    store.close()
+
+
 BATCH = 300
 
 
