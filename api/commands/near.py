@@ -135,8 +135,11 @@ def near(
     if as_json:
         print_json(answer)
         return
-    columns = ("", "score", "distance", "kind", "title", "why")
-    print_table(f"Within {answer['radius_m']:,.0f} m", columns, rows_of(answer))
+    if not answer["matches"]:
+        note(f"nothing found within {answer['radius_m']:,.0f} m")
+    else:
+        columns = ("", "score", "distance", "kind", "title", "why")
+        print_table(f"Within {answer['radius_m']:,.0f} m", columns, rows_of(answer))
     if answer["people"] == "not_searched":
         note("people were not searched: they are, from the home of a member (--as ID)")
     if answer["next"]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from api.answers import NearOut, near_answer
 from api.auth import Anyone, Caller
@@ -88,8 +89,12 @@ async def answer(request: Request, asking: Caller, asked: NearParams) -> Respons
         town.outlines.refuse_swapped(lat, lon)
     elif asking.member_id is None:
         raise InputError("name an origin, lat and lon, or a member", code="origin-required")
-    found = near_answer(engine.near(asking.viewer, query))
-    return Response(msgspec.json.encode(found), media_type="application/json")
+    if query.text is None and query.polygon is None:
+        found = engine.near(asking.viewer, query)  # microseconds: a thread would cost more
+    else:
+        # Words and polygons look at every listing: the others' answers don't wait for it.
+        found = await run_in_threadpool(engine.near, asking.viewer, query)
+    return Response(msgspec.json.encode(near_answer(found)), media_type="application/json")
 
 
 @router.get(

@@ -89,6 +89,12 @@ def test_a_title_is_told_as_it_was_written(near, served, monkeypatch):
     served.ask("DELETE", "/v1/listings/brackets", "app")
 
 
+def test_where_nothing_is_found_one_line_says_so(near):
+    code, out, err = near("--lat", "0", "--lon", "0", *AT)
+    assert code == 0 and out == ""
+    assert "nothing found within 5,000 m" in err
+
+
 def test_a_page_tells_where_the_next_one_starts(near):
     options = [*HERE, "--kind", "merchant", "--radius", "5000", *AT]
     _, whole, _ = near(*options, "--json")

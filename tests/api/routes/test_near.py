@@ -1,5 +1,6 @@
 """Near me over HTTP: the same answers as the engine, and poison refused."""
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -12,6 +13,10 @@ from indexes.store import open_store
 from matching import ANYONE, Engine, NearQuery, Viewer
 
 HERE = {"lat": 43.301, "lon": 5.351}
+POLYGON = {
+    "type": "Polygon",
+    "coordinates": [[[5.34, 43.29], [5.40, 43.29], [5.40, 43.31], [5.34, 43.31], [5.34, 43.29]]],
+}
 AT = "2025-06-15T18:00:00+02:00"
 
 
@@ -108,6 +113,29 @@ def test_those_who_wait_for_a_position_hold_up_nobody_else(served):
         assert answer.status_code == 401
         assert not any(each.done() for each in waiting)
     assert {each.result().status_code for each in waiting} == {503}
+
+
+@pytest.mark.parametrize("asked", [{"q": "boulangerie"}, {"polygon": POLYGON}])
+def test_a_question_that_looks_at_every_listing_holds_up_nobody_else(served, monkeypatch, asked):
+    inside, go_on = threading.Event(), threading.Event()
+    search = Engine.near
+
+    def slow(engine, viewer, query):
+        if query.text is not None or query.polygon is not None:
+            inside.set()
+            assert go_on.wait(10)
+        return search(engine, viewer, query)
+
+    monkeypatch.setattr(Engine, "near", slow)
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(served.ask, "POST", "/v1/near", json=HERE | asked)
+        try:
+            assert inside.wait(10)
+            assert served.get("/v1/near", params=HERE).status_code == 200
+            assert not asking.done()
+        finally:
+            go_on.set()
+        assert asking.result().json()["matches"]
 
 
 def test_a_free_origin_reaches_public_things_only(served):
