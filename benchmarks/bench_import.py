@@ -9,10 +9,6 @@ as SQLite does.
 import argparse
 import csv
 import gc
-import importlib.metadata
-import json
-import os
-import platform
 import sys
 import tempfile
 import time
@@ -26,6 +22,7 @@ import shapely
 from cluster import PostgisMissingError, postgis_server
 
 from api.importing import import_file
+from benchmarks.measuring import machine, print_result
 from indexes.entities import CommuneCode, IrisCode, Listing, Tenant, Zone
 from indexes.store import Store, open_store
 
@@ -134,11 +131,6 @@ def measure(name: str, dsn: str, path: Path, count: int) -> list[dict[str, Any]]
     return found
 
 
-def versions() -> dict[str, str]:
-    names = ("numpy", "shapely", "h3", "pyarrow", "sqlalchemy", "psycopg")
-    return {"python": platform.python_version()} | {n: importlib.metadata.version(n) for n in names}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="./run bench import", description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
@@ -166,17 +158,10 @@ def main() -> None:
             "rows": chosen.rows,
             "target_rows_per_s": TARGET,
             "runs": runs,
-            "machine": {"cpus": os.cpu_count(), "platform": platform.platform()},
-            "versions": versions(),
+            "command": f"./run bench import --rows {chosen.rows} --seed {chosen.seed} --json",
+            "machine": machine("numpy", "shapely", "h3", "pyarrow", "sqlalchemy", "psycopg"),
         }
-    if chosen.json:
-        sys.stdout.write(json.dumps(result, indent=2) + "\n")
-        return
-    for run in runs:
-        sys.stdout.write(
-            f"{run['store']:8} {run['run']:10} {run['rows_per_s']:8} rows/s "
-            f"{run['cpu_us_per_row']:6} us of CPU a row\n"
-        )
+    print_result(result, chosen.json, {"import": runs})
 
 
 if __name__ == "__main__":
