@@ -1,4 +1,4 @@
-"""What the people of a sample town offer, sell and seek: words only, all made up.
+"""What the people of a sample town offer, sell and seek: words and shares, all made up.
 
 Each kind has its wares: category, title, and a text. ``{}`` takes a first name (kinds of people)
 or a family name (kinds with a sign above the door); in what a shop offers, the shop's title.
@@ -13,6 +13,7 @@ __all__ = [
     "FAMILY_NAMES",
     "FIRST_NAMES",
     "HOURS",
+    "LEVELS",
     "OFFERS",
     "REACHES_M",
     "SHARES",
@@ -182,6 +183,8 @@ HOURS = (
     "Mo-Fr 07:30-19:00; Sa 09:00-12:30",
     None,
 )
+
+LEVELS = (0.12, 0.26, 0.32, 0.22, 0.08)  # shares of members at verification levels 0 to 4
 
 FIRST_NAMES = (
     "Adèle", "Amina", "Anouk", "Aïssa", "Basile", "Camille", "Clément", "Dalila", "Elias",

@@ -25,14 +25,13 @@ from indexes.entities import (
     Tenant,
     Zone,
 )
-from indexes.sample.catalogue import FAMILY_NAMES, FIRST_NAMES, STREETS
+from indexes.sample.catalogue import FAMILY_NAMES, FIRST_NAMES, LEVELS, STREETS
 from indexes.sample.homes import draw_homes
 from indexes.sample.listings import Dice, draw_listings, sample_id
 from indexes.sample.town import COMMUNE_CODE, COMMUNE_NAME, town_zones
 
 __all__ = ["Sample", "sample_city", "sample_over_zones"]
 
-LEVELS = (0.12, 0.26, 0.32, 0.22, 0.08)  # shares of members at verification levels 0 to 4
 SECOND_MEMBER = 0.45  # households with two members
 ENDORSED = frozenset({Kind.SERVICE, Kind.ARTISAN, Kind.MERCHANT})
 ENDORSERS_FROM = 150  # the nearest members, among whom a listing finds those who recommend it

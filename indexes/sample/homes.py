@@ -11,14 +11,14 @@ from geo.arrays import FloatArray, IntArray, LonLatArray
 from geo.distance import EARTH_RADIUS_M
 from indexes.entities import Zone
 
-__all__ = ["DWELLINGS", "Homes", "draw_homes", "points_inside"]
+__all__ = ["DWELLINGS", "LARGEST", "TAIL", "Homes", "draw_homes", "points_inside"]
 
 DWELLINGS = "logements"  # the figure of a zone that counts them
 
 DEGREE_M = np.radians(1.0) * EARTH_RADIUS_M
 
 TAIL = 1.4  # exponent of building sizes: a few hold hundreds
-LARGEST = 400
+LARGEST = 400  # dwellings of one building
 STARTS_ESTATE = 0.8  # chance that a building begins an estate of its own
 ESTATE_M = 35.0  # how far apart the buildings of an estate stand
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from geo.arrays import IntArray
-from indexes.entities import Building, Kind, Listing, Member
+from indexes.entities import PERSONAL_KINDS, Building, Kind, Listing, Member
 from indexes.sample.catalogue import (
     AUDIENCES,
     FAMILY_NAMES,
@@ -20,12 +20,12 @@ from indexes.sample.catalogue import (
     Ware,
 )
 
-__all__ = ["Dice", "draw_listings", "sample_id"]
+__all__ = ["HOMEBASED", "OF_PEOPLE", "Dice", "draw_listings", "sample_id"]
 
 T = TypeVar("T")
 Values = dict[str, Any]  # fields of a listing
 
-OF_PEOPLE = frozenset({Kind.NEIGHBOUR, Kind.SERVICE, Kind.AD})
+OF_PEOPLE = PERSONAL_KINDS | {Kind.AD}
 HOMEBASED = 0.3  # artisans who work from home, and are shown as people
 KEEPS_HOURS = frozenset({Kind.ARTISAN, Kind.MERCHANT, Kind.OFFER, Kind.PLACE})
 DAY = timedelta(days=1)
@@ -68,7 +68,8 @@ def draw_listings(
     n : int
         How many.
     members : sequence of Member
-        Who may own them; without any, what people would list becomes shops.
+        Who may own them; without any, what people would list becomes shops. So do offers that
+        no shop is left to make.
     buildings : sequence of Building
         Where public ones stand.
     dwellings : ndarray of int64, shape (buildings,)
@@ -85,7 +86,7 @@ def draw_listings(
     owners = rng.integers(max(1, len(members)), size=n).tolist()
     # Somebody is a neighbour once; when all are, the next offers a service.
     strangers = rng.permutation(len(members)).tolist()
-    shops: list[Listing] = []
+    unmade: list[tuple[Listing, Ware]] = []  # offers of shops; none is made twice
     found = []
     for i, door in enumerate(doors):
         kind = kinds[drawn[i]]
@@ -94,13 +95,13 @@ def draw_listings(
             owner = members[strangers.pop()]
         elif kind is Kind.NEIGHBOUR:
             kind = Kind.SERVICE
-        if (kind in OF_PEOPLE and owner is None) or (kind is Kind.OFFER and not shops):
+        if (kind in OF_PEOPLE and owner is None) or (kind is Kind.OFFER and not unmade):
             kind = Kind.MERCHANT
         at_home = kind in OF_PEOPLE or (kind is Kind.ARTISAN and dice.often(HOMEBASED))
         if at_home and owner is not None:
             values = _personal(kind, owner, dice)
         elif kind is Kind.OFFER:
-            values = _offer(dice.one(shops), dice)
+            values = _offer(*unmade.pop(int(rng.integers(len(unmade)))), dice)
         else:
             owned = owner is not None and dice.often(0.6)
             values = _public(kind, buildings[door], owner.id if owner and owned else None, dice)
@@ -113,7 +114,7 @@ def draw_listings(
             **values,
         )
         if kind is Kind.MERCHANT:
-            shops.append(listing)
+            unmade += [(listing, ware) for ware in OFFERS[listing.category]]
         found.append(listing)
     return tuple(found)
 
@@ -146,7 +147,7 @@ def _public(kind: Kind, door: Building, owner_id: str | None, dice: Dice) -> Val
     return values
 
 
-def _offer(shop: Listing, dice: Dice) -> Values:
+def _offer(shop: Listing, ware: Ware, dice: Dice) -> Values:
     """What a shop offers, at its door and within its hours."""
     return {
         "lon": shop.lon,
@@ -154,7 +155,7 @@ def _offer(shop: Listing, dice: Dice) -> Values:
         "address": shop.address,
         "owner_id": shop.owner_id,
         "opening_hours": shop.opening_hours,
-        **_worded(dice.one(OFFERS[shop.category]), shop.title),
+        **_worded(ware, shop.title),
         **_while_it_lasts(dice),
     }
 

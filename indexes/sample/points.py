@@ -19,9 +19,10 @@ from indexes.columns import (
     PointColumns,
     to_seconds,
 )
-from indexes.entities import PERSONAL_KINDS, VERIFIED_LEVEL, Kind, Zone
-from indexes.sample.catalogue import OFFERS, WARES
-from indexes.sample.homes import draw_homes
+from indexes.entities import VERIFIED_LEVEL, Kind, Zone
+from indexes.sample.catalogue import LEVELS, OFFERS, WARES
+from indexes.sample.homes import LARGEST, TAIL, draw_homes
+from indexes.sample.listings import HOMEBASED, OF_PEOPLE
 from indexes.sample.town import BASIN_M, MIDDLE_M, metres_to_lonlat
 
 __all__ = ["SamplePoints", "Viewpoint", "sample_points"]
@@ -39,13 +40,9 @@ SHARES = {
     Kind.EVENT: 0.03,
     Kind.PLACE: 0.02,
 }
-OF_PEOPLE = PERSONAL_KINDS | {Kind.AD}
-HOMEBASED = 0.3  # artisans shown as people
 
 LISTINGS_PER_BUILDING = 8
 OWNERS_PER_BUILDING = 4
-TAIL, LARGEST = 1.4, 400  # exponent and most of building sizes
-LEVELS = (0.12, 0.26, 0.32, 0.22, 0.08)  # shares of owners at verification levels 0 to 4
 VALID = 0.71  # at the instant; of the others, half are over and half to come
 DISTINCT_HOURS = 400
 REACHES_M = (ALWAYS_TO, ALWAYS_TO, 500, 1_000, 2_000, 5_000)

@@ -152,6 +152,17 @@ def test_listings_are_of_all_kinds_and_lively_at_the_instant(town):
     assert any(one.quota is not None and one.quota_used == one.quota for one in offers)
 
 
+def test_no_shop_makes_an_offer_twice(town):
+    shops = Counter(
+        (one.lon, one.lat, f"{one.title}.") for one in town.listings if one.kind is Kind.MERCHANT
+    )
+    made = Counter(
+        (one.lon, one.lat, one.text, one.title) for one in town.listings if one.kind is Kind.OFFER
+    )
+    assert made
+    assert all(count <= shops[offer[:3]] for offer, count in made.items())
+
+
 def test_some_artisans_are_recommended_by_many_and_some_by_nobody(town):
     count = Counter(one.listing_id for one in town.endorsements)
     artisans = [count[one.id] for one in town.listings if one.kind is Kind.ARTISAN]
