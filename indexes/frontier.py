@@ -7,7 +7,6 @@ Both are int64, and grow by `grown`.
 import numpy as np
 
 from geo.arrays import IntArray
-from geo.kernels import forget_stale
 from indexes.scores import compiled, inlined
 
 __all__ = [
@@ -76,6 +75,3 @@ def grown(rows: IntArray, size: int) -> IntArray:
         for column in range(rows.shape[1]):
             larger[i, column] = rows[i, column]
     return larger
-
-
-forget_stale(sift_up, "indexes.scores")
