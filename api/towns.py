@@ -6,6 +6,7 @@ One thread builds what is missing and follows the store; requests never wait for
 import logging
 import threading
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from geo.errors import IndexBehindError, InputError, MitoyenError
 from indexes.entities import Group, GroupPartition, Tenant, Zone
 from indexes.store import Store
 from matching.engine import Engine
+from matching.query import ANYONE, NearQuery
 
 __all__ = ["Outlines", "Town", "Towns"]
 
@@ -85,6 +87,10 @@ class Town:
         self._read_at = store.position()
         self.outlines = Outlines.read(store, tenant_id)
         self.engine = Engine.over(store, tenant_id)
+        # On a fresh machine the first search compiles for ten seconds: here, and not while
+        # somebody waits for it, and everybody else with them.
+        for text in (None, "a"):
+            self.engine.near(ANYONE, NearQuery(at=datetime.now(UTC), origin=(0.0, 0.0), text=text))
         self.engine.start()
 
     def follow(self) -> None:

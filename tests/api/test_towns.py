@@ -45,6 +45,23 @@ def test_not_ready_until_the_index_is_loaded_and_told_why(tmp_path, monkeypatch)
         assert client.get("/v1/near", params={"lat": 43.3, "lon": 5.35}).status_code == 200
 
 
+def test_not_ready_until_a_first_search_is_answered(tmp_path, monkeypatch):
+    compiled = threading.Event()
+    real = api.towns.Engine.near
+
+    def slow(engine, viewer, query):
+        assert compiled.wait(30)
+        return real(engine, viewer, query)
+
+    monkeypatch.setattr(api.towns.Engine, "near", slow)
+    with TestClient(create_app(Settings(store=str(tmp_path / "a.db"))), client=LOCAL) as client:
+        time.sleep(0.5)  # a tenant without listings is loaded long since
+        assert client.get("/readyz").json()["code"] == "index-loading"
+        assert client.get("/healthz").status_code == 200
+        compiled.set()
+        until(lambda: client.get("/readyz").status_code == 200)
+
+
 def test_an_empty_store_serves_the_default_tenant(tmp_path):
     with TestClient(create_app(Settings(store=str(tmp_path / "a.db"))), client=LOCAL) as client:
         until(lambda: client.get("/readyz").status_code == 200)
