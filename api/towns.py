@@ -89,6 +89,7 @@ class Town:
         self.engine = Engine.over(store, tenant_id)
         # On a fresh machine the first search compiles for ten seconds: here, and not while
         # somebody waits for it, and everybody else with them.
+        self.outlines.refuse_swapped(0.0, 0.0)
         for text in (None, "a"):
             self.engine.near(ANYONE, NearQuery(at=datetime.now(UTC), origin=(0.0, 0.0), text=text))
         self.engine.start()
