@@ -27,14 +27,20 @@ COORDINATE_DECIMALS = 7  # 1e-7 degree: 11 mm
 
 
 def rounded(degrees: float) -> float:
-    """A coordinate as it is kept: rounded to 1e-7 degree.
+    """A coordinate as it is kept: rounded to 1e-7 degree, just as `as_lonlat` rounds it.
+
+    Parameters
+    ----------
+    degrees : float
+        EPSG:4326.
 
     Examples
     --------
     >>> rounded(5.37400000049)
     5.374
     """
-    return round(degrees, COORDINATE_DECIMALS)
+    # Python's own round() decides ties by the decimal text, numpy by the product: pick one.
+    return float(np.round(degrees, COORDINATE_DECIMALS))
 
 
 def as_lonlat(lonlat: npt.ArrayLike) -> LonLatArray:
