@@ -185,7 +185,7 @@ def test_a_member_may_have_any_letters(served):
 
 
 def test_a_forwarded_client_is_not_a_local_one(served):
-    for name in ("X-Forwarded-For", "Forwarded"):
+    for name in ("X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "X-Real-IP", "Via"):
         assert served.get("/v1/listings", headers={name: "127.0.0.1"}).status_code == 401
 
 
