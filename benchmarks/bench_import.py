@@ -9,6 +9,7 @@ as SQLite does.
 import argparse
 import csv
 import gc
+import os
 import sys
 import tempfile
 import time
@@ -137,6 +138,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
+    load = os.getloadavg()[0]  # what else the machine does
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         path = folder / "listings.csv"
@@ -158,6 +160,7 @@ def main() -> None:
             "rows": chosen.rows,
             "target_rows_per_s": TARGET,
             "runs": runs,
+            "load_before": round(load, 2),
             "command": f"./run bench import --rows {chosen.rows} --seed {chosen.seed} --json",
             "machine": machine("numpy", "shapely", "h3", "pyarrow", "sqlalchemy", "psycopg"),
         }
