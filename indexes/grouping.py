@@ -63,8 +63,9 @@ def build_groups(
 
     Notes
     -----
-    Who watches both partitions sees an old group and a new one overlap. Where such an overlap
-    would hold fewer than ``k`` dwellings, the old cut stays in the whole cell of resolution 5.
+    Who has watched all partitions sees groups of an earlier one and of the new one overlap.
+    Where such an overlap would hold fewer than ``k`` dwellings, the cut before stays in the
+    whole cell of resolution 5.
     """
     zones = {zone.code: zone for zone in store.zones(tenant_id)}
     dwellings = count_dwellings(_buildings(store, tenant_id), list(zones.values()))
@@ -72,7 +73,10 @@ def build_groups(
     version = before.version + 1 if before else 1
     old = list(before.groups) if before else []
     new = _cut(dwellings, k, version)
-    kept = _areas_to_keep(old, new, dwellings, k)
+    kept: set[int] = set()
+    for earlier in range(1, version):
+        if partition := store.groups(tenant_id, earlier):
+            kept |= _areas_to_keep(partition.groups, new, dwellings, k)
     for area in sorted(kept):
         on_kept(area)
     same = {group.cells: group for group in old}

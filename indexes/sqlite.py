@@ -28,6 +28,7 @@ __all__ = ["SqliteStore", "new_file"]
 # Rows that one statement writes: the driver lets other threads run for as long as a statement
 # takes, and waits its turn after each. SQLite takes 32,766 values at a time.
 AT_ONCE = 1_000
+APPLICATION_ID = 0x4D49544F  # "MITO", in the header of each store
 BUSY_S = 30.0  # how long a writer waits for another process's
 
 
@@ -72,9 +73,12 @@ class SqliteStore(SqlStore):
                 raise StoreError(f"there is no store at {path}")
         except OSError as error:
             raise StoreError(f"can't make a store at {path}: {error.strerror}") from error
+        with _guard(path):
+            _require_ours(path, create)
         writer, reader = _engine(path, "BEGIN IMMEDIATE"), _engine(path, "BEGIN")
         try:
             with _guard(path), writer.begin() as db:
+                db.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
                 migrate(db)
             return cls(path, writer, reader, clock)
         except BaseException:
@@ -188,6 +192,15 @@ def new_file(path: Path) -> Iterator[Path]:
             partial.replace(path)
     except OSError as error:
         raise StoreError(f"can't write {path}: {error.strerror}") from error
+
+
+def _require_ours(path: Path, create: bool) -> None:
+    """Look, without touching it, whether a file may be opened as a store: ours, or empty."""
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        (application,) = db.execute("PRAGMA application_id").fetchone()
+        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application != APPLICATION_ID and (application or tables or not create):
+        raise StoreError(f"{path} is no store of Mitoyen's")
 
 
 def _engine(path: Path, begin: str) -> Engine:

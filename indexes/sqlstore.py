@@ -162,10 +162,10 @@ class SqlStore(Records):
         with self._reading() as db:
             return list(db.scalars(asked.order_by(zones.c.vintage)))
 
-    def groups(self, tenant_id: str) -> GroupPartition | None:
+    def groups(self, tenant_id: str, version: int | None = None) -> GroupPartition | None:
         """See `indexes.store.Store.groups`."""
         with self._reading() as db:
-            return sqlzones.read_groups(db, tenant_id)
+            return sqlzones.read_groups(db, tenant_id, version)
 
     def _require_tenants(self, db: Connection, owners: Sequence[str]) -> None:
         known = set(db.scalars(select(tenants.c.id)))

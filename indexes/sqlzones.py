@@ -156,14 +156,14 @@ def write_groups(db: Connection, partition: GroupPartition, now: datetime) -> No
         db.execute(insert(group_cells), cells)
 
 
-def read_groups(db: Connection, tenant_id: str) -> GroupPartition | None:
-    """The current partition: the one of the highest version; groups by id, cells ascending."""
-    current = db.execute(
-        select(partitions)
-        .where(partitions.c.tenant_id == tenant_id)
-        .order_by(partitions.c.version.desc())
-        .limit(1)
-    ).first()
+def read_groups(
+    db: Connection, tenant_id: str, version: int | None = None
+) -> GroupPartition | None:
+    """A partition, by default the one of the highest version; groups by id, cells ascending."""
+    asked = select(partitions).where(partitions.c.tenant_id == tenant_id)
+    if version is not None:
+        asked = asked.where(partitions.c.version == version)
+    current = db.execute(asked.order_by(partitions.c.version.desc()).limit(1)).first()
     if current is None:
         return None
     cells: dict[str, list[int]] = defaultdict(list)
@@ -172,10 +172,10 @@ def read_groups(db: Connection, tenant_id: str) -> GroupPartition | None:
     )
     for group_id, cell in db.execute(members.order_by(group_cells.c.cell)):
         cells[group_id].append(cell)
-    asked = select(groups).where(
+    held = select(groups).where(
         groups.c.tenant_id == tenant_id, groups.c.version == current.version
     )
-    rows = db.execute(asked.order_by(groups.c.id)).mappings()
+    rows = db.execute(held.order_by(groups.c.id)).mappings()
     return GroupPartition(
         tenant_id=tenant_id,
         version=current.version,

@@ -195,8 +195,8 @@ class Store(Protocol):
         """Make a partition the current one and give every building its group. Raises
         `ConflictError` if a later version is there."""
 
-    def groups(self, tenant_id: str) -> GroupPartition | None:
-        """The current partition, or None."""
+    def groups(self, tenant_id: str, version: int | None = None) -> GroupPartition | None:
+        """The partition of a version (None: the current one), or None if there is none."""
 
     def listing_table(self, tenant_id: str) -> pa.Table:
         """All listings as columns (`LISTING_SCHEMA`), sorted by id, bytewise."""

@@ -53,7 +53,7 @@ QUESTIONS = {
         by_member=True,
     ),
     "offers": Question(
-        "Which offers around the harbour can be had now?",
+        "Which offers around the harbour are open now?",
         {"lat": _LAT, "lon": _LON, "kind": ["offer"], "open_now": True, "limit": 5},
         by_member=False,
     ),

@@ -21,6 +21,7 @@ from api.questions import near_query
 from api.schemas import NearParams
 from api.towns import Outlines
 from geo.errors import InputError
+from indexes.entities import PERSON_KINDS
 from matching.engine import Engine
 from matching.query import ANYONE, Viewer
 
@@ -140,7 +141,7 @@ def near(
     else:
         columns = ("", "score", "distance", "kind", "title", "why")
         print_table(f"Within {answer['radius_m']:,.0f} m", columns, rows_of(answer))
-    if answer["people"] == "not_searched":
+    if answer["people"] == "not_searched" and not PERSON_KINDS.isdisjoint(query.kinds):
         note("people were not searched: they are, from the home of a member (--as ID)")
     if answer["next"]:
         note(f"next page: --cursor {answer['next']}")

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -183,6 +184,42 @@ def test_a_new_cut_that_would_single_out_a_few_is_not_made(store):
         True,
     ]
     assert kept == cells_to_parents(np.array([CELL], np.uint64), 5).tolist()
+
+
+@given(st.lists(st.lists(st.integers(0, 45), min_size=14, max_size=14), min_size=3, max_size=5))
+def test_no_new_group_shares_a_few_dwellings_with_one_of_any_earlier_version(years):
+    cells = [*SIBLINGS, *cell_children(cell_children(cells_to_parents([CELL], 7)[0])[-1])]
+    with TemporaryDirectory() as folder:
+        store = open_store(Path(folder) / "town.db")
+        store.put(Tenant(tenant_id=T, id=T, name="Town"))
+        earlier = []
+        for counts in years:
+            held = dict(zip(map(int, cells), counts, strict=True))
+            store.put_all([building(f"b{i}", c, held[int(c)]) for i, c in enumerate(cells)])
+            store.put_groups(partition := build_groups(store, T))
+            now = members_of(partition, held)
+            fresh = {id: inside for id, inside in now.items() if inside not in known(earlier)}
+            for past in earlier:
+                for old in past.values():
+                    for new in fresh.values():
+                        shared = sum(held[cell] for cell in old & new)
+                        assert shared == 0 or shared >= K
+            earlier.append(now)
+        store.close()
+
+
+def members_of(partition, held):
+    """The cells with a building that each locatable group holds."""
+    found = CellGroups([g.cells for g in partition.groups]).group_of(np.array([*held], np.uint64))
+    return {
+        group.id: frozenset(cell for cell, i in zip(held, found.tolist(), strict=True) if i == n)
+        for n, group in enumerate(partition.groups)
+        if group.locatable
+    }
+
+
+def known(earlier):
+    return {inside for past in earlier for inside in past.values()}
 
 
 def test_an_unchanged_group_keeps_id_and_point_and_the_version_grows(store):

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, create_engine, inspect, make_url, text
 import indexes.migrations
 from geo.errors import StoreError
 from indexes.migrations import HEAD, migrate
+from indexes.sqlite import APPLICATION_ID
 from indexes.store import open_store
 from indexes.tables import metadata
 
@@ -79,6 +80,8 @@ def test_migrating_twice_changes_nothing(engine: Engine) -> None:
 def test_a_store_of_a_newer_version_is_left_alone(engine: Engine) -> None:
     with engine.begin() as db:
         migrate(db)
+        if engine.dialect.name == "sqlite":
+            db.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     dsn = url if "postgresql" in engine.url.drivername else engine.url.database

@@ -3,9 +3,11 @@
 import multiprocessing
 import os
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -820,6 +822,18 @@ def test_a_reopened_store_is_the_same(dsn: str) -> None:
 def test_a_label_names_the_store_without_its_user(dsn: str, store: Store) -> None:
     assert store.label.rpartition("/")[2] == dsn.rpartition("/")[2].partition("?")[0]
     assert "@" not in store.label
+
+
+def test_the_file_of_another_application_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "photos.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE albums (name TEXT)")
+        db.commit()
+    before = path.read_bytes()
+    for create in (True, False):
+        with pytest.raises(StoreError, match="is no store of Mitoyen's"):
+            open_store(path, create=create)
+    assert path.read_bytes() == before and sorted(tmp_path.iterdir()) == [path]
 
 
 def test_what_is_no_store_is_told_so(tmp_path: Path) -> None:
