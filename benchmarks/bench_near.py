@@ -4,7 +4,9 @@
 """
 
 import argparse
+import os
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -118,6 +120,7 @@ def main() -> None:
     if args.zones is not None:
         census = read_figures(args.figures) if args.figures else None
         zones = list(zones_of(read_contours(args.zones), census, "bench"))
+    load_before = os.getloadavg()[0]
     points = sample_points(args.points, args.seed, zones)
     measured = {
         workload.name: measure(workload, args.checks, peer_queries=300)
@@ -128,6 +131,8 @@ def main() -> None:
         "place": "the sample city" if zones is None else f"{len(zones)} real zones",
         "seed": args.seed,
         "workloads": measured,
+        "load_before": round(load_before, 2),
+        "command": f"./run bench near {' '.join(sys.argv[1:])}".strip(),
         "machine": machine("numpy", "numba", "scipy", "scikit-learn"),
     }
     print_result(result, args.json, measured)
