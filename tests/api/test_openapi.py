@@ -26,10 +26,11 @@ pytestmark = pytest.mark.skipif(
     "PYTEST_XDIST_WORKER" in os.environ, reason="in one process, after the others"
 )
 
-EXAMPLES = 5 if QUICK else 15  # of each operation, besides those at the bounds of its schema
-LEAST_CASES = 500 if QUICK else 2_000
+EXAMPLES = 8 if QUICK else 15  # of each operation, besides those at the bounds of its schema
+LEAST_CASES = 300 if QUICK else 2_000
 
 CHECKS = {
+    "phases": {"coverage": {"enabled": not QUICK}},  # the bounds of the schema
     "checks": {
         # What JSON Schema can't say is refused with 400 or 422 and a code of its own;
         # `no_sound_request_is_called_malformed` looks at that code.
