@@ -1,25 +1,33 @@
 """The Store port, held whole against every store: equal answers, equal errors."""
 
-import multiprocessing
-import os
-import signal
 import sqlite3
-import threading
-import time
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
-import shapely
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from store_records import (
+    BLOCK,
+    BUILDING,
+    ENDORSEMENT,
+    HOUSEHOLDS,
+    KEY,
+    MEMBERS,
+    NOON,
+    SERVICE,
+    SHOP,
+    SLOW,
+    TENANT,
+    TOWN,
+    partition_of,
+    without_place,
+    zone,
+)
 from strategies import THE_TENANT, listings, towns
 
-from geo.cells import cells_to_parents, points_to_cells
 from geo.errors import ConflictError, CoordinateError, InputError, NotFoundError, StoreError
 from indexes.entities import (
     ApiKey,
@@ -28,87 +36,14 @@ from indexes.entities import (
     Building,
     Endorsement,
     Entity,
-    Figures,
-    Group,
-    GroupPartition,
     Household,
-    IrisCode,
     Kind,
     Listing,
     Member,
     Residence,
-    Scope,
     Tenant,
-    Zone,
 )
-from indexes.store import LISTING_SCHEMA, MEMBER_SCHEMA, ImportMark, Position, Store, open_store
-
-NOON = datetime(2025, 6, 1, 12, 0, 0, tzinfo=UTC)
-SLOW = settings(max_examples=15, suppress_health_check=list(HealthCheck), deadline=None)
-
-TENANT = Tenant(tenant_id="t", id="t", name="Port-Mitoyen")
-RESIDENCE = Residence(tenant_id="t", id="r1", name="Les Pins")
-BUILDING = Building(tenant_id="t", id="b1", lon=5.37, lat=43.29, residence_id="r1", dwellings=30)
-HOUSEHOLDS = [Household(tenant_id="t", id=f"h{i}", building_id="b1") for i in (1, 2, 3)]
-MEMBERS = [
-    Member(tenant_id="t", id="m1", household_id="h1", level=3, name="Ada"),
-    Member(tenant_id="t", id="m2", household_id="h2", level=2),
-    Member(tenant_id="t", id="m3", household_id="h3", level=1),
-    Member(tenant_id="t", id="m4", household_id="h2", level=4),
-]
-SERVICE = Listing(
-    tenant_id="t", id="s1", kind=Kind.SERVICE, title="Cours", personal=True, owner_id="m1"
-)
-SHOP = Listing(tenant_id="t", id="p1", kind=Kind.MERCHANT, title="Pain", lon=5.371, lat=43.2951)
-ENDORSEMENT = Endorsement(tenant_id="t", id="e1", member_id="m2", listing_id="s1")
-BLOCK = Block(tenant_id="t", id="x1", member_id="m3", other_id="m2")
-KEY = ApiKey(
-    tenant_id="t", id="k1", name="app", scopes=frozenset({Scope.APP}), secret_sha256="ab" * 32
-)
-TOWN: list[Entity] = [
-    *(TENANT, RESIDENCE, BUILDING, *HOUSEHOLDS, *MEMBERS, SERVICE, SHOP, ENDORSEMENT, BLOCK, KEY)
-]
-
-
-def zone(code: str, west: float, east: float, *, vintage: int = 2020, tenant: str = "t") -> Zone:
-    return Zone(
-        tenant_id=tenant,
-        code=IrisCode(code),
-        vintage=vintage,
-        name=f"Zone {code}",
-        type="H",
-        commune_code="99001",
-        commune_name="Port-Mitoyen (ville fictive)",
-        geometry=shapely.box(west, 43.0, east, 44.0),
-        figures=Figures(
-            census_year=2021, geography_year=2024, values={"pop": 10.5, "logements": 4}
-        ),
-    )
-
-
-@pytest.fixture(params=["sqlite", "postgis"])
-def dsn(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "postgis":
-        return str(request.getfixturevalue("postgis_dsn"))
-    return str(tmp_path / "store.db")
-
-
-@pytest.fixture
-def store(dsn: str) -> Iterator[Store]:
-    opened = open_store(dsn)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def town(store: Store) -> Store:
-    store.put_all(TOWN)
-    return store
-
-
-def without_place(entity: Entity) -> Entity:
-    known = {field.name for field in fields(entity)}
-    return replace(entity, **({"place": None} if "place" in known else {}))
+from indexes.store import LISTING_SCHEMA, MEMBER_SCHEMA, ImportMark, Store, open_store
 
 
 def test_what_is_put_is_what_is_got(town: Store) -> None:
@@ -314,24 +249,6 @@ def test_a_broken_rule_is_refused_and_nothing_is_written(
         shared_town.get(Listing, "t", "good")
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgis"])
-def shared_town(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Store]:
-    """A town that tests only read, or try in vain to write."""
-    if request.param == "sqlite":
-        opened = open_store(tmp_path_factory.mktemp("shared") / "store.db")
-        opened.put_all(TOWN)
-        yield opened
-        opened.close()
-        return
-    with request.getfixturevalue("postgis").database() as dsn:
-        opened = open_store(dsn)
-        opened.put_all(TOWN)
-        yield opened
-        opened.close()
-
-
 def test_every_coordinate_error_is_told_as_one(shared_town: Store) -> None:
     with pytest.raises(CoordinateError):
         shared_town.put(replace(SHOP, lat=91.0))
@@ -460,330 +377,6 @@ def test_a_key_is_found_by_its_digest_in_any_tenant(town: Store) -> None:
     assert town.find_key("00" * 32) is None
     with pytest.raises(ConflictError):
         town.put(replace(KEY, id="k2"))
-
-
-# Zones, groups, places.
-
-
-def partition_of(store: Store, version: int = 1) -> GroupPartition:
-    building = store.get(Building, "t", "b1")
-    group = Group(
-        id="g1",
-        cells=(building.place.cell,),
-        lon=5.37,
-        lat=43.29,
-        dwellings=30,
-        locatable=True,
-        zones=(IrisCode("990010102"), IrisCode("990010101")),
-        commune_code="99001",
-        commune_name="Port-Mitoyen",
-    )
-    return GroupPartition(tenant_id="t", version=version, groups=(group,), created_at=NOON)
-
-
-def test_zones_come_back_by_code_newest_vintage_first_asked(town: Store) -> None:
-    old, new = zone("990010102", 5, 5.5, vintage=2013), zone("990010102", 5, 5.5)
-    west = zone("990010101", 5.5, 6)
-    town.put_zones([new, old, west])
-    assert town.vintages("t") == [2013, 2020]
-    for found, put in zip(town.zones("t"), [west, new], strict=True):
-        assert found.geometry.equals_exact(put.geometry, 0)
-        assert found.figures is not None and put.figures is not None
-        assert found.figures.values == put.figures.values
-        assert found.figures.census_year == 2021
-        assert (found.code, found.name, found.commune_name) == (
-            *(put.code, put.name, put.commune_name),
-        )
-    assert [z.vintage for z in town.zones("t", 2013)] == [2013]
-    town.put_zones([replace(west, figures=None, name="Ouest")])
-    assert (town.zones("t")[0].name, town.zones("t")[0].figures) == ("Ouest", None)
-
-
-def test_zones_that_are_no_zones_are_refused(town: Store) -> None:
-    good = zone("990010101", 5, 6)
-    for bad in (
-        replace(good, geometry=shapely.Point(5, 43)),
-        replace(good, geometry=shapely.Polygon()),
-        replace(good, geometry=shapely.box(500_000, 6_000_000, 500_100, 6_000_100)),
-        replace(good, geometry=shapely.Polygon([(5, 43), (6, 44), (6, 43), (5, 44)])),
-        replace(good, vintage=20),
-        replace(good, code=IrisCode("")),
-        replace(
-            good,
-            figures=Figures(census_year=2021, geography_year=None, values={"pop": float("nan")}),
-        ),
-        replace(good, tenant_id="nobody"),
-    ):
-        with pytest.raises(InputError):
-            town.put_zones([good, bad])
-    assert town.zones("t") == []
-
-
-def test_points_are_placed_on_the_way_in(town: Store) -> None:
-    town.put_zones([zone("990010101", 5, 5.3705), zone("990010102", 5.3705, 6)])
-    town.put_groups(partition_of(town))
-    town.put_all(
-        [replace(BUILDING, id="b2"), replace(SHOP, id="p2"), replace(SHOP, id="sea", lat=42.9)]
-    )
-    cell = points_to_cells([[5.37, 43.29]], 9)
-    place = town.get(Building, "t", "b2").place
-    assert (place.cell, place.cell5) == (cell[0], cells_to_parents(cell, 5)[0])
-    assert (place.zone, place.vintage, place.zone_nearest) == ("990010101", 2020, False)
-    assert place.group == "g1"
-    assert town.get(Listing, "t", "p2").place.zone == "990010102"
-    assert town.get(Listing, "t", "sea").place.zone is None
-    assert town.get(Listing, "t", "s1").place is None
-
-
-def test_new_zones_and_groups_place_everything_again_as_one_change(town: Store) -> None:
-    town.put_zones([zone("990010101", 5, 6)])
-    before = town.position()
-    town.put_zones([zone("990010301", 5, 6, vintage=2024)])
-    town.put_groups(partition_of(town))
-    for place in (town.get(Building, "t", "b1").place, town.get(Listing, "t", "p1").place):
-        assert (place.zone, place.vintage) == ("990010301", 2024)
-    assert town.get(Building, "t", "b1").place.group == "g1"
-    assert [(c.tenant_id, c.entity) for c in town.changes(before)] == [
-        ("t", "zones"),
-        ("t", "groups"),
-    ]
-    town.put(replace(BUILDING, address="2 rue Neuve"))
-    assert [c.entity for c in town.changes(before)] == ["zones", "groups", "buildings"]
-
-
-def test_the_current_partition_is_the_latest(town: Store) -> None:
-    assert town.groups("t") is None
-    for version in (1, 2, 2):
-        given = partition_of(town, version)
-        town.put_groups(given)
-        assert town.groups("t") == given
-    with pytest.raises(ConflictError, match="version 2 are there"):
-        town.put_groups(partition_of(town, 1))
-    town.put_groups(GroupPartition(tenant_id="t", version=3, groups=()))
-    assert town.get(Building, "t", "b1").place.group is None
-
-
-def test_another_process_new_zones_are_seen_by_the_next_write(dsn: str) -> None:
-    ours, theirs = open_store(dsn), open_store(dsn)
-    ours.put_all(TOWN)
-    ours.put(replace(SHOP, id="p2"))
-    theirs.put_zones([zone("990010101", 5, 6)])
-    ours.put(replace(SHOP, id="p3"))
-    assert {
-        one.id: one.place.zone for one in ours.page(Listing, "t", where={"personal": False})
-    } == {
-        "p1": "990010101",
-        "p2": "990010101",
-        "p3": "990010101",
-    }
-    theirs.put_groups(partition_of(theirs))
-    ours.put(replace(BUILDING, id="b2"))
-    assert ours.get(Building, "t", "b2").place.group == "g1"
-    ours.close()
-    theirs.close()
-
-
-# The feed.
-
-
-def test_every_change_is_noted_once_in_order(town: Store) -> None:
-    start = town.position()
-    town.put(replace(SHOP, title="Brioche"))
-    town.put_all([replace(SHOP, id="p2"), replace(SHOP, id="p3")])
-    town.delete(Listing, "t", "p2")
-    changes = town.changes(start)
-    assert [(c.entity, c.id) for c in changes] == [
-        *(("listings", "p1"), ("listings", "p2"), ("listings", "p3"), ("listings", "p2")),
-    ]
-    assert changes[-1].position == town.position()
-    assert town.changes(start, limit=2) == changes[:2]
-    assert town.changes(changes[1].position) == changes[2:]
-
-
-def test_what_is_put_again_unchanged_is_no_change(town: Store) -> None:
-    before = town.position()
-    assert town.put_all(TOWN) == before
-    assert town.changes(before) == []
-
-
-def test_of_thousands_put_again_only_the_changed_are_noted(town: Store) -> None:
-    # More than any statement or message of a store takes at once, and no round number.
-    shops = [replace(SHOP, id=f"shop{i:05d}", title=f"Boutique {i}") for i in range(2_345)]
-    town.put_all(reversed(shops))
-    kept = town.page(Listing, "t", after="shop", limit=3_000)
-    assert [(shop.id, shop.title) for shop in kept[: len(shops)]] == [
-        (shop.id, shop.title) for shop in shops
-    ]
-    before = town.position()
-    moved = [replace(shop, lat=43.3) if i % 1_000 == 7 else shop for i, shop in enumerate(shops)]
-    added = replace(SHOP, id="shop99999")
-    town.put_all([*moved, added])
-    changed = ["shop00007", "shop01007", "shop02007", "shop99999"]
-    assert sorted(change.id for change in town.changes(before)) == changed
-    assert [town.get(Listing, "t", id).lat for id in changed[:3]] == [43.3] * 3
-    assert town.get(Listing, "t", "shop00008").lat == SHOP.lat
-
-
-def test_both_instants_of_a_repeated_hour_are_kept(town: Store) -> None:
-    # Python calls the two equal, as their clocks show the same.
-    paris = ZoneInfo("Europe/Paris")
-    first = datetime(2025, 10, 26, 2, 30, tzinfo=paris)
-    second = first.replace(fold=1)
-    town.put_all(
-        replace(SHOP, id=id, valid_from=start) for id, start in (("one", first), ("two", second))
-    )
-    assert town.get(Listing, "t", "one").valid_from == datetime(2025, 10, 26, 0, 30, tzinfo=UTC)
-    assert town.get(Listing, "t", "two").valid_from == datetime(2025, 10, 26, 1, 30, tzinfo=UTC)
-
-
-def test_a_write_tells_its_position(town: Store) -> None:
-    before = town.position()
-    after = town.put(replace(SHOP, title="Brioche"))
-    assert after > before
-    assert town.position() == after == Position.parse(str(after))
-
-
-def test_a_foreign_position_is_refused(town: Store) -> None:
-    for foreign in (Position("00000000", 0, 0), Position("", 0, 0)):
-        with pytest.raises(InputError) as raised:
-            town.changes(foreign)
-        assert raised.value.code == "invalid-position"
-
-
-def test_followers_lose_no_change_of_many_writers(dsn: str) -> None:
-    store = open_store(dsn)
-    store.put(TENANT)
-    after, seen = store.position(), []
-    per_writer, writers = 40, 4
-
-    def write(writer: int) -> None:
-        for i in range(per_writer):
-            store.put(replace(SHOP, id=f"{writer}-{i}"))
-
-    threads = [threading.Thread(target=write, args=(writer,)) for writer in range(writers)]
-    for thread in threads:
-        thread.start()
-    until = time.monotonic() + 60
-    while len(seen) < per_writer * writers and time.monotonic() < until:
-        for change in store.changes(after, limit=7):
-            seen.append(change.id)
-            after = change.position
-    for thread in threads:
-        thread.join()
-    assert sorted(seen) == sorted(f"{w}-{i}" for w in range(writers) for i in range(per_writer))
-    assert store.count(Listing, "t") == per_writer * writers
-    store.close()
-
-
-def test_the_feed_waits_for_a_transaction_that_began_before(postgis_dsn: str) -> None:
-    import psycopg
-
-    store = open_store(postgis_dsn)
-    store.put(TENANT)
-    start = store.position()
-    note = "INSERT INTO outbox (tenant_id, entity, id) VALUES ('t', 'listings', 'early')"
-    with psycopg.connect(postgis_dsn) as straggler:
-        straggler.execute(note)
-        late = store.put(SHOP)
-        assert store.changes(start) == []
-        assert store.position() == start < late
-    assert [change.id for change in store.changes(start)] == ["early", "p1"]
-    assert store.position() == late
-    store.close()
-
-
-# Several processes, and their end.
-
-
-def test_concurrent_writers_of_the_same_records_all_succeed(dsn: str) -> None:
-    store = open_store(dsn)
-    store.put(TENANT)
-    records = [replace(SHOP, id=str(i)) for i in range(200)]
-    failures: list[BaseException] = []
-
-    def write(writer: int) -> None:
-        try:
-            for round_ in range(5):
-                mine = [replace(one, title=f"{writer} {round_}") for one in records]
-                store.put_all(mine if writer % 2 else reversed(mine))
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=write, args=(writer,)) for writer in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
-    # Each batch is whole: the last one to commit wrote all of them.
-    assert len({one.title for one in store.page(Listing, "t", limit=1000)}) == 1
-    store.close()
-
-
-def test_a_writer_replaces_what_another_inserts_meanwhile(postgis_dsn: str) -> None:
-    import psycopg
-
-    store = open_store(postgis_dsn)
-    store.put(TENANT)
-    start = store.position()
-    ours = [Residence(tenant_id="t", id=f"r{i}", name="ours") for i in range(3)]
-    writer = threading.Thread(target=store.put_all, args=(ours,))
-    waiting = (
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    with (
-        psycopg.connect(postgis_dsn, autocommit=True) as observer,
-        psycopg.connect(postgis_dsn) as other,
-    ):
-        other.execute("INSERT INTO residences (tenant_id, id, name) VALUES ('t', 'r1', 'theirs')")
-        writer.start()
-        deadline = time.monotonic() + 20
-        while observer.execute(waiting).fetchone() == (0,):
-            assert writer.is_alive() and time.monotonic() < deadline
-            time.sleep(0.01)
-        other.commit()
-    writer.join()
-    assert store.page(Residence, "t") == ours
-    assert sorted(one.id for one in store.changes(start)) == ["r0", "r1", "r1", "r2"]
-    store.close()
-
-
-BATCH = 300
-
-
-def _write_for_ever(dsn: str, begun: Callable[[], None]) -> None:
-    store = open_store(dsn)
-    begun()
-    for number in range(1_000_000):
-        batch = [replace(SHOP, id=f"{number:06d}-{i:03d}") for i in range(BATCH)]
-        store.put_all(batch, ImportMark("t", "file", (number + 1) * BATCH))
-
-
-def test_a_killed_writer_leaves_whole_batches(dsn: str) -> None:
-    store = open_store(dsn)
-    store.put(TENANT)
-    spawn = multiprocessing.get_context("spawn")
-    for delay in (0.05, 0.3):
-        begun = spawn.Event()
-        writer = spawn.Process(target=_write_for_ever, args=(dsn, begun.set))
-        writer.start()
-        assert begun.wait(60)
-        time.sleep(delay)
-        assert writer.pid is not None
-        os.kill(writer.pid, signal.SIGKILL)
-        writer.join()
-        mark = store.import_mark("t", "file")
-        rows = store.count(Listing, "t")
-        assert rows % BATCH == 0
-        assert mark is None or rows >= mark.rows_done
-        noted = sum(change.entity == "listings" for change in store.changes(start_of(store), 10**6))
-        assert noted == rows
-    store.close()
-
-
-def start_of(store: Store) -> Position:
-    return replace(store.position(), xid=0, seq=0)
 
 
 # The store itself.
