@@ -17,6 +17,7 @@ import numpy as np
 from geo.arrays import FloatArray
 from geo.errors import InputError
 from indexes.entities import Kind
+from indexes.scores import BANDS_M
 
 __all__ = [
     "BANDS",
@@ -35,7 +36,7 @@ SHAPES: tuple[Shape, ...] = get_args(Shape)
 BANDS = ("same_group", "<500m", "<1km", "<2km", "<5km", "farther")
 """How far apart two people are, as far as either may know."""
 
-BAND_EDGES_M = (0.0, 500.0, 1_000.0, 2_000.0, 5_000.0)
+BAND_EDGES_M = (0.0, *BANDS_M)
 """Upper edges of the bands, metres; the last band has none."""
 
 DEFAULT_FILE = Path(__file__).with_name("profiles.toml")
