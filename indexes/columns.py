@@ -96,15 +96,20 @@ class PointColumns:
         """The tree of each row, as `class_code`."""
         return 2 * self.kind + self.personal
 
-    def packed(self) -> tuple[Ints, Ints]:
-        """Hot (n, 5) and cold (n, 8) columns, in the order of `indexes.packing`."""
+    def packed(self, rows: Ints | None = None) -> tuple[Ints, Ints]:
+        """Hot (n, 5) and cold (n, 8) columns, in the order of `indexes.packing`.
+
+        ``rows`` are the numbers to keep of the rows, 0 to n - 1 by default.
+        """
         units = to_units(self.lonlat)
         trust = np.rint(self.trust * TRUST_UNIT)
         traits = self.stock | (self.verified.astype(np.int32) << 2) | (self.classes << 3)
         traits |= self.category << TRAIT_BITS
         hot = (units[:, 0], units[:, 1], self.valid_from, self.valid_to, trust)
+        if rows is None:
+            rows = np.arange(len(self), dtype=np.int32)
         cold = (
-            np.arange(len(self)), self.audience, self.fresh_at, self.reach_m,
+            rows, self.audience, self.fresh_at, self.reach_m,
             self.hours, self.owner, self.zones, traits,
         )  # fmt: skip
         return _side_by_side(hot), _side_by_side(cold)

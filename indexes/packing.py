@@ -18,7 +18,7 @@ from numba import njit
 
 from geo.arrays import IntArray
 from geo.kernels import forget_stale
-from indexes.columns import CLASSES, IN_STOCK, NEVER_FROM, NEVER_TO, TRAIT_BITS, PointColumns
+from indexes.columns import CLASSES, IN_STOCK, NEVER_FROM, NEVER_TO, TRAIT_BITS, Ints, PointColumns
 
 Blocks = npt.NDArray[np.int32]
 
@@ -214,20 +214,22 @@ def _sizes(counts: npt.NDArray[np.int64]) -> tuple[int, int]:
     return leaves, nodes
 
 
-def pack(columns: PointColumns) -> Blocks:
+def pack(columns: PointColumns, rows: Ints | None = None) -> Blocks:
     """All points as one flat array of packed trees.
 
     Parameters
     ----------
     columns : PointColumns
         n points.
+    rows : ndarray of int32, shape (n,), optional
+        The numbers that searches answer for the points, 0 to n - 1 by default.
 
     Returns
     -------
     ndarray of int32
         The layout of this module's docstring; about 54 bytes a point.
     """
-    hot_columns, cold_columns = columns.packed()
+    hot_columns, cold_columns = columns.packed(rows)
     classes = columns.classes
     counts = np.bincount(classes, minlength=CLASSES)
     n_leaves, n_nodes = _sizes(counts)
@@ -246,10 +248,10 @@ def pack(columns: PointColumns) -> Blocks:
     static = np.stack((hot_columns[:, TRUST], cold_columns[:, FRESH]), axis=1)
     node = leaf = 0
     for code in np.flatnonzero(counts):
-        rows = np.flatnonzero(classes == code)
-        order = rows[np.argsort(keys[rows])]
+        members = np.flatnonzero(classes == code)
+        order = members[np.argsort(keys[members])]
         _order_spots(order, keys, static)
-        width = -(-len(rows) // LEAF)
+        width = -(-len(members) // LEAF)
         part = slice(leaf, leaf + width)
         _fill_leaves(order, hot_columns, cold_columns, hot[part], cold[part])
         bounds = _bounds_of_leaves(hot[part], cold[part])
@@ -261,7 +263,7 @@ def pack(columns: PointColumns) -> Blocks:
             if len(bounds) == 1:
                 break
             first_child, above_leaves = level, 0
-        table[code, :2] = level, len(rows)
+        table[code, :2] = level, len(members)
         leaf += width
     return blocks
 
