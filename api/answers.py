@@ -7,6 +7,7 @@ building, a member and a personal listing are shown at their published group.
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+import msgspec
 import shapely.geometry
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
@@ -45,7 +46,7 @@ def instant_text(instant: datetime) -> str:
 
 
 def near_answer(answer: NearAnswer) -> dict[str, Any]:
-    """A page of matches as JSON wants it; what a match doesn't have is left out.
+    """A page of matches as JSON has it; what a match doesn't have is left out.
 
     Parameters
     ----------
@@ -59,43 +60,8 @@ def near_answer(answer: NearAnswer) -> dict[str, Any]:
         or ``distance_band``), ``radius_m``, ``people``, ``at``, ``next``, ``profiles``,
         ``position``, ``index_age_s``.
     """
-    matches = []
-    for match in answer.matches:
-        shown: dict[str, Any] = {
-            "id": match.id,
-            "kind": match.kind.value,
-            "title": match.title,
-            "score": match.score,
-        }
-        if match.distance_m is not None:
-            shown["distance_m"] = match.distance_m
-        else:
-            shown["distance_band"] = match.distance_band
-        shown["why"] = [{"code": r.code, "text": r.text, "share": r.share} for r in match.why]
-        if match.lat is not None:
-            shown["lat"] = match.lat
-            shown["lon"] = match.lon
-        shown["zones"] = list(match.zones)
-        shown["personal"] = match.personal
-        shown["level"] = match.level
-        shown["available"] = match.available
-        for name in ("category", "lang", "address", "url"):
-            if value := getattr(match, name):
-                shown[name] = value
-        for name in ("starts_at", "valid_to"):
-            if (instant := getattr(match, name)) is not None:
-                shown[name] = instant_text(instant)
-        matches.append(shown)
-    return {
-        "matches": matches,
-        "radius_m": answer.radius_m,
-        "people": answer.people,
-        "at": instant_text(answer.at),
-        "next": answer.next,
-        "profiles": answer.profiles,
-        "position": answer.position,
-        "index_age_s": answer.index_age_s,
-    }
+    shown: dict[str, Any] = msgspec.to_builtins(answer)
+    return shown
 
 
 # Left out of the answer where there is none.
@@ -336,3 +302,6 @@ class ReadyOut(Output):
     status: Literal["ready"] = "ready"
     towns: int = Field(description="How many tenants are served.")
     index_age_s: float = Field(description="Age of the oldest index, in seconds.")
+    store: Literal["up", "away"] = Field(
+        description="While it is away, reads go on from the index and writes answer 503."
+    )

@@ -11,7 +11,8 @@ import re
 import secrets
 import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from fastapi import Depends, Header, Request, Security
@@ -19,7 +20,7 @@ from fastapi.security import HTTPBearer, SecurityScopes
 
 from api.bodies import check_text
 from api.problems import UnauthenticatedError
-from geo.errors import DeniedError, InputError
+from geo.errors import DeniedError, InputError, StoreError
 from indexes.entities import ApiKey, Scope
 from indexes.store import Store
 from matching.query import ANYONE, Viewer
@@ -27,6 +28,8 @@ from matching.query import ANYONE, Viewer
 __all__ = ["Anyone", "App", "Caller", "KeyRing", "Operator", "digest_of", "new_secret"]
 
 KEY_TTL_S = 5.0
+AWAY_TTL_S = 3600.0  # how long a known key works while the store is away
+STORE_WAIT_S = 1.0
 MAX_KEYS = 10_000
 MAX_ID = 200
 
@@ -68,32 +71,69 @@ class Caller:
         return self.member_id is None and bool(self.scopes & {Scope.APP, Scope.OPERATOR})
 
 
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A key, when the store last knew it, and until when it need not be asked again."""
+
+    key: ApiKey
+    at: float
+    until: float
+
+
 class KeyRing:
     """Keys of a store, remembered for five seconds, so that a search asks no database.
 
     An unknown key is not remembered: a new one works at once. A revoked one may work for
-    five seconds more.
+    five seconds more. While the store is away, a key that it knew within the last hour goes
+    on working, so that reads from memory do; an unknown one can't be told from a wrong one,
+    and waits.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
+        self._clock = clock
         self._lock = threading.Lock()
-        self._known: dict[str, tuple[float, ApiKey]] = {}
+        self._known: dict[str, Verified] = {}
 
     def remembered(self, digest: str) -> ApiKey | None:
         """The key, if it was looked up in the last five seconds."""
-        until, key = self._known.get(digest, (0.0, None))
-        return key if time.monotonic() < until else None
+        known = self._known.get(digest)
+        return known.key if known is not None and self._clock() < known.until else None
+
+    async def key(self, digest: str) -> ApiKey | None:
+        """The key, remembered or from the store; None for an unknown one.
+
+        Raises
+        ------
+        StoreError
+            If the store is away, or answers nothing for a second, and did not know the
+            key within the last hour.
+        """
+        key = self.remembered(digest)
+        if key is not None:
+            return key
+        asked_at, known = self._clock(), self._known.get(digest)
+        try:
+            return await asyncio.wait_for(asyncio.to_thread(self.find, digest), STORE_WAIT_S)
+        except (StoreError, TimeoutError) as error:
+            if known is None or asked_at - known.at > AWAY_TTL_S:
+                raise StoreError("the store can't tell whether this key is known") from error
+        with self._lock:
+            # Not for each request again; and never over what the store has said meanwhile.
+            if self._known.get(digest) is known:
+                self._known[digest] = replace(known, until=asked_at + KEY_TTL_S)
+        return known.key
 
     def find(self, digest: str) -> ApiKey | None:
         """The key from the store."""
+        asked_at = self._clock()
         key = self._store.find_key(digest)
         with self._lock:
             self._known.pop(digest, None)
             if key is not None:
                 if len(self._known) >= MAX_KEYS:
                     self._known.clear()
-                self._known[digest] = (time.monotonic() + KEY_TTL_S, key)
+                self._known[digest] = Verified(key, asked_at, asked_at + KEY_TTL_S)
         return key
 
 
@@ -160,7 +200,7 @@ async def caller(
         return Caller(request.app.state.towns.keyless_tenant())
     ring: KeyRing = request.app.state.keys
     digest = digest_of(secret)
-    key = ring.remembered(digest) or await asyncio.to_thread(ring.find, digest)
+    key = await ring.key(digest)
     if key is None:
         raise UnauthenticatedError("this key is not known")
     if scopes.scopes and not key.scopes.intersection(Scope(name) for name in scopes.scopes):

@@ -13,7 +13,7 @@ import numpy as np
 from api.importing.area import ServiceArea
 from api.problems import UnauthenticatedError
 from geo.arrays import LonLat, as_lonlat
-from geo.errors import IndexBehindError, InputError, MitoyenError
+from geo.errors import IndexBehindError, InputError, MitoyenError, StoreError
 from indexes.entities import Group, GroupPartition, Tenant, Zone
 from indexes.store import Store
 from matching.engine import Engine
@@ -83,6 +83,7 @@ class Town:
     def __init__(self, store: Store, tenant_id: str) -> None:
         self.store = store
         self.tenant_id = tenant_id
+        self.cursor_secret = store.secret("cursor")
         # The position is read first, so that no change after it is missed.
         self._read_at = store.position()
         self.outlines = Outlines.read(store, tenant_id)
@@ -116,11 +117,18 @@ class Towns:
         The truth.
     keyless : str
         Whose public things a reader without a key sees; empty for the only tenant's.
+
+    Attributes
+    ----------
+    store_up : bool
+        Whether the store answered when it was last asked, a second ago at most.
     """
 
     def __init__(self, store: Store, keyless: str = "") -> None:
         self.store = store
         self._keyless = keyless
+        self.store_up = True
+        self._tenants: Sequence[str] = ()
         self._towns: dict[str, Town] = {}
         self._why = "the first index is being built"
         self._wake = threading.Event()
@@ -131,15 +139,17 @@ class Towns:
         """Start loading; an empty store gets the tenant ``default``."""
         if not self.store.tenants():
             self.store.put(Tenant(tenant_id=DEFAULT_TENANT, id=DEFAULT_TENANT, name=DEFAULT_TENANT))
+        self._tenants = self.store.tenants()
         self._thread.start()
 
     def _run(self) -> None:
         while not self._closing:
             try:
-                tenants = self.store.tenants()
-                for gone in self._towns.keys() - set(tenants):
+                self._tenants = self.store.tenants()
+                self.store_up = True
+                for gone in self._towns.keys() - set(self._tenants):
                     self._towns.pop(gone).close()
-                for tenant_id in tenants:
+                for tenant_id in self._tenants:
                     town = self._towns.get(tenant_id)
                     if town is None:
                         self._towns[tenant_id] = Town(self.store, tenant_id)
@@ -149,6 +159,7 @@ class Towns:
             except MitoyenError as error:
                 # Tried again in a second; what is loaded goes on answering.
                 self._why = error.code  # the rest may name the store: it is for the log
+                self.store_up = not isinstance(error, StoreError)
                 log.warning("could not follow the store: %s: %s", error.code, error)
             except Exception:  # the thread must outlive what nobody thought of
                 self._why = "internal-error"
@@ -164,7 +175,7 @@ class Towns:
         IndexBehindError
             With code ``index-loading`` while some tenant's index is not loaded.
         """
-        missing = [name for name in self.store.tenants() if name not in self._towns]
+        missing = [name for name in self._tenants if name not in self._towns]
         if missing:
             raise IndexBehindError(
                 f"{len(missing)} of {len(missing) + len(self._towns)} indexes not loaded: "

@@ -13,10 +13,12 @@ import psycopg
 import pyarrow as pa
 from pyarrow import csv
 from sqlalchemy import (
+    URL,
     BigInteger,
     Boolean,
     Connection,
     Double,
+    Engine,
     Integer,
     LargeBinary,
     Table,
@@ -24,7 +26,7 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, TimeoutError
 
 from geo.errors import ConflictError, InputError, MitoyenError, StoreError
 from indexes.codec import TABLES
@@ -37,7 +39,13 @@ from indexes.sqltypes import Geom, Instant
 
 __all__ = ["PostgisStore"]
 
-CONNECT_S = 10
+# A store that is away must not hold up whoever asks: sooner no answer than a thread that waits.
+CONNECT_S = 3
+READ_S, WRITE_S = 2, 10  # for one statement; bulk work takes what it takes
+POOL_WAIT_S = 0.5
+POOLED, OVERFLOW = 5, 5  # connections to read, and as many to write; fewer than there are threads
+# A peer that vanished without a word is noticed in about ten seconds (TCP only).
+TCP = {"tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_interval": 2}
 MIGRATION_LOCK = 0x6D69746F79656E  # "mitoyen": one process migrates at a time
 
 # Changes that no transaction still under way can come before. A sequence alone loses some: its
@@ -78,29 +86,24 @@ class PostgisStore(SqlStore):
             url = make_url(dsn).set(drivername="postgresql+psycopg")
         except ArgumentError as error:
             raise StoreError("wanted postgresql://user:password@host:port/database") from error
-        engine = create_engine(
-            url,
-            pool_pre_ping=True,
-            connect_args={
-                "connect_timeout": CONNECT_S,
-                "options": "-c timezone=UTC -c client_min_messages=warning",
-            },
-        )
+        writer = _engine(url, WRITE_S)
         # Reads of several tables see one state of them.
-        reader = engine.execution_options(
+        reader = _engine(url, READ_S).execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
         try:
-            with _guard(), engine.begin() as db:
+            with _guard(), writer.begin() as db:
+                _unhurried(db)  # another process may be migrating a large store
                 db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
                 if not create and not db.scalar(text("SELECT to_regclass('alembic_version')")):
                     raise StoreError("there is no store in this database")
                 if not db.scalar(text("SELECT 1 FROM pg_extension WHERE extname = 'postgis'")):
                     db.execute(text("CREATE EXTENSION postgis"))
                 migrate(db)
-            return cls(engine, reader, clock)
+            return cls(writer, reader, clock)
         except BaseException:
-            engine.dispose()
+            writer.dispose()
+            reader.dispose()
             raise
 
     @property
@@ -114,6 +117,9 @@ class PostgisStore(SqlStore):
     def _guard(self) -> Iterator[None]:
         with _guard():
             yield
+
+    def _unhurried(self, db: Connection) -> None:
+        _unhurried(db)
 
     def _identity(self, secret: bytes) -> str:
         # Restored into another cluster, a dump keeps its rows but not the transaction ids that
@@ -194,7 +200,7 @@ class PostgisStore(SqlStore):
         written = io.BytesIO()
         query = f"COPY ({sql.replace(':tenant_id', '%s')}) TO STDOUT (FORMAT CSV)"
         values = [tenant_id] * sql.count(":tenant_id")
-        with self._reading() as db, _cursor(db) as run, run.copy(query, values) as copy:
+        with self._reading(bulk=True) as db, _cursor(db) as run, run.copy(query, values) as copy:
             for part in copy:
                 written.write(part)
         if not written.tell():
@@ -222,6 +228,30 @@ class PostgisStore(SqlStore):
                 copy.load(self.dump())
             finally:
                 copy.close()
+
+
+def _engine(url: URL, statement_s: float) -> Engine:
+    settings = {
+        "timezone": "UTC",
+        "client_min_messages": "warning",
+        "statement_timeout": f"{statement_s}s",
+    }
+    return create_engine(
+        url,
+        pool_pre_ping=True,  # a connection that a restart has cut is replaced, not handed out
+        pool_size=POOLED,
+        max_overflow=OVERFLOW,
+        pool_timeout=POOL_WAIT_S,
+        connect_args={
+            "connect_timeout": CONNECT_S,
+            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+            **TCP,
+        },
+    )
+
+
+def _unhurried(db: Connection) -> None:
+    db.execute(text("SET LOCAL statement_timeout = 0"))
 
 
 def _cursor(db: Connection) -> psycopg.Cursor[Any]:
@@ -260,6 +290,8 @@ def _copied(table: Table, column: str) -> str:
 def _guard() -> Iterator[None]:
     try:
         yield
+    except TimeoutError as error:
+        raise StoreError("the store is busy: no connection came free in time") from error
     except (DBAPIError, psycopg.Error) as error:
         raised = error.orig if isinstance(error, DBAPIError) else error
         raise _ours(raised) from error

@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, TimeoutError
 
 from geo.errors import ConflictError, InputError, MitoyenError, StoreError
 from indexes.entities import Entity
@@ -94,6 +94,9 @@ class SqliteStore(SqlStore):
     def _guard(self) -> Any:
         return _guard(self._path)
 
+    def _unhurried(self, db: Connection) -> None:
+        pass  # no statement is cut off; one that waits for the lock gives up by itself
+
     def _identity(self, secret: bytes) -> str:
         return hashlib.sha256(secret).hexdigest()[:8]
 
@@ -149,7 +152,7 @@ class SqliteStore(SqlStore):
 
     def _columns(self, sql: str, tenant_id: str, schema: pa.Schema) -> pa.Table:
         batches = []
-        with self._reading() as db:
+        with self._reading(bulk=True) as db:
             run = _cursor(db)
             run.execute(sql, {"tenant_id": tenant_id})
             while rows := run.fetchmany(CHUNK):
@@ -258,6 +261,8 @@ def _batch(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch
 def _guard(path: Path) -> Iterator[None]:
     try:
         yield
+    except TimeoutError as error:
+        raise StoreError(f"the store {path} is busy: no connection came free") from error
     except (DBAPIError, sqlite3.Error) as error:
         raised = error.orig if isinstance(error, DBAPIError) else error
         raise _ours(path, raised) from error

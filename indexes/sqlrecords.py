@@ -24,6 +24,7 @@ __all__ = ["KEY", "Clock", "Records", "by_object", "storable", "upsert_sql"]
 E = TypeVar("E", bound=Entity)
 Clock = Callable[[], datetime]
 
+AT_ONCE = 100  # more records in one write are a bulk load, which no time limit cuts off
 KEY = itemgetter(0, 1)  # (tenant_id, id) of a row
 
 # What a public listing of one of these audiences names in its audience_id.
@@ -83,14 +84,22 @@ class Records(ABC):
     def _newest(self, db: Connection) -> Position:
         """The last change that a transaction sees, its own among them."""
 
+    @abstractmethod
+    def _unhurried(self, db: Connection) -> None:
+        """For the rest of the transaction, a statement may take as long as it takes."""
+
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def _writing(self, *, bulk: bool = False) -> Iterator[Connection]:
         with self._guard(), self._writer.begin() as db:
+            if bulk:
+                self._unhurried(db)
             yield db
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def _reading(self, *, bulk: bool = False) -> Iterator[Connection]:
         with self._guard(), self._reader.begin() as db:
+            if bulk:
+                self._unhurried(db)
             yield db
 
     def put_all(self, entities: Iterable[Entity], mark: ImportMark | None = None) -> Position:
@@ -99,7 +108,8 @@ class Records(ABC):
         batches = _by_class(entities)
         for of, columns in batches.items():
             require(of, columns)
-        with self._writing() as db:
+        many = sum(len(columns["id"]) for columns in batches.values()) > AT_ONCE
+        with self._writing(bulk=many) as db:
             for of, columns in batches.items():
                 self._require_references(db, of, columns)
                 rows = row_columns(of, columns, self._instants, now, self._placing(db))

@@ -136,7 +136,7 @@ class SqlStore(Records):
             require_zone(zone)
         unique = {(zone.tenant_id, zone.code, zone.vintage): zone for zone in found}
         owners = sorted({zone.tenant_id for zone in found})
-        with self._writing() as db:
+        with self._writing(bulk=True) as db:
             self._require_tenants(db, owners)
             if unique:
                 sqlzones.write_zones(db, list(unique.values()))
@@ -144,14 +144,14 @@ class SqlStore(Records):
 
     def put_groups(self, partition: GroupPartition) -> Position:
         """See `indexes.store.Store.put_groups`."""
-        with self._writing() as db:
+        with self._writing(bulk=True) as db:
             self._require_tenants(db, [partition.tenant_id])
             sqlzones.write_groups(db, partition, self._clock())
             return self._place_again(db, "groups", [partition.tenant_id])
 
     def zones(self, tenant_id: str, vintage: int | None = None) -> list[Zone]:
         """See `indexes.store.Store.zones`."""
-        with self._reading() as db:
+        with self._reading(bulk=True) as db:
             if vintage is None:
                 vintage = sqlzones.newest_vintage(db, tenant_id)
             return [] if vintage is None else sqlzones.read_zones(db, tenant_id, vintage)
@@ -164,7 +164,7 @@ class SqlStore(Records):
 
     def groups(self, tenant_id: str, version: int | None = None) -> GroupPartition | None:
         """See `indexes.store.Store.groups`."""
-        with self._reading() as db:
+        with self._reading(bulk=True) as db:
             return sqlzones.read_groups(db, tenant_id, version)
 
     def _require_tenants(self, db: Connection, owners: Sequence[str]) -> None:
@@ -246,7 +246,7 @@ class SqlStore(Records):
     def blocks(self, tenant_id: str) -> list[tuple[str, str]]:
         """See `indexes.store.Store.blocks`."""
         asked = select(blocks.c.member_id, blocks.c.other_id)
-        with self._reading() as db:
+        with self._reading(bulk=True) as db:
             rows = db.execute(asked.where(blocks.c.tenant_id == tenant_id)).all()
         return sorted({(min(pair), max(pair)) for pair in rows})
 
@@ -298,7 +298,7 @@ class SqlStore(Records):
         What a row refers to comes before it. The outbox and the store's identity stay out: they
         are this store's alone. Points and outlines are EWKB, instants aware datetimes.
         """
-        with self._reading() as db:
+        with self._reading(bulk=True) as db:
             for table in metadata.sorted_tables:
                 if table is outbox:
                     continue
@@ -320,7 +320,7 @@ class SqlStore(Records):
         ConflictError
             If this store has a tenant already.
         """
-        with self._writing() as db:
+        with self._writing(bulk=True) as db:
             if db.execute(select(tenants.c.id).limit(1)).first():
                 raise ConflictError(f"{self.label} is not empty", code="store-not-empty")
             db.execute(delete(secrets).where(secrets.c.name != STORE_SECRET))

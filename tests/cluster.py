@@ -13,9 +13,9 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,15 @@ class PostgisMissingError(Exception):
 
 @dataclass(frozen=True)
 class Server:
-    """A server on which databases may be made; ``template`` is an empty one with PostGIS."""
+    """A server on which databases may be made; ``template`` is an empty one with PostGIS.
+
+    ``restart`` breaks all connections off at once, as a crash does, and returns when the
+    server is up again; None for a server that is not ours.
+    """
 
     dsn: str
     template: str
+    restart: Callable[[], None] | None = None
 
     @contextmanager
     def database(self) -> Iterator[str]:
@@ -64,8 +69,8 @@ def postgis_server(*, durable: bool = False) -> Iterator[Server]:
         with _with_template(named) as server:
             yield server
     else:
-        with _cluster(_binaries(), durable) as dsn, _with_template(dsn) as server:
-            yield server
+        with _cluster(_binaries(), durable) as (dsn, restart), _with_template(dsn) as server:
+            yield replace(server, restart=restart)
 
 
 @contextmanager
@@ -115,7 +120,7 @@ GUARD = 'cat >/dev/null; "$1/pg_ctl" -D "$2/data" -m immediate stop; rm -rf "$2"
 
 
 @contextmanager
-def _cluster(binaries: Path, durable: bool) -> Iterator[str]:
+def _cluster(binaries: Path, durable: bool) -> Iterator[tuple[str, Callable[[], None]]]:
     # Not pytest's tmp_path: another user can't enter it, and a socket's path is 107 bytes at most.
     folder = Path(tempfile.mkdtemp(prefix="mitoyen-", dir="/tmp"))
     options: dict[str, Any] = {"cwd": folder, "env": _environment(binaries)}
@@ -140,7 +145,9 @@ def _cluster(binaries: Path, durable: bool) -> Iterator[str]:
             f"pg_ctl -D data -w -l log -o '{settings}' start",
         ):
             _run(binaries, command, folder, options)
-        yield f"postgresql://postgres@/postgres?host={folder}&port=5432"
+        dsn = f"postgresql://postgres@/postgres?host={folder}&port=5432"
+        restart = "pg_ctl -D data -w -l log -m immediate restart"
+        yield dsn, lambda: _run(binaries, restart, folder, options)
     finally:
         guard.communicate()
 

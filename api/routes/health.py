@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request
 
 from api.answers import HealthOut, ReadyOut
+from api.towns import Towns
 from api.version import VERSION
 
 __all__ = ["router"]
@@ -16,9 +17,15 @@ async def health() -> HealthOut:
 
 
 @router.get("/readyz", name="ready", summary="Tell whether every town's index is loaded, else why")
-def ready(request: Request) -> ReadyOut:
-    ages = request.app.state.towns.ages()
-    return ReadyOut(towns=len(ages), index_age_s=max(ages.values(), default=0.0))
+async def ready(request: Request) -> ReadyOut:
+    # From memory alone: a store that is away makes nothing unready, its answers go on.
+    towns: Towns = request.app.state.towns
+    ages = towns.ages()
+    return ReadyOut(
+        towns=len(ages),
+        index_age_s=max(ages.values(), default=0.0),
+        store="up" if towns.store_up else "away",
+    )
 
 
 @router.get("/", name="home", summary="Tell where to go from here")

@@ -265,7 +265,7 @@ def page(
 ) -> dict[str, Any]:
     town = town_of(request, asking)
     scope = (town.tenant_id, params.zone or "", params.cell or "", asking.member_id or "")
-    pager = Pager(town.store.secret("cursor"), "listings", *scope)
+    pager = Pager(town.cursor_secret, "listings", *scope)
     where: dict[str, str | int | bool] = {"personal": False, "audience": Audience.PUBLIC.value}
     if params.zone is not None:
         where["zone"] = params.zone

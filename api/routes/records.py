@@ -204,7 +204,7 @@ def record_router(resource: Resource[E], *, listed: bool = True) -> APIRouter:
         )
         def page(request: Request, asking: Reader, params: Params) -> dict[str, Any]:
             town = town_of(request, asking)
-            pager = Pager(town.store.secret("cursor"), name, town.tenant_id, asking.member_id or "")
+            pager = Pager(town.cursor_secret, name, town.tenant_id, asking.member_id or "")
             own = {resource.own: asking.member_id} if resource.private and asking.member_id else {}
             found = town.store.page(
                 resource.of,

@@ -39,7 +39,7 @@ def page(
     request: Request, asking: Anyone, params: Annotated[ZonePageParams, Query()]
 ) -> dict[str, Any]:
     town = town_of(request, asking)
-    pager = Pager(town.store.secret("cursor"), "zones", town.tenant_id, str(params.vintage))
+    pager = Pager(town.cursor_secret, "zones", town.tenant_id, str(params.vintage))
     after = pager.read(params.cursor)
     found = [zone for zone in zones_of(town, params.vintage) if zone.code > after]
     listed = found[: params.limit]

@@ -1,13 +1,16 @@
 """Who may ask what: every route of the OpenAPI document times every kind of caller."""
 
+import asyncio
 import itertools
+import threading
 import time
 
 import pytest
 
 from api.app import create_app
-from api.auth import KEY_TTL_S, KeyRing, digest_of, new_secret
+from api.auth import AWAY_TTL_S, KEY_TTL_S, STORE_WAIT_S, KeyRing, digest_of, new_secret
 from api.settings import Settings
+from geo.errors import StoreError
 from indexes.entities import ApiKey, Scope, Tenant
 from indexes.store import open_store
 
@@ -205,11 +208,10 @@ def test_a_member_reads_and_writes_only_their_own(served):
     assert served.ask("PUT", "/v1/endorsements/x", "app", "ana", json=forged).status_code == 403
 
 
-def test_a_new_key_works_at_once_and_a_revoked_one_for_seconds_only(tmp_path, monkeypatch):
+def test_a_new_key_works_at_once_and_a_revoked_one_for_seconds_only(tmp_path):
     now = 1_000.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
     store = open_store(tmp_path / "keys.db")
-    ring = KeyRing(store)
+    ring = KeyRing(store, lambda: now)
     digest = digest_of(new_secret())
     assert ring.find(digest) is None
     store.put(Tenant(tenant_id="t", id="t", name="T"))
@@ -225,6 +227,81 @@ def test_a_new_key_works_at_once_and_a_revoked_one_for_seconds_only(tmp_path, mo
     assert ring.remembered(digest) is None
     assert ring.find(digest) is None
     store.close()
+
+
+class Away:
+    """A store that fails, or doesn't answer, when told to."""
+
+    def __init__(self, store):
+        self.store, self.fails, self.hangs = store, False, threading.Event()
+        self.hangs.set()
+
+    def find_key(self, digest):
+        assert self.hangs.wait(30)
+        if self.fails:
+            raise StoreError("gone")
+        return self.store.find_key(digest)
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A store with one key, and the key's digest."""
+    store, digest = open_store(tmp_path / "keys.db"), digest_of(new_secret())
+    store.put(Tenant(tenant_id="t", id="t", name="T"))
+    scopes = frozenset({Scope.APP})
+    store.put(ApiKey(tenant_id="t", id="k", name="", scopes=scopes, secret_sha256=digest))
+    yield store, digest
+    store.close()
+
+
+def test_a_known_key_works_for_an_hour_while_the_store_is_away_and_no_longer(kept):
+    now, store, digest = 1_000.0, Away(kept[0]), kept[1]
+    ring = KeyRing(store, lambda: now)
+    assert asyncio.run(ring.key(digest)) is not None
+    store.fails = True
+    for later in (KEY_TTL_S, AWAY_TTL_S / 2, AWAY_TTL_S):
+        now = 1_000.0 + later
+        assert asyncio.run(ring.key(digest)) is not None
+        assert ring.remembered(digest) is not None  # the next request doesn't ask
+    now += KEY_TTL_S
+    with pytest.raises(StoreError):
+        asyncio.run(ring.key(digest))
+    with pytest.raises(StoreError):  # not "unknown": nobody can tell
+        asyncio.run(ring.key(digest_of("another")))
+    store.fails = False
+    assert asyncio.run(ring.key(digest)) is not None
+
+
+def test_a_key_revoked_while_the_store_was_away_stops_once_it_is_back(kept):
+    now, store, digest = 1_000.0, Away(kept[0]), kept[1]
+    ring = KeyRing(store, lambda: now)
+    assert asyncio.run(ring.key(digest)) is not None
+    kept[0].delete(ApiKey, "t", "k")
+    store.fails, now = True, now + KEY_TTL_S
+    assert asyncio.run(ring.key(digest)) is not None
+    store.fails, now = False, now + KEY_TTL_S
+    assert asyncio.run(ring.key(digest)) is None
+
+
+def test_a_store_that_hangs_holds_up_a_known_key_for_a_second_only(kept):
+    now, store, digest = 1_000.0, Away(kept[0]), kept[1]
+    ring = KeyRing(store, lambda: now)
+
+    async def while_it_hangs():
+        assert await ring.key(digest) is not None
+        store.hangs.clear()
+        nonlocal now
+        now += KEY_TTL_S
+        started = time.monotonic()
+        try:
+            assert await ring.key(digest) is not None
+            with pytest.raises(StoreError):
+                await ring.key(digest_of("another"))
+        finally:
+            store.hangs.set()
+        return time.monotonic() - started
+
+    assert asyncio.run(while_it_hangs()) < 2 * STORE_WAIT_S + 5
 
 
 def test_secrets_are_long_random_and_never_stored():
