@@ -13,7 +13,7 @@ __all__ = [
     "BOUND",
     "CLASS",
     "ENTRY",
-    "LOWEST_ROW",
+    "LOWEST_RANK",
     "REFERENCE",
     "REST",
     "grown",
@@ -22,15 +22,15 @@ __all__ = [
 ]
 
 BOUND, ENTRY = range(2)
-LOWEST_ROW, REFERENCE, CLASS, REST = range(4)
+LOWEST_RANK, REFERENCE, CLASS, REST = range(4)
 
 
 @inlined
 def _goes_first(heap: IntArray, entries: IntArray, a: int, b: int) -> bool:
-    """The better bound first; among equal bounds the lower rows, which win ties."""
+    """The better bound first; among equal bounds the lower ranks, which win ties."""
     if heap[a, BOUND] != heap[b, BOUND]:
         return bool(heap[a, BOUND] > heap[b, BOUND])
-    return bool(entries[heap[a, ENTRY], LOWEST_ROW] < entries[heap[b, ENTRY], LOWEST_ROW])
+    return bool(entries[heap[a, ENTRY], LOWEST_RANK] < entries[heap[b, ENTRY], LOWEST_RANK])
 
 
 @inlined

@@ -1,7 +1,7 @@
 """The packed near-me index: built from columns, searched by one compiled call."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log
 
 import numpy as np
@@ -9,13 +9,15 @@ import numpy.typing as npt
 
 from geo.arrays import FloatArray, IntArray, LonLat
 from geo.distance import HALF_CIRCUMFERENCE_M
+from indexes import header as h
 from indexes import scores as k
 from indexes import search as s
 from indexes import topk as t
 from indexes.columns import ALWAYS_FROM, ALWAYS_TO, CLASSES, EPOCH_S, Ints, PointColumns
+from indexes.memory import address_of
 from indexes.packing import COLD_COLUMNS, HEADER, LEAF, ROW, Blocks, pack
 
-__all__ = ["Ask", "Found", "Plan", "PointIndex", "Rule", "pack_filters"]
+__all__ = ["Ask", "Found", "Plan", "PointIndex", "PointView", "Rule", "pack_filters"]
 
 NEAR_FIRST_M = (5_000.0, 100_000.0)
 
@@ -63,6 +65,7 @@ class Plan:
         self.tables = np.empty((len(tables), k.TABLE_SIZE), np.float32)
         for code in rules:
             k.fill_decay_table(self.rows, code, self.tables[int(self.rows[code, k.TABLE])])
+        self.addresses = address_of(self.rows), address_of(self.tables)
 
 
 def pack_filters(
@@ -108,7 +111,7 @@ _DEFAULTS[t.AFTER_SCORE] = t.NO_BOUND
 class Ask:
     """One question to the index.
 
-    ``at`` is whole seconds since 1970. ``after`` is (score, tie, row) of the last answer of
+    ``at`` is whole seconds since 1970. ``after`` is (score, tie, rank) of the last answer of
     the page before. ``depth`` is the depth of the category asked for.
     """
 
@@ -123,18 +126,26 @@ class Ask:
     depth: int = 0
     categories: int = 0  # 64 bits, one for each category number modulo 64
 
-    def row(self, by_distance: bool = False) -> FloatArray:
-        """This question as the compiled search wants it.
+    _packed: FloatArray | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+        if name != "_packed":
+            object.__setattr__(self, "_packed", None)
+
+    @property
+    def packed(self) -> FloatArray:
+        """This question as the compiled search wants it; shared, so never written to.
 
         Most questions leave most at its default: a copy, and what differs, is quickest.
         """
+        if self._packed is not None:
+            return self._packed
         row = _DEFAULTS.copy()
         row[t.LON_ASKED], row[t.LAT_ASKED] = self.origin
         row[t.RADIUS_M] = self.radius_m
         # Before 1951 or after 2088 it is the first or last second that the columns know.
         row[t.AT] = min(max(self.at - EPOCH_S, ALWAYS_FROM), ALWAYS_TO - 1)
-        if by_distance:
-            row[t.BY_DISTANCE] = 1.0
         if self.min_m > 0.0:
             row[t.MIN_M] = self.min_m
         if self.inner_m >= 0.0:
@@ -144,11 +155,14 @@ class Ask:
         if self.verified:
             row[t.VERIFIED] = 1.0
         if self.after is not None:
-            row[t.AFTER_SCORE], row[t.AFTER_TIE], row[t.AFTER_ROW] = self.after
+            score, tie, rank = self.after
+            row[t.AFTER_SCORE], row[t.AFTER_TIE] = score, tie
+            row[t.AFTER_GAP], row[t.AFTER_PLACE] = divmod(rank, 1 << t.RANK_BITS)
         if self.depth:
             row[t.DEPTH] = self.depth
             row[t.LOW_CATEGORIES] = _signed(self.categories)
             row[t.HIGH_CATEGORIES] = _signed(self.categories >> 32)
+        self._packed = row
         return row
 
 
@@ -200,35 +214,29 @@ class Found:
         return self._found[:, 4:]
 
 
-class PointIndex:
-    """Points packed for near-me queries. It never changes: build anew and swap.
+class PointView:
+    """What a search reads from end to end: packed points and those that came since.
 
     Parameters
     ----------
-    blocks : ndarray of int32
-        What `packing.pack` made.
+    header : ndarray of int64
+        What `indexes.header` says.
+    held : tuple
+        Whatever the header names by address: it lives as long as the view.
     """
 
-    def __init__(self, blocks: Blocks) -> None:
-        self.blocks = blocks
-        self._slots: IntArray | None = None
-
-    @classmethod
-    def build(cls, columns: PointColumns) -> "PointIndex":
-        """Pack columns."""
-        return cls(pack(columns))
-
-    def __len__(self) -> int:
-        return int(self.blocks[0])
+    def __init__(self, header: IntArray, held: tuple[object, ...]) -> None:
+        self._header = header
+        self._held = held
+        self._address = address_of(header)
 
     @property
-    def bytes_per_point(self) -> tuple[float, float]:
-        """Bytes a point takes: the hot part (nodes included), and all."""
-        nodes_and_hot = int(self.blocks[6]) - int(self.blocks[4])
-        return 4 * nodes_and_hot / max(1, len(self)), self.blocks.nbytes / max(1, len(self))
+    def rows(self) -> int:
+        """How many rows can be seen, dead ones included."""
+        return int(self._header[h.ROWS])
 
     def search(self, plan: Plan, ask: Ask, filters: Ints, limit: int) -> Found:
-        """The best points, exactly: score, then scored distance, then row.
+        """The best points, exactly: score, then scored distance, then rank.
 
         Parameters
         ----------
@@ -241,17 +249,18 @@ class PointIndex:
         limit : int
             At most so many.
         """
-        return Found(s.search(self.blocks, plan.rows, plan.tables, ask.row(), filters, limit))
+        return Found(s.search(self._question(plan, ask, limit), filters))
 
     def nearest(self, plan: Plan, ask: Ask, filters: Ints, limit: int) -> Found:
-        """The nearest points, in whole millimetres, then by row; scores are minus those.
+        """The nearest points, in whole millimetres, then by rank; scores are minus those.
 
         Near circles are tried first: they can be searched on a plane, at a third of the cost.
         """
-        row = ask.row(by_distance=True)
+        question = self._question(plan, ask, limit)
+        question[t.BY_DISTANCE] = 1.0
         for radius_m in (*NEAR_FIRST_M, ask.radius_m):
-            row[t.RADIUS_M] = min(radius_m, ask.radius_m)
-            found = s.search(self.blocks, plan.rows, plan.tables, row, filters, limit)
+            question[t.RADIUS_M] = min(radius_m, ask.radius_m)
+            found = s.search(question, filters)
             if len(found) == limit or radius_m >= ask.radius_m:
                 break
         return Found(found)
@@ -272,22 +281,63 @@ class PointIndex:
         ----------
         rows : ndarray of int64, shape (m,)
             Rows that may be answered.
-        fits : ndarray of float64, shape (n,), optional
-            How well each row of the index fits the words asked for.
+        fits : ndarray of float64, shape (m,), optional
+            How well each of them fits the words asked for.
         """
+        question = self._question(plan, ask, limit)
+        question[t.BY_DISTANCE] = by_distance
         none = np.empty(0)
-        slots = self.slots[rows]
         return Found(
-            s.scan(
-                self.blocks,
-                plan.rows,
-                ask.row(by_distance),
-                filters,
-                slots,
-                none if fits is None else fits,
-                limit,
-            )
+            s.scan(question, filters, rows, self._places(rows), none if fits is None else fits)
         )
+
+    def _question(self, plan: Plan, ask: Ask, limit: int) -> FloatArray:
+        question = ask.packed.copy()
+        question[t.LIMIT] = limit
+        question[t.VIEW] = self._address
+        question[t.PLAN], question[t.TABLES] = plan.addresses
+        return question
+
+    def _places(self, rows: IntArray) -> IntArray:
+        """Where rows lie, as `indexes.search.scan` wants it."""
+        raise NotImplementedError
+
+
+class PointIndex(PointView):
+    """Points packed for near-me queries. It never changes: build anew and swap.
+
+    Parameters
+    ----------
+    blocks : ndarray of int32
+        What `packing.pack` made.
+    """
+
+    def __init__(self, blocks: Blocks) -> None:
+        self.blocks = blocks
+        self._slots: IntArray | None = None
+        header = np.zeros(h.HEADER_SIZE, np.int64)
+        header[h.PARTS] = 1
+        header[[h.ROWS, h.BASE_ROWS]] = blocks[0]
+        header[h.NEWEST : h.NEWEST + CLASSES] = -1
+        header[h.PART_BLOCKS] = address_of(blocks)
+        super().__init__(header, (blocks,))
+
+    @classmethod
+    def build(cls, columns: PointColumns) -> "PointIndex":
+        """Pack columns."""
+        return cls(pack(columns))
+
+    def __len__(self) -> int:
+        return self.rows
+
+    @property
+    def bytes_per_point(self) -> tuple[float, float]:
+        """Bytes a point takes: the hot part (nodes included), and all."""
+        nodes_and_hot = int(self.blocks[6]) - int(self.blocks[4])
+        return 4 * nodes_and_hot / max(1, len(self)), self.blocks.nbytes / max(1, len(self))
+
+    def _places(self, rows: IntArray) -> IntArray:
+        return self.slots[rows]
 
     @property
     def slots(self) -> IntArray:

@@ -1,8 +1,10 @@
 """The k best points: what a question asks, its filters, a point's exact score and place.
 
 Scores are whole 1e-9, so that equal is equal; then the scored distance in whole millimetres
-decides, then the row, which is the order of ids. The k best are kept in three arrays of k rows:
-``order`` are places in ``best`` (score, tie, row) and ``found`` (distance, factors), best first.
+decides, then the rank, which is the order of ids: a row of the base has the rank
+``(row + 1) << 31``, and a pending one a rank in the gap between two of those. The k best are
+kept in three arrays of k rows: ``order`` are places in ``best`` (score, tie, rank) and ``found``
+(row, distance, factors), best first.
 
 Compiled code counts references for every view of an array that it makes, and atomically. So
 these functions pass whole arrays and index them, and take parts of ``filters`` by offset.
@@ -31,7 +33,6 @@ from indexes.scores import (
     FRESH_MODE,
     available_factor,
     banded_m,
-    compiled,
     decay_factor,
     fresh_factor,
     inlined,
@@ -42,58 +43,82 @@ from indexes.scores import (
 )
 
 __all__ = [
-    "AFTER_ROW",
+    "AFTER_GAP",
+    "AFTER_PLACE",
     "AFTER_SCORE",
     "AFTER_TIE",
     "ASK_SIZE",
     "AT",
     "BY_DISTANCE",
     "DEPTH",
+    "FILTERS",
     "FOUND_COLUMNS",
     "HIGH_CATEGORIES",
     "INNER_M",
     "LAT_ASKED",
+    "LIMIT",
     "LON_ASKED",
     "LOW_CATEGORIES",
     "MIN_M",
     "NO_BOUND",
     "OPEN_NOW",
+    "PLAN",
     "RADIUS_M",
+    "RANK_BITS",
     "SCORE",
+    "TABLES",
     "VERIFIED",
-    "answer",
+    "VIEW",
     "beats",
     "consider",
     "offsets",
+    "rank_of",
+    "write_answer",
 ]
 
 # What is asked, one float64 each; `points.Ask` fills them.
 LON_ASKED, LAT_ASKED, RADIUS_M, MIN_M, INNER_M, AT, OPEN_NOW, VERIFIED, BY_DISTANCE = range(9)
-AFTER_SCORE, AFTER_TIE, AFTER_ROW, DEPTH, LOW_CATEGORIES, HIGH_CATEGORIES = range(9, 15)
-ASK_SIZE = 15
+AFTER_SCORE, AFTER_TIE, AFTER_GAP, AFTER_PLACE = range(9, 13)  # a rank is a gap and a place
+DEPTH, LOW_CATEGORIES, HIGH_CATEGORIES = range(13, 16)
+# How many, and where the rest is: addresses, but for the place of the filters in their array.
+LIMIT, VIEW, PLAN, TABLES, FILTERS = range(16, 21)
+ASK_SIZE = 21
 
 # `filters` begins with the lengths of its five parts: numbers of the audiences the viewer is
 # in, of owners blocked, then by number whether a set of zones is asked for, the state of
 # opening hours, and the depth of a category asked for (0: another category).
 FILTER_LENGTHS = 5
 
-SCORE, TIE, BEST_ROW = range(3)
+SCORE, TIE, RANK = range(3)
 FOUND_COLUMNS = 9  # row, score, tie, distance, five factors
+RANK_BITS = 31
 
 NO_BOUND = 2**62
 
 Offsets = tuple[np.int64, np.int64, np.int64, np.int64, np.int64, np.int64]
+# What a search sees: rows that there are, of them the base's, the version; then by row the
+# version that it died in (0: alive), and by pending row its rank.
+Seen = tuple[np.int64, np.int64, np.int64, Ints, IntArray]
 
 
 @inlined
-def offsets(filters: Ints) -> Offsets:
-    """Where the parts of ``filters`` begin, and where the last one ends."""
-    visible = np.int64(FILTER_LENGTHS)
-    blocked = visible + filters[0]
-    zones = blocked + filters[1]
-    hours = zones + filters[2]
-    depths = hours + filters[3]
-    return visible, blocked, zones, hours, depths, depths + filters[4]
+def offsets(filters: Ints, first: np.int64) -> Offsets:
+    """Where the parts of the filters that begin at ``first`` begin, and where the last ends."""
+    visible = first + FILTER_LENGTHS
+    blocked = visible + filters[first]
+    zones = blocked + filters[first + 1]
+    hours = zones + filters[first + 2]
+    depths = hours + filters[first + 3]
+    return visible, blocked, zones, hours, depths, depths + filters[first + 4]
+
+
+@inlined
+def rank_of(row: np.int64, seen: Seen) -> np.int64:
+    """A row's place in the order of ids."""
+    base_rows, ranks = seen[1], seen[4]
+    if row < base_rows:
+        return np.int64((row + 1) << RANK_BITS)
+    return np.int64(ranks[row - base_rows])
 
 
 @inlined
@@ -113,24 +138,24 @@ def _holds(values: Ints, low: np.int64, high: np.int64, value: np.int32) -> bool
 def _ranks_before(
     score_a: np.int64,
     tie_a: np.int64,
-    row_a: np.int64,
+    rank_a: np.int64,
     score_b: np.int64,
     tie_b: np.int64,
-    row_b: np.int64,
+    rank_b: np.int64,
 ) -> bool:
-    """The better score first, then the lesser distance, then the lower row."""
+    """The better score first, then the lesser distance, then the lower rank."""
     if score_a != score_b:
         return bool(score_a > score_b)
     if tie_a != tie_b:
         return bool(tie_a < tie_b)
-    return bool(row_a < row_b)
+    return bool(rank_a < rank_b)
 
 
 @inlined
-def beats(score: np.int64, tie: np.int64, row: np.int64, best: IntArray, place: int) -> bool:
+def beats(score: np.int64, tie: np.int64, rank: np.int64, best: IntArray, place: int) -> bool:
     """Does a point rank before the one kept at a place of ``best``?"""
     return bool(
-        _ranks_before(score, tie, row, best[place, SCORE], best[place, TIE], best[place, BEST_ROW])
+        _ranks_before(score, tie, rank, best[place, SCORE], best[place, TIE], best[place, RANK])
     )
 
 
@@ -163,14 +188,18 @@ def _passes(cold: Ints, leaf: int, i: int, ask: FloatArray, filters: Ints, parts
 def consider(
     hot: Ints, cold: Ints, leaf: int, i: int, fit: float, nearness: float,
     plan: FloatArray, ask: FloatArray, cos_lat: float, filters: Ints, parts: Offsets,
-    order: IntArray, best: IntArray, found: FloatArray, count: int,
+    seen: Seen, order: IntArray, best: IntArray, found: FloatArray, count: int,
 ) -> int:  # fmt: skip
     """Take one valid point among the k best if it belongs there; returns how many there are.
 
-    ``nearness`` is an upper bound of its distance factor.
+    ``nearness`` is an upper bound of its distance factor. Of ``order`` the first k are used.
     """
-    if not _passes(cold, leaf, i, ask, filters, parts):
+    row = np.int64(cold[leaf, i, ROW])
+    if row >= seen[0] or not _passes(cold, leaf, i, ask, filters, parts):
         return count
+    if seen[2] > 0 and 0 < seen[3][row] <= seen[2]:
+        return count
+    k = np.int64(ask[LIMIT])
     traits = cold[leaf, i, TRAITS]
     klass = (traits >> 3) & 15
     by_distance = ask[BY_DISTANCE] != 0.0
@@ -185,7 +214,7 @@ def consider(
         fresh = fresh_factor(plan[klass, FRESH_MODE], ask[AT], cold[leaf, i, FRESH])
         available = available_factor(traits & 3, state)
         # All but the distance is exact now; most points fall here, before the costly part.
-        if count == len(order):
+        if count == k:
             at_most = weighted_sum(plan, klass, nearness, trust, fresh, available, fit)
             if score_ceiling(at_most) < best[order[count - 1], SCORE]:
                 return count
@@ -194,7 +223,7 @@ def consider(
     )
     if d > ask[RADIUS_M] or d > cold[leaf, i, REACH] or d < ask[MIN_M] or d <= ask[INNER_M]:
         return count
-    row = np.int64(cold[leaf, i, ROW])
+    rank = rank_of(row, seen)
     if by_distance:
         score, tie = -to_millimetres(d), np.int64(0)
     else:
@@ -205,27 +234,28 @@ def consider(
         if ask[AFTER_SCORE] != NO_BOUND and not _ranks_before(
             np.int64(ask[AFTER_SCORE]),
             np.int64(ask[AFTER_TIE]),
-            np.int64(ask[AFTER_ROW]),
+            (np.int64(ask[AFTER_GAP]) << RANK_BITS) + np.int64(ask[AFTER_PLACE]),
             score,
             tie,
-            row,
+            rank,
         ):
             return count
     place, kept = count, count
-    if count == len(order):
+    if count == k:
         place -= 1
         kept = order[place]  # the place of the one that falls out
-        if not beats(score, tie, row, best, kept):
+        if not beats(score, tie, rank, best, kept):
             return count
     else:
         count += 1
-    while place > 0 and beats(score, tie, row, best, order[place - 1]):
+    while place > 0 and beats(score, tie, rank, best, order[place - 1]):
         order[place] = order[place - 1]
         place -= 1
     order[place] = kept
     best[kept, SCORE] = score
     best[kept, TIE] = tie
-    best[kept, BEST_ROW] = row
+    best[kept, RANK] = rank
+    found[kept, 0] = row
     found[kept, 3] = d
     found[kept, 4] = distance
     found[kept, 5] = trust
@@ -235,18 +265,19 @@ def consider(
     return count
 
 
-@compiled
-def answer(order: IntArray, best: IntArray, found: FloatArray, count: int) -> FloatArray:
-    """The points found, in order: row, score, tie, distance, factors."""
-    rows: FloatArray = np.empty((count, FOUND_COLUMNS))
+@inlined
+def write_answer(
+    order: IntArray, best: IntArray, found: FloatArray, count: int, rows: FloatArray, first: int
+) -> None:
+    """The points found, in order, into ``rows[first:]``: as many of the columns as it has."""
     for place in range(count):
         kept = order[place]
-        rows[place, 0] = best[kept, BEST_ROW]
-        rows[place, 1] = best[kept, SCORE]
-        rows[place, 2] = best[kept, TIE]
-        for column in range(3, FOUND_COLUMNS):
-            rows[place, column] = found[kept, column]
-    return rows
+        rows[first + place, 0] = found[kept, 0]
+        rows[first + place, 1] = best[kept, SCORE]
+        if rows.shape[1] == FOUND_COLUMNS:
+            rows[first + place, 2] = best[kept, TIE]
+            for column in range(3, FOUND_COLUMNS):
+                rows[first + place, column] = found[kept, column]
 
 
 forget_stale(consider, "geo.distance", "indexes.columns", "indexes.packing", "indexes.scores")

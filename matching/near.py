@@ -236,12 +236,12 @@ def _rows(snapshot: Snapshot, query: NearQuery) -> tuple[IntArray | None, FloatA
     """Rows that match the words and lie in the polygon, where such are asked for."""
     rows = fits = None
     if query.text is not None:
-        rows, fit = snapshot.text.scores(query.text)
-        fits = np.zeros(len(snapshot.catalog))
-        fits[rows] = fit
+        rows, fits = snapshot.text.scores(query.text)
     if query.polygon is not None:
         inside = _inside(snapshot, query.polygon)
-        rows = np.flatnonzero(inside) if rows is None else rows[inside[rows]]
+        if rows is None or fits is None:
+            return np.flatnonzero(inside), None
+        rows, fits = rows[inside[rows]], fits[inside[rows]]
     return rows, fits
 
 

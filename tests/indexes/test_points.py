@@ -83,7 +83,13 @@ def test_scan_of_some_rows_equals_brute_force(
     case.fits = None if fits is None else tuple(fits.tolist())
     index = PointIndex.build(case.columns)
     found = index.scan(
-        case.plan, case.ask, case.filters, case.limit, rows, fits, by_distance=by_distance
+        case.plan,
+        case.ask,
+        case.filters,
+        case.limit,
+        rows,
+        None if fits is None else fits[rows],
+        by_distance=by_distance,
     )
     (assert_nearest if by_distance else assert_best)(found, case)
 
@@ -97,7 +103,7 @@ def test_pages_give_the_whole_ranking_without_gap_or_repeat(case: Case, size: in
     rows: list[int] = []
     while len(page := index.search(case.plan, case.ask, case.filters, size)):
         rows += page.rows.tolist()
-        case.ask.after = (int(page.scores[-1]), int(page.ties[-1]), int(page.rows[-1]))
+        case.ask.after = (int(page.scores[-1]), int(page.ties[-1]), (int(page.rows[-1]) + 1) << 31)
     assert rows == whole.rows.tolist()
 
 

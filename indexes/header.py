@@ -1,0 +1,35 @@
+"""What a search sees, as one array of int64: the header of a view.
+
+A view is a base and what changed since: *parts*, which are packed trees, the base first; then
+leaves of the newest rows, in no tree, one chain of leaves a class. Rows die by a note, the
+version they died in, and appear by the count of rows: so a header, once made, is of one
+instant for ever, while later changes are written beside what it names.
+"""
+
+from indexes.columns import CLASSES
+
+__all__ = [
+    "BASE_ROWS",
+    "CHAIN",
+    "COLD",
+    "DIED",
+    "HEADER_SIZE",
+    "HOT",
+    "LEAVES",
+    "MAX_PARTS",
+    "NEWEST",
+    "PARTS",
+    "PART_BLOCKS",
+    "RANKS",
+    "ROWS",
+    "VERSION",
+]
+
+# Counts, then addresses: by row the version it died in, by pending row its rank, and of the
+# newest leaves the hot columns, the cold ones and the leaf before each in its chain.
+PARTS, ROWS, BASE_ROWS, VERSION, LEAVES = range(5)
+DIED, RANKS, HOT, COLD, CHAIN = range(5, 10)
+NEWEST = 10  # of each class the last leaf of its chain, or -1
+PART_BLOCKS = NEWEST + CLASSES  # of each part the address of its blocks
+MAX_PARTS = 16
+HEADER_SIZE = PART_BLOCKS + MAX_PARTS
