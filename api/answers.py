@@ -60,7 +60,7 @@ def near_answer(answer: NearAnswer) -> dict[str, Any]:
         or ``distance_band``), ``radius_m``, ``people``, ``at``, ``next``, ``profiles``,
         ``position``, ``index_age_s``.
     """
-    shown: dict[str, Any] = msgspec.to_builtins(answer)
+    shown: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(answer))
     return shown
 
 

@@ -1,107 +1,94 @@
 """From rows to matches: words, distances as far as they may be told, and reasons."""
 
-from datetime import UTC, datetime
-from typing import Any
+from bisect import bisect_right
+from collections.abc import Mapping
+from functools import lru_cache
 
 from indexes.columns import IN_STOCK, SOLD_OUT
 from indexes.entities import Kind
 from indexes.points import Found
-from matching.hours import CLOSED, OPEN, UNKNOWN
+from matching.catalog import Record
+from matching.hours import CLOSED, OPEN, UNKNOWN, StateArray
 from matching.paging import Search
 from matching.query import Match, NearQuery
-from matching.reasons import reasons
-from matching.scoring import BAND_EDGES_M, BANDS, Profiles
+from matching.reasons import Asked, reasons
+from matching.scoring import BAND_EDGES_M, BANDS, Profiles, Weights
 
 __all__ = ["matches_of"]
+
+_AVAILABLE = {CLOSED: "closed", OPEN: "open"}
 
 
 def matches_of(search: Search, found: Found, profiles: Profiles, query: NearQuery) -> list[Match]:
     """The page of matches behind the rows found; a personal one carries no point, no address."""
-    rows = found.rows[: query.limit]
-    records = search.snapshot.catalog.records(rows)
-    return [
-        _match(search, record, int(row), i, found, profiles, query)
-        for i, (row, record) in enumerate(zip(rows, records, strict=True))
-    ]
+    weights = _weights(profiles, query.profile)
+    asked: Asked = "text" if query.text else "category" if query.category else "any"
+    at, states = search.ask.at, search.states
+    matches = []
+    for told, score, distance_m, factors in zip(
+        search.snapshot.catalog.records(found.rows[: query.limit]),
+        found.scores.tolist(),
+        found.distance_m.tolist(),
+        found.factors.tolist(),
+        strict=False,  # one more is found than told
+    ):
+        metres = None if told.personal else round(distance_m, 3)
+        band = _band(distance_m) if told.personal else None
+        available = _availability(told, states)
+        matches.append(
+            Match(
+                id=told.id,
+                kind=told.kind,
+                title=told.title,
+                score=score / 1e9,
+                distance_m=metres,
+                distance_band=band,
+                why=reasons(
+                    told.kind,
+                    factors,
+                    weights[told.kind],
+                    lang=query.lang,
+                    distance_m=metres,
+                    band=band,
+                    personal=told.personal,
+                    level=told.level,
+                    endorsers=told.endorsers,
+                    age_s=None if told.published_s is None else at - told.published_s,
+                    starts_in_s=None if told.starts_s is None else told.starts_s - at,
+                    ends_in_s=None if told.ends_s is None else told.ends_s - at,
+                    available=available,
+                    asked=asked,
+                ),
+                lat=told.lat,
+                lon=told.lon,
+                zones=told.zones,
+                personal=told.personal,
+                level=told.level,
+                available=available,
+                category=told.category,
+                lang=told.lang,
+                address=told.address,
+                url=told.url,
+                starts_at=told.starts_at,
+                valid_to=told.valid_to,
+            )
+        )
+    return matches
 
 
-def _match(
-    search: Search,
-    record: dict[str, Any],
-    row: int,
-    i: int,
-    found: Found,
-    profiles: Profiles,
-    query: NearQuery,
-) -> Match:
-    catalog, at = search.snapshot.catalog, search.ask.at
-    kind, personal = Kind(record["kind"]), record["personal"]
-    distance_m = None if personal else round(float(found.distance_m[i]), 3)
-    band = _band(float(found.distance_m[i])) if personal else None
-    available = _availability(search, row)
-    starts_at, ends_at = record["starts_at"], catalog.valid_to(row)
-    level = int(catalog.levels[row])
-    why = reasons(
-        kind,
-        found.factors[i].tolist(),
-        profiles.ranking(kind, query.profile).weights,
-        lang=query.lang,
-        distance_m=distance_m,
-        band=band,
-        personal=personal,
-        level=level,
-        endorsers=record["endorsers"],
-        age_s=None if record["published_at"] is None else at - record["published_at"],
-        starts_in_s=None if starts_at is None else starts_at - at,
-        ends_in_s=None if ends_at is None else ends_at - at,
-        available=available,
-        asked="text" if query.text else "category" if query.category else "any",
-    )
-    return Match(
-        id=record["id"],
-        kind=kind,
-        score=int(found.scores[i]) / 1e9,
-        title=record["title"],
-        why=why,
-        distance_m=distance_m,
-        distance_band=band,
-        lon=None if personal else record["lon"],
-        lat=None if personal else record["lat"],
-        zones=catalog.zones_of(row),
-        personal=personal,
-        category=record["category"],
-        lang=record["lang"],
-        level=level,
-        available=available,
-        starts_at=None if starts_at is None else datetime.fromtimestamp(starts_at, UTC),
-        valid_to=None if ends_at is None else datetime.fromtimestamp(ends_at, UTC),
-        address="" if personal else record["address"],
-        url=record["url"],
-    )
+@lru_cache(maxsize=64)
+def _weights(profiles: Profiles, named: str | None) -> Mapping[Kind, Weights]:
+    return {kind: profiles.ranking(kind, named).weights for kind in Kind}
 
 
 def _band(distance_m: float) -> str:
     """How far apart two groups are, as far as it is told."""
-    if distance_m == 0.0:
-        return BANDS[0]
-    return next(
-        (
-            band
-            for band, edge in zip(BANDS[1:], BAND_EDGES_M[1:], strict=False)
-            if distance_m < edge
-        ),
-        BANDS[-1],
-    )
+    return BANDS[0] if distance_m == 0.0 else BANDS[bisect_right(BAND_EDGES_M, distance_m)]
 
 
-def _availability(search: Search, row: int) -> str:
-    columns = search.snapshot.catalog.columns
-    hours = int(columns.hours[row])
-    state = int(search.states[hours]) if hours >= 0 else UNKNOWN
-    if columns.stock[row] == SOLD_OUT:
+def _availability(told: Record, states: StateArray) -> str:
+    if told.stock == SOLD_OUT:
         return "sold_out"
-    if state == CLOSED:
-        return "closed"
-    if state == OPEN:
-        return "open"
-    return "in_stock" if columns.stock[row] == IN_STOCK else "unknown"
+    state = states.item(told.hours) if told.hours >= 0 else UNKNOWN
+    unknown = "in_stock" if told.stock == IN_STOCK else "unknown"
+    return _AVAILABLE.get(state, unknown)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
 from shapely import Polygon
 
 from geo.arrays import LonLat
@@ -89,8 +90,7 @@ class NearQuery:
     lang: str = "fr"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(msgspec.Struct, frozen=True, gc=False):
     """Why a match is there: a stable code, a sentence, and the share of the score it gave."""
 
     code: str
@@ -98,33 +98,34 @@ class Reason:
     share: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
+# Encoded as it stands, in this order: what has a default and keeps it is left out of the JSON.
+class Match(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One listing found. It carries ``distance_m`` or ``distance_band``, never both.
 
-    ``lon`` and ``lat`` are those of a public thing; a personal one has none. ``zones`` are
-    the IRIS codes it belongs to: the point's, or all of the owner's group.
+    ``lat`` and ``lon`` are those of a public thing; a personal one has none. ``zones`` are
+    the IRIS codes it belongs to: the point's, or all of the owner's group. ``available`` is
+    "open", "unknown", "closed", "in_stock" or "sold_out".
     """
 
     id: str
     kind: Kind
-    score: float
     title: str
-    why: tuple[Reason, ...]
+    score: float
     distance_m: float | None = None
     distance_band: str | None = None
-    lon: float | None = None
+    why: tuple[Reason, ...]
     lat: float | None = None
-    zones: tuple[IrisCode, ...] = ()
-    personal: bool = False
+    lon: float | None = None
+    zones: tuple[IrisCode, ...]
+    personal: bool
+    level: int
+    available: str
     category: str = ""
-    lang: str = "fr"
-    level: int = 0
-    available: str = "unknown"  # open, unknown, closed, in_stock, sold_out
-    starts_at: datetime | None = None
-    valid_to: datetime | None = None
+    lang: str = ""
     address: str = ""
     url: str = ""
+    starts_at: datetime | None = None
+    valid_to: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

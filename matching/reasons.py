@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import mul
 from typing import Literal
 
 from geo.errors import InputError
@@ -9,9 +10,11 @@ from indexes.entities import VERIFIED_LEVEL, Kind
 from matching.query import Reason
 from matching.scoring import BANDS
 
-__all__ = ["COUNT_FROM", "LANGS", "reasons"]
+__all__ = ["COUNT_FROM", "LANGS", "Asked", "reasons"]
 
 LANGS = ("fr", "en")
+
+Asked = Literal["text", "category", "any"]
 
 COUNT_FROM = 3  # households; fewer are not counted aloud, so that none can be told apart
 
@@ -29,6 +32,8 @@ _CODES = {
     "sold_out": "sold-out",
     "unknown": "hours-unknown",
 }
+
+_FITS: dict[Asked, str] = {"text": "fit-text", "category": "fit-category", "any": "fit-any"}
 
 # Sentence by what it says: (French, English), in the order of LANGS.
 _SENTENCES = {
@@ -73,7 +78,7 @@ def reasons(
     starts_in_s: float | None = None,
     ends_in_s: float | None = None,
     available: str = "unknown",
-    asked: Literal["text", "category", "any"] = "any",
+    asked: Asked = "any",
 ) -> tuple[Reason, ...]:
     r"""Why a match scored what it did.
 
@@ -127,20 +132,24 @@ def reasons(
     """
     if lang not in LANGS:
         raise InputError(f"lang must be fr or en, got {lang!r}", code="unknown-language")
-    shares = [round(weight * factor, 9) for weight, factor in zip(weights, factors, strict=True)]
+    distance, trust, fresh, free, fit = [
+        share and round(share, 9)  # most profiles leave a factor out
+        for share in map(mul, weights, factors)
+    ]
     found = []
-    if shares[0] > 0:
-        found.append(_distance(distance_m, band, lang, shares[0]))
-    if shares[1] > 0:
-        found.append(_trust(personal, level, endorsers, lang, shares[1]))
-    if shares[2] > 0:
-        found.append(_fresh(kind, age_s, starts_in_s, ends_in_s, lang, shares[2]))
+    if distance > 0:
+        found.append(_distance(distance_m, band, lang, distance))
+    if trust > 0:
+        found.append(_trust(personal, level, endorsers, lang, trust))
+    if fresh > 0:
+        found.append(_fresh(kind, age_s, starts_in_s, ends_in_s, lang, fresh))
     code = _CODES[available]
-    if shares[3] > 0 or code in ("closed", "sold-out"):
+    if free > 0 or code in ("closed", "sold-out"):
         asks = code == "hours-unknown" and kind not in _KEEPS_HOURS
-        found.append(Reason(code, _say("ask" if asks else code, lang), shares[3]))
-    if shares[4] > 0:
-        found.append(Reason(f"fit-{asked}", _say(f"fit-{asked}", lang), shares[4]))
+        found.append(Reason(code, _say("ask" if asks else code, lang), free))
+    if fit > 0:
+        code = _FITS[asked]
+        found.append(Reason(code, _say(code, lang), fit))
     return tuple(found)
 
 

@@ -9,7 +9,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.answers import NearOut, near_answer
+from api.answers import NearOut
 from api.auth import Anyone, Caller
 from api.bodies import JsonBody, accepts
 from api.problems import language_of
@@ -94,7 +94,7 @@ async def answer(request: Request, asking: Caller, asked: NearParams) -> Respons
     else:
         # Words and polygons look at every listing: the others' answers don't wait for it.
         found = await run_in_threadpool(engine.near, asking.viewer, query)
-    return Response(msgspec.json.encode(near_answer(found)), media_type="application/json")
+    return Response(msgspec.json.encode(found), media_type="application/json")
 
 
 @router.get(
