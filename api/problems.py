@@ -19,6 +19,7 @@ from geo.errors import (
     ConflictError,
     CursorError,
     DeniedError,
+    FeedGapError,
     IndexBehindError,
     InputError,
     MitoyenError,
@@ -85,6 +86,7 @@ STATUS: Mapping[type[MitoyenError], int] = {
     UnreachableError: 502,
     StoreError: 503,
     IndexBehindError: 503,
+    FeedGapError: 410,
 }
 
 # Codes whose status is not that of their class.
@@ -93,6 +95,7 @@ STATUS_OF_CODE: Mapping[str, int] = {"invalid-position": 400}
 TITLES: Mapping[str, tuple[str, str]] = {  # code -> French, English
     "body-too-large": ("Requête trop volumineuse", "Request too large"),
     "conflict": ("Contredit ce qui est enregistré", "Contradicts what is stored"),
+    "feed-gap": ("Suite des changements perdue", "Changes no longer kept"),
     "file-exists": ("Le fichier existe déjà", "The file exists already"),
     "forbidden": ("Accès refusé", "Not allowed"),
     "groups-outdated": ("Îlots dépassés", "Groups out of date"),
@@ -132,6 +135,7 @@ TITLES: Mapping[str, tuple[str, str]] = {  # code -> French, English
     "personal-point": ("Une annonce personnelle n'a pas de point", "Personal: no point"),
     "point-required": ("Il manque un point", "A point is missing"),
     "service-unreachable": ("Service extérieur injoignable", "Outside service unreachable"),
+    "snapshot-refused": ("Fichier d'index refusé", "Index file refused"),
     "start-required": ("Il manque un début", "A start is missing"),
     "still-referred-to": ("Encore utilisé", "Still in use"),
     "store-not-empty": ("La base n'est pas vide", "The store is not empty"),

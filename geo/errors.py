@@ -13,8 +13,10 @@
     ├── NotFoundError (LookupError)      nothing of that name
     ├── ConflictError                    what is stored already says otherwise
     ├── StoreError                       the store failed; nothing was half-written
+    │   └── SnapshotError                an index file that can't be trusted, read or written
     ├── UnreachableError                 an outside service did not answer
-    └── IndexBehindError                 the index has not read that far yet
+    ├── IndexBehindError                 the index has not read that far yet
+    └── FeedGapError                     changes were dropped before this reader had read them
 
 A message says what was wanted and what came. It never carries a person's place.
 """
@@ -24,6 +26,7 @@ __all__ = [
     "CoordinateError",
     "CursorError",
     "DeniedError",
+    "FeedGapError",
     "IndexBehindError",
     "InputError",
     "LayoutError",
@@ -31,6 +34,7 @@ __all__ = [
     "NotFoundError",
     "ResolutionError",
     "RowError",
+    "SnapshotError",
     "StoreError",
     "UnreachableError",
 ]
@@ -130,6 +134,12 @@ class StoreError(MitoyenError):
     code = "store-unavailable"
 
 
+class SnapshotError(StoreError):
+    """An index file that can't be trusted, read or written; the store is as it was."""
+
+    code = "snapshot-refused"
+
+
 class UnreachableError(MitoyenError):
     """An outside service did not answer."""
 
@@ -140,3 +150,9 @@ class IndexBehindError(MitoyenError):
     """The index has not read as far as the caller asked for."""
 
     code = "index-behind"
+
+
+class FeedGapError(MitoyenError):
+    """Changes were dropped before this reader had read them: read everything again."""
+
+    code = "feed-gap"

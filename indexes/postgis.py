@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, TimeoutError
 
 from geo.errors import ConflictError, InputError, MitoyenError, StoreError
+from indexes import sqlfeed
 from indexes.codec import TABLES
 from indexes.entities import Entity
 from indexes.migrations import migrate
@@ -37,7 +38,7 @@ from indexes.sqlrecords import KEY, Clock, by_object, upsert_sql
 from indexes.sqlstore import SqlStore, utc_now
 from indexes.sqltypes import Geom, Instant
 
-__all__ = ["PostgisStore"]
+__all__ = ["PostgisListener", "PostgisStore"]
 
 # A store that is away must not hold up whoever asks: sooner no answer than a thread that waits.
 CONNECT_S = 3
@@ -47,10 +48,6 @@ POOLED, OVERFLOW = 5, 5  # connections to read, and as many to write; fewer than
 # A peer that vanished without a word is noticed in about ten seconds (TCP only).
 TCP = {"tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_interval": 2}
 MIGRATION_LOCK = 0x6D69746F79656E  # "mitoyen": one process migrates at a time
-
-# Changes that no transaction still under way can come before. A sequence alone loses some: its
-# order is not the order of commits.
-_SETTLED = "xid < pg_snapshot_xmin(pg_current_snapshot())"
 
 
 class PostgisStore(SqlStore):
@@ -63,6 +60,15 @@ class PostgisStore(SqlStore):
     _lon, _lat = "ST_X(l.geom)", "ST_Y(l.geom)"
     _epoch = "extract(epoch FROM {})::bigint"
     _ewkb = "ST_AsEWKB(geom, 'XDR')"
+    _outbox = sqlfeed.Dialect(
+        order=("xid", "seq"),
+        xid="xid::text",
+        wanted_xid="CAST(CAST(:xid AS text) AS xid8)",
+        # No transaction still under way can come before. A sequence alone loses changes: its
+        # order is not the order of commits.
+        settled="xid < pg_snapshot_xmin(pg_current_snapshot())",
+        ids="SELECT json_array_elements_text(CAST(:ids AS json))",
+    )
 
     @classmethod
     def open(cls, dsn: str, *, create: bool = True, clock: Clock = utc_now) -> "PostgisStore":
@@ -181,25 +187,18 @@ class PostgisStore(SqlStore):
     def _place_quietly(self, db: Connection) -> None:
         db.execute(text("SET LOCAL mitoyen.quiet = 'on'"))
 
-    def _newest_sql(self, *, settled: bool) -> str:
-        where = f"WHERE {_SETTLED}" if settled else ""
-        return (
-            f"SELECT xid::text, seq FROM outbox {where} ORDER BY outbox.xid DESC, seq DESC LIMIT 1"
-        )
+    def listen(self) -> "PostgisListener":
+        """See `indexes.store.Store.listen`."""
+        with _guard():
+            return PostgisListener(self._writer)
 
-    def _changes_sql(self) -> str:
-        return (
-            "SELECT xid::text, seq, tenant_id, entity, id FROM outbox"
-            " WHERE (xid, seq) > (CAST(CAST(:xid AS text) AS xid8), CAST(:seq AS bigint))"
-            f" AND {_SETTLED} ORDER BY outbox.xid, seq LIMIT :limit"
-        )
-
-    def _columns(self, sql: str, tenant_id: str, schema: pa.Schema) -> pa.Table:
+    def _columns(self, sql: str, values: Mapping[str, str], schema: pa.Schema) -> pa.Table:
         # The server writes, and Arrow reads, CSV many times faster than rows become objects.
         # An unquoted empty field is a NULL, a quoted one an empty text.
         written = io.BytesIO()
-        query = f"COPY ({sql.replace(':tenant_id', '%s')}) TO STDOUT (FORMAT CSV)"
-        values = [tenant_id] * sql.count(":tenant_id")
+        for name in values:
+            sql = sql.replace(f":{name}", f"%({name})s")
+        query = f"COPY ({sql}) TO STDOUT (FORMAT CSV)"
         with self._reading(bulk=True) as db, _cursor(db) as run, run.copy(query, values) as copy:
             for part in copy:
                 written.write(part)
@@ -228,6 +227,29 @@ class PostgisStore(SqlStore):
                 copy.load(self.dump())
             finally:
                 copy.close()
+
+
+class PostgisListener:
+    """Hears of commits by NOTIFY; see `indexes.store.Listener`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        self._connection.detach()  # it listens for as long as it lives: not the pool's any more
+        try:
+            self._connection.exec_driver_sql("LISTEN outbox")
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def wait(self, timeout_s: float) -> bool:
+        """See `indexes.store.Listener.wait`."""
+        driver = cast(psycopg.Connection[Any], self._connection.connection.driver_connection)
+        with _guard():
+            return any(True for _ in driver.notifies(timeout=timeout_s, stop_after=1))
+
+    def close(self) -> None:
+        """See `indexes.store.Listener.close`."""
+        self._connection.close()
 
 
 def _engine(url: URL, statement_s: float) -> Engine:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
@@ -17,18 +18,20 @@ from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
 from sqlalchemy.exc import DBAPIError, TimeoutError
 
 from geo.errors import ConflictError, InputError, MitoyenError, StoreError
+from indexes import sqlfeed
 from indexes.entities import Entity
 from indexes.migrations import migrate
 from indexes.sqlrecords import KEY, Clock, by_object, upsert_sql
 from indexes.sqlstore import CHUNK, STORE_SECRET, SqlStore, utc_now
 from indexes.sqltypes import points_of_ewkb
 
-__all__ = ["SqliteStore", "new_file"]
+__all__ = ["SqliteListener", "SqliteStore", "new_file"]
 
 # Rows that one statement writes: the driver lets other threads run for as long as a statement
 # takes, and waits its turn after each. SQLite takes 32,766 values at a time.
 AT_ONCE = 1_000
 APPLICATION_ID = 0x4D49544F  # "MITO", in the header of each store
+LOOK_S = 0.005  # how often a listener looks at the file: 4 µs of work
 BUSY_S = 30.0  # how long a writer waits for another process's
 
 
@@ -42,6 +45,14 @@ class SqliteStore(SqlStore):
     _lon, _lat = "l.geom", "NULL"  # `_columns` takes the point apart
     _epoch = "{}"
     _ewkb = "geom"
+    # One writer at a time: lines are in the order of commits, and what is visible is settled.
+    _outbox = sqlfeed.Dialect(
+        order=("seq",),
+        xid="xid",
+        wanted_xid=":xid",
+        settled="true",
+        ids="SELECT value FROM json_each(:ids)",
+    )
 
     def __init__(self, path: Path, writer: Engine, reader: Engine, clock: Clock) -> None:
         self._path = path
@@ -140,21 +151,16 @@ class SqliteStore(SqlStore):
     def _place_quietly(self, db: Connection) -> None:
         pass  # the triggers look at the columns that a record states
 
-    def _newest_sql(self, *, settled: bool) -> str:
-        # One writer at a time: what is visible is settled.
-        return "SELECT 0, seq FROM outbox ORDER BY seq DESC LIMIT 1"
+    def listen(self) -> "SqliteListener":
+        """See `indexes.store.Store.listen`."""
+        with self._guard():
+            return SqliteListener(self._path)
 
-    def _changes_sql(self) -> str:
-        return (
-            "SELECT 0, seq, tenant_id, entity, id FROM outbox WHERE seq > :seq"
-            " ORDER BY seq LIMIT :limit"
-        )
-
-    def _columns(self, sql: str, tenant_id: str, schema: pa.Schema) -> pa.Table:
+    def _columns(self, sql: str, values: Mapping[str, str], schema: pa.Schema) -> pa.Table:
         batches = []
         with self._reading(bulk=True) as db:
             run = _cursor(db)
-            run.execute(sql, {"tenant_id": tenant_id})
+            run.execute(sql, values)
             while rows := run.fetchmany(CHUNK):
                 batches.append(_batch(rows, schema))
         return pa.Table.from_batches(batches, schema)
@@ -170,6 +176,39 @@ class SqliteStore(SqlStore):
             source.backup(copy)
             # It lives a life of its own: positions of the one mean nothing in the other.
             copy.execute("DELETE FROM secrets WHERE name = ?", (STORE_SECRET,))
+
+
+class SqliteListener:
+    """Watches a file for commits; see `indexes.store.Listener`.
+
+    A connection of its own, as one doesn't see its own commits this way.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        # Its file must be there: a listener makes none.
+        uri = f"{path.absolute().as_uri()}?mode=rw"
+        self._db = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        self._seen = self._version()
+
+    def _version(self) -> int:
+        return cast(int, self._db.execute("PRAGMA data_version").fetchone()[0])
+
+    def wait(self, timeout_s: float) -> bool:
+        """See `indexes.store.Listener.wait`."""
+        until = time.monotonic() + timeout_s
+        with _guard(self._path):
+            while (version := self._version()) == self._seen:
+                left = until - time.monotonic()
+                if left <= 0:
+                    return False
+                time.sleep(min(LOOK_S, left))
+        self._seen = version
+        return True
+
+    def close(self) -> None:
+        """See `indexes.store.Listener.close`."""
+        self._db.close()
 
 
 @contextmanager

@@ -2,9 +2,8 @@
 
 import secrets as random
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +13,6 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     delete,
-    insert,
     literal_column,
     select,
     text,
@@ -22,14 +20,22 @@ from sqlalchemy import (
 
 from geo.arrays import LonLatArray
 from geo.errors import ConflictError, InputError
-from indexes import sqlzones
+from indexes import sqlfeed, sqlzones
 from indexes.codec import PLACE, Placing, place_columns, record_of_row
 from indexes.entities import ApiKey, GroupPartition, Zone
 from indexes.placement import Placer, Places
 from indexes.rules import Columns, require_zone
 from indexes.sqlrecords import Clock, Records, storable
 from indexes.sqltypes import Instant, points_of_ewkb
-from indexes.store import LISTING_SCHEMA, MEMBER_SCHEMA, Change, ImportMark, Position
+from indexes.store import (
+    LISTING_SCHEMA,
+    MEMBER_SCHEMA,
+    Change,
+    ImportMark,
+    Listener,
+    Position,
+    Touched,
+)
 from indexes.tables import (
     api_keys,
     blocks,
@@ -38,6 +44,7 @@ from indexes.tables import (
     listings,
     metadata,
     outbox,
+    outbox_marks,
     secrets,
     tenants,
     zones,
@@ -65,7 +72,7 @@ _ENDORSERS = """
     JOIN members m ON m.tenant_id = e.tenant_id AND m.id = e.member_id
     JOIN listings l ON l.tenant_id = e.tenant_id AND l.id = e.listing_id
     LEFT JOIN members o ON o.tenant_id = l.tenant_id AND o.id = l.owner_id
-    WHERE e.tenant_id = :tenant_id AND m.level >= 2
+    WHERE e.tenant_id = :tenant_id AND m.level >= 2 {some}
       AND (o.household_id IS NULL OR o.household_id <> m.household_id)
     GROUP BY e.listing_id"""
 
@@ -76,7 +83,7 @@ _HOME = """
 _MEMBERS = f"""
     SELECT m.id, m.level, m.household_id, h.building_id, b.residence_id, b.group_id
     FROM members m {_HOME}
-    WHERE m.tenant_id = :tenant_id ORDER BY m.id"""
+    WHERE m.tenant_id = :tenant_id {{some}} ORDER BY m.id"""
 
 
 def utc_now() -> datetime:
@@ -94,6 +101,7 @@ class SqlStore(Records):
     _ewkb: str
     # How two rows differ, a NULL being equal to a NULL.
     _differs: str
+    _outbox: sqlfeed.Dialect
 
     def __init__(self, writer: Engine, reader: Engine, clock: Clock) -> None:
         super().__init__(writer, reader, clock)
@@ -110,23 +118,16 @@ class SqlStore(Records):
         """Some hexadecimal digits that no other store has."""
 
     @abstractmethod
-    def _columns(self, sql: str, tenant_id: str, schema: pa.Schema) -> pa.Table:
-        """Run a bulk read of a tenant and give its columns."""
+    def _columns(self, sql: str, values: Mapping[str, str], schema: pa.Schema) -> pa.Table:
+        """Run a bulk read with some parameters and give its columns."""
 
     @abstractmethod
     def _place_quietly(self, db: Connection) -> None:
         """For the rest of the transaction, placing is no change of a record."""
 
     @abstractmethod
-    def _newest_sql(self, *, settled: bool) -> str:
-        """Select (xid, seq) of the last change that is visible, or also settled.
-
-        Settled is a change before which none can appear any more.
-        """
-
-    @abstractmethod
-    def _changes_sql(self) -> str:
-        """Select settled changes after (:xid, :seq), at most :limit, in order."""
+    def listen(self) -> Listener:
+        """See `indexes.store.Store.listen`."""
 
     # Zones and groups.
 
@@ -198,7 +199,7 @@ class SqlStore(Records):
             placer = self._placer(db, owner)
             for table in (buildings, listings):
                 self._place_table_again(db, table, owner, placer)
-        _note(db, entity, owners)
+        sqlfeed.note(db, entity, owners)
         return self._newest(db)
 
     def _place_table_again(self, db: Connection, table: Table, owner: str, placer: Placer) -> None:
@@ -225,7 +226,7 @@ class SqlStore(Records):
 
     # Whole tables.
 
-    def listing_table(self, tenant_id: str) -> pa.Table:
+    def listing_table(self, tenant_id: str, ids: Collection[str] | None = None) -> pa.Table:
         """See `indexes.store.Store.listing_table`."""
         own = {name: self._epoch.format(f"l.{name}") for name in _INSTANTS}
         own["published_at"] = self._epoch.format("coalesce(l.published_at, l.first_written_at)")
@@ -236,12 +237,26 @@ class SqlStore(Records):
             FROM listings l
             LEFT JOIN members m ON m.tenant_id = l.tenant_id AND m.id = l.owner_id {_HOME}
             LEFT JOIN ({_ENDORSERS}) e ON e.listing_id = l.id
-            WHERE l.tenant_id = :tenant_id ORDER BY l.id"""
-        return self._columns(sql, tenant_id, LISTING_SCHEMA)
+            WHERE l.tenant_id = :tenant_id {{some}} ORDER BY l.id"""
+        return self._table(sql, "l.id", tenant_id, ids, LISTING_SCHEMA)
 
-    def member_table(self, tenant_id: str) -> pa.Table:
+    def member_table(self, tenant_id: str, ids: Collection[str] | None = None) -> pa.Table:
         """See `indexes.store.Store.member_table`."""
-        return self._columns(_MEMBERS, tenant_id, MEMBER_SCHEMA)
+        return self._table(_MEMBERS, "m.id", tenant_id, ids, MEMBER_SCHEMA)
+
+    def _table(
+        self,
+        sql: str,
+        key: str,
+        tenant_id: str,
+        ids: Collection[str] | None,
+        schema: pa.Schema,
+    ) -> pa.Table:
+        if ids is None:
+            return self._columns(sql.format(some=""), {"tenant_id": tenant_id}, schema)
+        some = f"AND {key} IN ({self._outbox.ids})"
+        values = {"tenant_id": tenant_id, "ids": sqlfeed.as_json(ids)}
+        return self._columns(sql.format(some=some), values, schema)
 
     def blocks(self, tenant_id: str) -> list[tuple[str, str]]:
         """See `indexes.store.Store.blocks`."""
@@ -266,29 +281,40 @@ class SqlStore(Records):
 
     # The feed.
 
-    def position(self) -> Position:
+    def position(self, *, settled: bool = True) -> Position:
         """See `indexes.store.Store.position`."""
         with self._reading() as db:
-            return self._position(db.execute(text(self._newest_sql(settled=True))).first())
+            return Position(self._id, *sqlfeed.newest(db, self._outbox, settled=settled))
 
     def _newest(self, db: Connection) -> Position:
-        return self._position(db.execute(text(self._newest_sql(settled=False))).first())
-
-    def _position(self, row: Sequence[Any] | None) -> Position:
-        xid, seq = row or (0, 0)
-        return Position(self._id, int(xid), seq)
+        return Position(self._id, *sqlfeed.newest(db, self._outbox, settled=False))
 
     def changes(self, after: Position, limit: int = 10_000) -> list[Change]:
         """See `indexes.store.Store.changes`."""
         if after.store != self._id:
             raise InputError("this position is another store's", code="invalid-position")
-        values = {"xid": str(after.xid), "seq": after.seq, "limit": limit}
         with self._reading() as db:
-            rows = db.execute(text(self._changes_sql()), values).all()
+            lines = sqlfeed.read_lines(db, self._outbox, (after.xid, after.seq), limit)
         return [
-            Change(Position(self._id, int(xid), seq), tenant_id, entity, id)
-            for xid, seq, tenant_id, entity, id in rows
+            Change(Position(self._id, *place), tenant_id, entity, id)
+            for place, tenant_id, entity, id in lines
         ]
+
+    def touched(self, tenant_id: str, changes: Iterable[Change]) -> Touched:
+        """See `indexes.store.Store.touched`."""
+        with self._reading() as db:
+            return sqlfeed.touched(db, self._outbox, tenant_id, changes)
+
+    def trim(self, older_than_s: float) -> int:
+        """See `indexes.store.Store.trim`."""
+        with self._writing() as db:
+            floor = sqlfeed.mark_and_trim(db, self._outbox, self._clock(), older_than_s)
+        dropped, some = 0, sqlfeed.AT_ONCE
+        while some == sqlfeed.AT_ONCE:
+            with self._writing(bulk=True) as db:
+                some = sqlfeed.drop_lines(db, self._outbox, floor)
+            dropped += some
+        return dropped
 
     # All of it.
 
@@ -300,7 +326,7 @@ class SqlStore(Records):
         """
         with self._reading(bulk=True) as db:
             for table in metadata.sorted_tables:
-                if table is outbox:
+                if table in (outbox, outbox_marks):
                     continue
                 wanted = [
                     literal_column(self._ewkb, LargeBinary).label("geom") if c.name == "geom" else c
@@ -329,7 +355,7 @@ class SqlStore(Records):
                 ready = {**columns, **{c: self._instants(columns[c]) for c in instants}}
                 self._fill(db, table.name, table, ready)
             for entity in ("zones", "groups"):
-                _note(db, entity, db.scalars(select(tenants.c.id)).all())
+                sqlfeed.note(db, entity, db.scalars(select(tenants.c.id)).all())
             return self._newest(db)
 
     # The store's own.
@@ -360,10 +386,3 @@ class SqlStore(Records):
         """See `indexes.store.Store.close`."""
         self._writer.dispose()
         self._reader.dispose()
-
-
-def _note(db: Connection, entity: str, owners: Sequence[str]) -> None:
-    """Note one change of all zones, or of the groups, of each tenant."""
-    if owners:
-        rows = [{"tenant_id": owner, "entity": entity, "id": ""} for owner in owners]
-        db.execute(insert(outbox), rows)

@@ -4,7 +4,7 @@ A store is one SQLite file or one PostGIS database. Both answer alike; one confo
 holds them to it. Every write commits whole, with its change in the outbox, before it returns.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -13,14 +13,17 @@ import pyarrow as pa
 
 from geo.errors import InputError
 from indexes.entities import ApiKey, Entity, GroupPartition, Zone
+from indexes.rules import Columns
 
 __all__ = [
     "LISTING_SCHEMA",
     "MEMBER_SCHEMA",
     "Change",
     "ImportMark",
+    "Listener",
     "Position",
     "Store",
+    "Touched",
     "open_store",
 ]
 
@@ -117,6 +120,16 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Touched:
+    """What of a tenant must be read again after some changes: ids, there or gone by now."""
+
+    listings: frozenset[str] = frozenset()  # rows of `Store.listing_table` that may differ
+    members: frozenset[str] = frozenset()  # rows of `Store.member_table` that may differ
+    blocks: bool = False
+    everything: bool = False  # zones, groups or the tenant itself: then no ids are told
+
+
+@dataclass(frozen=True, slots=True)
 class ImportMark:
     """How far an import came: committed with each batch, so that a killed one can resume."""
 
@@ -124,6 +137,20 @@ class ImportMark:
     source: str  # what identifies file, mapping and kind
     rows_done: int
     finished: bool = False
+
+
+class Listener(Protocol):
+    """Wakes a reader of changes. What it says is a hint: only `Store.changes` knows."""
+
+    def wait(self, timeout_s: float) -> bool:
+        """Return True soon after a commit, of any process, or False after some seconds.
+
+        A commit since the last call, or since `Store.listen`, counts. Raises `StoreError`
+        where the connection broke: then listen anew.
+        """
+
+    def close(self) -> None:
+        """Let go of the connection."""
 
 
 class Store(Protocol):
@@ -145,6 +172,15 @@ class Store(Protocol):
         A record that is there already, just so, is no change. The last of an id wins.
         Order among the records doesn't matter as long as what they refer to is stored or
         among them. ``mark`` is written in the same transaction.
+        """
+
+    def put_columns(
+        self, of: type[Entity], columns: Columns, mark: ImportMark | None = None
+    ) -> Position:
+        """`put_all` of many records of one class, given by column: cheaper by far.
+
+        ``columns`` has one sequence for each field of the class but its place, as
+        `indexes.rules.columns_of` gives them. No id may come twice.
         """
 
     def put(self, entity: Entity) -> Position:
@@ -198,22 +234,48 @@ class Store(Protocol):
     def groups(self, tenant_id: str, version: int | None = None) -> GroupPartition | None:
         """The partition of a version (None: the current one), or None if there is none."""
 
-    def listing_table(self, tenant_id: str) -> pa.Table:
-        """All listings as columns (`LISTING_SCHEMA`), sorted by id, bytewise."""
+    def listing_table(self, tenant_id: str, ids: Collection[str] | None = None) -> pa.Table:
+        """Listings as columns (`LISTING_SCHEMA`), sorted by id, bytewise.
 
-    def member_table(self, tenant_id: str) -> pa.Table:
-        """All members as columns (`MEMBER_SCHEMA`), sorted by id, bytewise."""
+        All of them, or of some ids those that are there.
+        """
+
+    def member_table(self, tenant_id: str, ids: Collection[str] | None = None) -> pa.Table:
+        """Members as columns (`MEMBER_SCHEMA`), sorted by id, bytewise.
+
+        All of them, or of some ids those that are there.
+        """
 
     def blocks(self, tenant_id: str) -> list[tuple[str, str]]:
         """Pairs of members who never see each other, each pair once."""
 
-    def position(self) -> Position:
-        """The last change that is certain to have no earlier one still under way."""
+    def position(self, *, settled: bool = True) -> Position:
+        """The last change that is certain to have no earlier one still under way.
+
+        Or, if not ``settled``, the last that is there at all: `changes` may not give it yet.
+        """
 
     def changes(self, after: Position, limit: int = 10_000) -> list[Change]:
-        """Changes after a position, oldest first. Raises `InputError` for a foreign one.
+        """Changes after a position, oldest first: each once, none before it is certain to be
+        next. All zones of a tenant, or its groups, are one change each, with no id.
 
-        All zones of a tenant, or its groups, are one change each, with no id.
+        An endorsement that comes, goes or moves is a change of its listing too.
+
+        Raises `InputError` for a foreign position, `FeedGapError` for one older than what
+        `trim` dropped: read everything again, from `position` on.
+        """
+
+    def touched(self, tenant_id: str, changes: Iterable[Change]) -> Touched:
+        """Which joined rows of a tenant may differ after these changes."""
+
+    def listen(self) -> Listener:
+        """Be woken by commits from now on, over a connection of its own."""
+
+    def trim(self, older_than_s: float) -> int:
+        """Drop changes that were there already at a `trim` that many seconds ago.
+
+        So ask regularly: each call remembers how far the changes had come. Returns how many
+        were dropped.
         """
 
     def import_mark(self, tenant_id: str, source: str) -> ImportMark | None:

@@ -7,6 +7,7 @@ things begins its key and its indexes with ``tenant_id``.
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
     false,
     text,
 )
@@ -40,6 +42,7 @@ __all__ = [
     "members",
     "metadata",
     "outbox",
+    "outbox_marks",
     "partitions",
     "placements",
     "residences",
@@ -389,7 +392,22 @@ outbox = Table(
     _required("tenant_id", Id),
     _required("entity"),
     _required("id", Id),
-    # On SQLite `seq` is the order of commits already.
-    Index("ix_outbox_order", "xid", "seq").ddl_if(dialect="postgresql"),
     sqlite_autoincrement=True,
+)
+
+# On SQLite `seq` is the order of commits; on PostgreSQL two transactions may commit in another
+# order than they drew numbers. A key of another name by dialect is more than a Table can say.
+_ordered = DDL(  # type: ignore[no-untyped-call]
+    "ALTER TABLE outbox DROP CONSTRAINT outbox_pkey, ADD PRIMARY KEY (xid, seq)"
+)
+event.listen(outbox, "after_create", _ordered.execute_if(dialect="postgresql"))
+
+# How far the outbox had come at some instants, seconds since 1970: so that its many lines need
+# no time of their own. The first row is how far it is trimmed; there always is one.
+outbox_marks = Table(
+    "outbox_marks",
+    metadata,
+    Column("xid", Xid, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    _required("at", BigInteger),
 )

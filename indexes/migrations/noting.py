@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from alembic import op
 
-__all__ = ["make_function", "note_changes"]
+__all__ = ["make_function", "note_changes", "note_listing_of_endorsement", "wake_listeners"]
 
 _FUNCTION = """
 CREATE FUNCTION note_changes() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -17,6 +17,24 @@ BEGIN
         INSERT INTO outbox (tenant_id, entity, id)
         SELECT tenant_id, TG_TABLE_NAME, id FROM changed ORDER BY tenant_id, id;
     END IF;
+    RETURN NULL;
+END $$"""
+
+_LISTINGS_FUNCTION = """
+CREATE FUNCTION note_listings() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO outbox (tenant_id, entity, id)
+    SELECT DISTINCT tenant_id, 'listings', listing_id FROM changed
+    ORDER BY tenant_id, listing_id;
+    RETURN NULL;
+END $$"""
+
+# A wake-up and nothing more: it may come before an older transaction is done, and is lost with
+# the connection that listens.
+_WAKE_FUNCTION = """
+CREATE FUNCTION wake_listeners() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NOTIFY outbox;
     RETURN NULL;
 END $$"""
 
@@ -53,3 +71,35 @@ def make_function() -> None:
     """What the triggers of PostgreSQL call; SQLite's need nothing."""
     if op.get_bind().dialect.name == "postgresql":
         op.execute(_FUNCTION)
+
+
+def note_listing_of_endorsement() -> None:
+    """Note an endorsement's listing, old and new, from now on: its row counts endorsements."""
+    postgres = op.get_bind().dialect.name == "postgresql"
+    if postgres:
+        op.execute(_LISTINGS_FUNCTION)
+    for event, sides in (("INSERT", ("NEW",)), ("UPDATE", ("OLD", "NEW")), ("DELETE", ("OLD",))):
+        for rows in sides:
+            name = f"note_listings_{event.lower()}_{rows.lower()}"
+            if postgres:
+                op.execute(
+                    f"CREATE TRIGGER {name} AFTER {event} ON endorsements"
+                    f" REFERENCING {rows} TABLE AS changed"
+                    " FOR EACH STATEMENT EXECUTE FUNCTION note_listings()"
+                )
+            else:
+                op.execute(
+                    f"CREATE TRIGGER {name} AFTER {event} ON endorsements BEGIN"
+                    " INSERT INTO outbox (tenant_id, entity, id)"
+                    f" VALUES ({rows}.tenant_id, 'listings', {rows}.listing_id); END"
+                )
+
+
+def wake_listeners() -> None:
+    """Wake who listens to PostgreSQL at each commit; on SQLite they watch the file."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(_WAKE_FUNCTION)
+        op.execute(
+            "CREATE TRIGGER wake_listeners AFTER INSERT ON outbox"
+            " FOR EACH STATEMENT EXECUTE FUNCTION wake_listeners()"
+        )
