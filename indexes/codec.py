@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import RowMapping, Table
 
 from geo.arrays import LonLatArray, as_lonlat
@@ -79,12 +80,13 @@ Instants = Callable[[Iterable[datetime | None]], Sequence[Any]]
 Placing = Callable[[str, LonLatArray], Places]
 
 
-def lonlat_of(columns: Columns) -> tuple[list[int], LonLatArray]:
+def lonlat_of(columns: Columns) -> tuple[NDArray[np.intp], LonLatArray]:
     """Which rows have a point, and their points, rounded as they are kept."""
-    rows = [row for row, lon in enumerate(columns["lon"]) if lon is not None]
-    points = [(columns["lon"][row], columns["lat"][row]) for row in rows]
+    # None becomes NaN, which no checked point is.
+    lonlat = np.array([columns["lon"], columns["lat"]], dtype=np.float64).T
+    rows = np.flatnonzero(~np.isnan(lonlat[:, 0]))
     # Adding zero makes -0.0 the 0.0 that it equals, so that equal points are equal bytes.
-    return rows, as_lonlat(points or np.empty((0, 2))) + 0.0
+    return rows, as_lonlat(lonlat[rows]) + 0.0
 
 
 def place_columns(places: Places) -> dict[str, list[Any]]:
@@ -129,17 +131,16 @@ def row_columns(
     n = len(columns["id"])
     if "lon" in columns:
         rows, lonlat = lonlat_of(columns)
-        found["geom"] = _spread(n, rows, ewkb_points(lonlat))
-        names = [name for name in (*PLACE, "group_id") if name in TABLES[of].c]
-        placed = {name: [None] * n for name in names} | {"zone_nearest": [False] * n}
-        tenants = [columns["tenant_id"][row] for row in rows]
-        for tenant_id in set(tenants):
-            mine = [i for i, owner in enumerate(tenants) if owner == tenant_id]
-            places = place_columns(place(tenant_id, lonlat[mine]))
-            for name in names:
-                for i, value in zip(mine, places[name], strict=True):
-                    placed[name][rows[i]] = value
-        found |= placed
+        found["geom"] = _spread(n, [(rows, ewkb_points(lonlat))])
+        tenants = np.array([columns["tenant_id"][row] for row in rows.tolist()], dtype=object)
+        placed = []
+        for tenant_id in set(tenants.tolist()):
+            mine = np.flatnonzero(tenants == tenant_id)
+            placed.append((rows[mine], place_columns(place(tenant_id, lonlat[mine]))))
+        for name in (*PLACE, "group_id"):
+            if name in TABLES[of].c:
+                none = False if name == "zone_nearest" else None
+                found[name] = _spread(n, [(at, values[name]) for at, values in placed], none)
     if of is Listing:
         # Drivers take plain strings fastest, and not every one an enum.
         found["kind"] = list(map(str.__str__, columns["kind"]))
@@ -151,11 +152,14 @@ def row_columns(
     return found
 
 
-def _spread(n: int, rows: Sequence[int], values: Sequence[Any]) -> list[Any]:
-    found: list[Any] = [None] * n
-    for row, value in zip(rows, values, strict=True):
-        found[row] = value
-    return found
+def _spread(
+    n: int, parts: Iterable[tuple[NDArray[np.intp], Sequence[Any]]], none: object = None
+) -> list[Any]:
+    """A column of n rows: the values of each part at its rows, ``none`` elsewhere."""
+    found = np.full(n, none, dtype=object)
+    for rows, values in parts:
+        found[rows] = np.fromiter(values, dtype=object, count=len(values))
+    return list(found.tolist())
 
 
 def record_of_row(of: type[E], row: RowMapping) -> E:

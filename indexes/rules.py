@@ -6,7 +6,7 @@ thousands costs a few microseconds a record.
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from operator import attrgetter
@@ -31,9 +31,9 @@ from indexes.entities import (
     Zone,
 )
 
-__all__ = ["MAX_REACH_M", "Columns", "columns_of", "require", "require_zone"]
+__all__ = ["MAX_REACH_M", "Columns", "columns_of", "require", "require_columns", "require_zone"]
 
-Columns = dict[str, Sequence[Any]]
+Columns = Mapping[str, Sequence[Any]]
 
 MAX_REACH_M = 100_000
 MAX_COUNT = 1_000_000_000  # fits the 32-bit columns of both databases
@@ -51,17 +51,23 @@ class Rule(NamedTuple):
     types: tuple[type, ...]
     wanted: str
     good: Callable[[Any], bool] | None  # None: the type says it all
+    # Whether a whole column is good, told in one go; if not, each value is looked at.
+    all_good: Callable[[Sequence[Any]], bool] = lambda column: False
 
 
 def _text(most: int, *, least: int = 0, lines: bool = False) -> Rule:
     control = _CONTROL_BUT_LINES if lines else _CONTROL
 
     def good(value: str) -> bool:
+        return least <= len(value) <= most and not control.search(value)
+
+    def all_good(column: Sequence[str]) -> bool:
         # What is printable has no control characters, and is told so in a fraction of the time.
-        return least <= len(value) <= most and (value.isprintable() or not control.search(value))
+        shortest, longest = min(map(len, column), default=least), max(map(len, column), default=0)
+        return least <= shortest and longest <= most and "".join(column).isprintable()
 
     wanted = f"text of {least} to {most} characters without control characters"
-    return Rule((str,), wanted, good)
+    return Rule((str,), wanted, good, all_good)
 
 
 def _matching(pattern: re.Pattern[str], most: int, wanted: str, *, empty: bool = False) -> Rule:
@@ -81,6 +87,7 @@ def _or_none(rule: Rule) -> Rule:
         (*rule.types, type(None)),
         f"{rule.wanted}, or none",
         good and (lambda value: value is None or good(value)),
+        lambda column: rule.all_good([value for value in column if value is not None]),
     )
 
 
@@ -193,9 +200,27 @@ def require(of: type[Entity], columns: Columns) -> None:
         _require_on_earth(of.__name__.lower(), columns)
 
 
+def require_columns(of: type[Entity], columns: Columns) -> None:
+    """Raise `InputError` unless columns are those of a class, alike long, each id in them once.
+
+    What their values must be is `require`'s.
+    """
+    if of not in _RULES:
+        raise InputError(f"a {of.__name__} is no record to keep")
+    if columns.keys() != _RULES[of].keys():
+        odd = ", ".join(sorted(map(str, columns.keys() ^ _RULES[of].keys())))
+        raise InputError(
+            f"wanted a column for each field of a {of.__name__}; lacking or odd: {odd}"
+        )
+    if len(set(map(len, columns.values()))) > 1:
+        raise InputError("wanted columns of one length")
+    if len(set(zip(columns["tenant_id"], columns["id"], strict=True))) < len(columns["id"]):
+        raise InputError("wanted each id once, one appears twice", code="duplicate-id")
+
+
 def require_zone(zone: Zone) -> None:
     """Raise `InputError` for a zone that can't be kept."""
-    columns: Columns = {name: [getattr(zone, name)] for name in _ZONE_RULES}
+    columns = {name: [getattr(zone, name)] for name in _ZONE_RULES}
     columns["id"] = [zone.code]
     _require_fields("zone", _ZONE_RULES, columns)
     geometry = zone.geometry
@@ -209,7 +234,7 @@ def require_zone(zone: Zone) -> None:
 
 
 def _require_fields(what: str, rules: dict[str, Rule], columns: Columns) -> None:
-    for field, (types, wanted, good) in rules.items():
+    for field, (types, wanted, good, all_good) in rules.items():
         column = columns[field]
         # bool is an int to Python, never to us; str has no subclass here but the enums, which
         # have rules of their own.
@@ -220,7 +245,7 @@ def _require_fields(what: str, rules: dict[str, Rule], columns: Columns) -> None
             raise InputError(
                 f"{_name(what, columns, row)}: {field} must be {wanted}, got {found.__name__}"
             )
-        if good is None:
+        if good is None or all_good(column):
             continue
         try:
             bad = {value for value in set(column) if not good(value)}

@@ -16,7 +16,7 @@ from geo.errors import ConflictError, InputError, NotFoundError
 from indexes import sqlzones
 from indexes.codec import KEPT, TABLES, Placing, record_of_row, row_columns
 from indexes.entities import Audience, Building, Entity, Listing, Residence, Tenant
-from indexes.rules import Columns, columns_of, require
+from indexes.rules import Columns, columns_of, require, require_columns
 from indexes.store import ImportMark, Position
 
 __all__ = ["KEY", "Clock", "Records", "by_object", "storable", "upsert_sql"]
@@ -104,8 +104,18 @@ class Records(ABC):
 
     def put_all(self, entities: Iterable[Entity], mark: ImportMark | None = None) -> Position:
         """See `indexes.store.Store.put_all`."""
+        return self._put(_by_class(entities), mark)
+
+    def put_columns(
+        self, of: type[Entity], columns: Columns, mark: ImportMark | None = None
+    ) -> Position:
+        """See `indexes.store.Store.put_columns`."""
+        require_columns(of, columns)
+        return self._put({of: columns} if columns["id"] else {}, mark)
+
+    def _put(self, batches: Mapping[type[Entity], Columns], mark: ImportMark | None) -> Position:
+        """Check and write records, by class in the order of writing, each id once."""
         now = self._clock()
-        batches = _by_class(entities)
         for of, columns in batches.items():
             require(of, columns)
         many = sum(len(columns["id"]) for columns in batches.values()) > AT_ONCE
@@ -256,6 +266,8 @@ def by_object(convert: Callable[[datetime], Any], values: Iterable[datetime | No
     Which are the same is told by identity: the two 02:30 of a clock change compare equal.
     """
     column = list(values)
+    if column.count(None) == len(column):  # quite often
+        return column
     keys = list(map(id, column))
     found = {
         key: None if value is None else convert(value)

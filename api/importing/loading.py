@@ -5,11 +5,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from api.importing.area import ServiceArea
-from api.importing.kinds import Imported, RecordKind, record_kind
+from api.importing.kinds import RecordKind, record_kind
 from api.importing.mapping import Columns, match_columns
 from api.importing.reading import open_table
 from api.importing.report import ImportReport
@@ -87,16 +88,18 @@ def import_file(
     report.encoding = table.encoding.removesuffix("-sig")
     loading = _Loading(store, tenant, found, columns or {}, report, on_reject)
     if strict or dry_run:
-        records: list[Imported] = []
+        whole: dict[str, list[Any]] = {}
         for batch in loading.batches(table, on_progress):
-            if not dry_run:
-                records += batch
+            for name, column in batch.items() if not dry_run else ():
+                whole.setdefault(name, []).extend(column)
         report.complete = not (strict and report.rejected_count)
         if report.complete and not dry_run:
-            report.position = str(store.put_all(records))
-            report.stored = len(records)
+            report.position = str(
+                store.put_columns(found.of, whole) if whole else store.put_all([])
+            )
+            report.stored = len(whole.get("id", ()))
     else:
-        _store_batches(store, tenant_id, path, loading, table, on_progress)
+        _store_batches(store, tenant_id, path, found.of, loading, table, on_progress)
     report.seconds = time.monotonic() - started
     return report
 
@@ -105,6 +108,7 @@ def _store_batches(
     store: Store,
     tenant_id: str,
     path: Path,
+    of: type[Entity],
     loading: "_Loading",
     table: Table,
     on_progress: Callable[[float], None],
@@ -127,8 +131,8 @@ def _store_batches(
                 under_way.result()
             if report.read > report.resumed_at:
                 mark = ImportMark(tenant_id, source, report.read)
-                under_way = writer.submit(store.put_all, batch, mark)
-            report.stored += len(batch)
+                under_way = writer.submit(store.put_columns, of, batch, mark)
+            report.stored += len(batch["id"])
         if under_way is not None:
             under_way.result()
     if source:
@@ -155,8 +159,8 @@ class _Loading:
 
     def batches(
         self, table: Table, on_progress: Callable[[float], None]
-    ) -> Iterator[list[Imported]]:
-        """Records of each chunk, refused rows left out."""
+    ) -> Iterator[dict[str, list[Any]]]:
+        """Records of each chunk as columns, refused rows left out; none before the first row."""
         report = self.report
         reader: RowReader | None = None
         for chunk in table.chunks():
@@ -164,14 +168,14 @@ class _Loading:
                 columns = match_columns(self._kind, chunk.names, self._said)
                 report.used, report.unused = columns.described(), columns.unused
                 reader = self._reader(columns, typed=table.typed)
-            rows = reader.read(chunk) if reader else Rows([], list(chunk.refused))
+            rows = reader.read(chunk) if reader else Rows({}, list(chunk.refused))
             report.read += chunk.read
             for error in rows.refused:
                 report.reject(error)
                 self._on_reject(error)
             if reader:
                 report.warnings = reader.warnings
-            yield rows.records
+            yield rows.columns
             on_progress(table.done)
 
     def _reader(self, columns: Columns, *, typed: bool) -> RowReader:

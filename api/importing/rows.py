@@ -5,8 +5,8 @@ rules as the store's (`indexes.rules`), and only then made into records.
 """
 
 import re
-from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import MISSING, dataclass, fields
 from datetime import date
 from typing import Any
@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from api.importing.area import ServiceArea, arrondissement_of_postcode
-from api.importing.kinds import Imported, RecordKind, Shape, read_value
+from api.importing.kinds import RecordKind, Shape, read_value
 from api.importing.mapping import Columns
 from api.importing.table import Chunk
-from api.importing.values import Instants, ValueFault, is_osm_hours
+from api.importing.values import Instants, ValueFault, is_osm_hours, read_plain
 from geo.arrays import COORDINATE_DECIMALS, BoolArray, LonLatArray
 from geo.errors import InputError, RowError
 from indexes.entities import PERSON_KINDS, Audience, Building, Entity, Kind, Residence, Tenant
@@ -37,9 +37,9 @@ ADDRESSED: dict[Any, type[Entity]] = {Audience.BUILDING: Building, Audience.RESI
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What a chunk gave: records in the order of the file, and rows refused, by line."""
+    """What a chunk gave: records by column, in the order of the file, and rows refused."""
 
-    records: list[Imported]
+    columns: dict[str, list[Any]]
     refused: list[RowError]
 
 
@@ -98,7 +98,7 @@ class RowReader:
         self.warnings: Counter[str] = Counter()
 
     def read(self, chunk: Chunk) -> Rows:
-        """The records of a chunk, and its refused rows."""
+        """The good rows of a chunk as columns of records, and its refused ones."""
         self.warnings["height_dropped"] += chunk.flattened
         n = len(chunk.lines)
         faults: dict[int, tuple[str, str]] = {}  # row -> field and reason; the first one counts
@@ -116,14 +116,14 @@ class RowReader:
         self._require_known(columns, faults)
         self._require_once(columns, chunk.lines, faults)
         kept = [i for i in range(n) if i not in faults]
-        self._look_at(columns, checks, lonlat, held, kept)
-        records = _records(self._kind.of, columns, kept)
+        columns = _taken(columns, kept)
+        self._look_at(columns, _taken(checks, kept), lonlat[kept], held[kept])
         refused = [
             RowError(reason, line=chunk.lines[i], field=field)
             for i, (field, reason) in faults.items()
         ]
         refused = sorted([*chunk.refused, *refused], key=lambda error: error.line)
-        return Rows(records, refused)
+        return Rows(columns, refused)
 
     def _read_column(
         self, chunk: Chunk, name: str, faults: dict[int, tuple[str, str]]
@@ -138,11 +138,12 @@ class RowReader:
             return default if raw is None or raw == "" else read(raw)
 
         try:
+            found = None if self._typed else read_plain(read, raws)
             # Many columns say few things; but among typed values, 1 and true pass for equal.
-            distinct = set() if self._typed else set(raws)
+            distinct = set() if self._typed or found is not None else set(raws)
             if 0 < 2 * len(distinct) < len(raws):
                 found = list(map({raw: value_of(raw) for raw in distinct}.__getitem__, raws))
-            else:
+            elif found is None:
                 found = [default if raw is None or raw == "" else read(raw) for raw in raws]
         except ValueFault:  # once more, row by row
             found = []
@@ -182,9 +183,10 @@ class RowReader:
         """
         if "lon" not in columns:
             return np.full((n, 2), np.nan), np.zeros(n, dtype=np.bool_)
-        pairs = list(zip(columns["lon"], columns["lat"], strict=True))
+        pairs = zip(columns["lon"], columns["lat"], strict=True)
         stated = np.array([lon is not None and lat is not None for lon, lat in pairs], dtype=bool)
-        lonlat = np.round(np.array(pairs, dtype=np.float64).reshape(n, 2), COORDINATE_DECIMALS)
+        degrees = np.array([columns["lon"], columns["lat"]], dtype=np.float64).T
+        lonlat = np.round(degrees, COORDINATE_DECIMALS)
         columns["lon"] = _rounded(columns["lon"], lonlat[:, 0])
         columns["lat"] = _rounded(columns["lat"], lonlat[:, 1])
         held = self._area.holds(lonlat)
@@ -218,11 +220,8 @@ class RowReader:
         """Refuse rows that the store would refuse; found by halving, as they are few."""
         if not rows:
             return
-        asked: dict[str, Sequence[Any]] = dict(columns)
-        if len(rows) < len(columns["id"]):
-            asked = {name: [column[i] for i in rows] for name, column in columns.items()}
         try:
-            require(self._kind.of, asked)
+            require(self._kind.of, _taken(columns, rows))
         except InputError as error:
             if len(rows) == 1:
                 faults[rows[0]] = self._told(str(error), columns["id"][rows[0]])
@@ -281,81 +280,69 @@ class RowReader:
         checks: dict[str, list[Any]],
         lonlat: LonLatArray,
         held: BoolArray,
-        kept: Sequence[int],
     ) -> None:
         """Count what is odd about rows that are taken."""
         if "lon" not in columns:
             return
         warnings = self.warnings
-        titles = columns.get("title") or columns["address"]
-        starts = columns.get("starts_at") or [None] * len(titles)
-        lons, lats = columns["lon"], columns["lat"]
-        placed = [i for i in kept if lons[i] is not None]
-        points = [hash((lons[i], lats[i])) for i in placed]
-        named = [hash((lons[i], lats[i], titles[i].casefold(), starts[i])) for i in placed]
+        if "address" in self._columns.used:
+            warnings["address_is_empty"] += columns["address"].count("")
+            if "postcode" in self._columns.used:
+                warnings["postcode_differs_from_address"] += sum(
+                    bool(said and said not in address and POSTCODE.search(address))
+                    for said, address in zip(checks["postcode"], columns["address"], strict=True)
+                )
+        if self._kind.listing is Kind.EVENT:
+            warnings["end_is_missing"] += columns["ends_at"].count(None)
+        placed = [i for i, lon in enumerate(columns["lon"]) if lon is not None]
+        degrees, held = lonlat[placed], held[placed]
+        columns, checks = _taken(columns, placed), _taken(checks, placed)
+        points = list(zip(columns["lon"], columns["lat"], strict=True))
+        titles = map(str.casefold, columns.get("title") or columns["address"])
+        starts = columns.get("starts_at") or [None] * len(points)
+        named = zip(points, titles, starts, strict=True)
         warnings["same_point_and_name_as_an_earlier_row"] += _add_all(self._named_points, named)
         if self._kind.listing is not Kind.EVENT:  # events share their venue's
             warnings["same_point_as_an_earlier_row"] += _add_all(self._points, points)
-        if "address" in self._columns.used:
-            warnings["address_is_empty"] += sum(columns["address"][i] == "" for i in kept)
-            for i in kept if "postcode" in self._columns.used else ():
-                said, address = checks["postcode"][i], columns["address"][i]
-                if said and said not in address and POSTCODE.search(address):
-                    warnings["postcode_differs_from_address"] += 1
-        if self._kind.listing is Kind.EVENT:
-            warnings["end_is_missing"] += sum(columns["ends_at"][i] is None for i in kept)
-        degrees = lonlat[placed]
         coarse = np.round(degrees, 3) == degrees
         warnings["coordinates_of_three_decimals"] += int(coarse.all(axis=1).sum())
-        warnings["outside_the_service_area"] += int((~held[placed]).sum())
+        warnings["outside_the_service_area"] += int((~held).sum())
         located = self._area.zones_of(degrees)
         if located is None:
             return
         zones, communes, nearest = located
-        lost = zones.count(None)
-        warnings["in_no_zone"] += lost
+        warnings["in_no_zone"] += zones.count(None)
         warnings["near_a_zone_but_in_none"] += int(nearest.sum())
-        inside = [n for n in np.flatnonzero(~nearest).tolist() if zones[n] is not None]
+        said = {
+            "zone": checks["zone"],
+            "postcode": map(arrondissement_of_postcode, checks["postcode"]),
+        }
         for name, found_there in (("zone", zones), ("postcode", communes)):
             if name in self._columns.used:
-                said_here = [checks[name][placed[n]] for n in inside]
-                if name == "postcode":
-                    said_here = [arrondissement_of_postcode(said) for said in said_here]
-                pairs = zip(said_here, (found_there[n] for n in inside), strict=True)
+                rows = zip(said[name], found_there, zones, nearest.tolist(), strict=True)
                 warnings[f"{name}_differs_from_point"] += sum(
-                    said not in (None, "", there) for said, there in pairs
+                    zone is not None and not near and told not in (None, "", there)
+                    for told, there, zone, near in rows
                 )
 
 
-def _add_all(seen: set[int], values: Sequence[int]) -> int:
-    """Add values to a set, and tell how many it had already."""
+def _add_all(seen: set[int], values: Iterable[Hashable]) -> int:
+    """Add the hashes of values to a set, and tell how many it had already."""
+    hashes = list(map(hash, values))
     before = len(seen)
-    seen.update(values)
-    return before + len(values) - len(seen)
+    seen.update(hashes)
+    return before + len(hashes) - len(seen)
 
 
-def _records(
-    of: type[Imported], columns: dict[str, list[Any]], rows: Sequence[int]
-) -> list[Imported]:
-    """Records of some rows.
-
-    Their slots are filled column by column: the ``__init__`` of a frozen dataclass of 27
-    fields takes as long as reading and checking its row.
-    """
-    records: list[Imported] = [object.__new__(of) for _ in rows]
-    whole = len(rows) == len(columns["id"])
-    for field in fields(of):
-        column = columns.get(field.name)
-        if column is None:  # the place, which the store computes
-            column = [None] * len(records)
-        elif not whole:
-            column = [column[i] for i in rows]
-        deque(map(getattr(of, field.name).__set__, records, column), maxlen=0)
-    return records
+def _taken(columns: dict[str, list[Any]], rows: Sequence[int]) -> dict[str, list[Any]]:
+    """Some rows of columns, in order; the columns themselves if that is all of them."""
+    if all(len(rows) == len(column) for column in columns.values()):
+        return columns
+    return {name: [column[i] for i in rows] for name, column in columns.items()}
 
 
 def _rounded(values: list[Any], degrees: Any) -> list[float | None]:
-    return [
-        None if value is None else rounded
-        for value, rounded in zip(values, degrees.tolist(), strict=True)
-    ]
+    rounded: list[float | None] = degrees.tolist()
+    if None not in values:
+        return rounded
+    return [None if v is None else r for v, r in zip(values, rounded, strict=True)]

@@ -6,7 +6,7 @@ types: there a text that looks like a number is an error of whoever wrote it, an
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -27,6 +27,7 @@ __all__ = [
     "line",
     "lines",
     "number",
+    "read_plain",
     "typed_flag",
     "typed_line",
     "typed_lines",
@@ -37,6 +38,7 @@ __all__ = [
 
 ReadValue = Callable[[Any], Any]
 
+PLAIN_NUMBER = b"0123456789.+-"  # of these alone, float takes what NUMBER takes
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 WHOLE = re.compile(r"[+-]?\d{1,18}([.,]0{1,2})?", re.ASCII)  # but 1,000 may be a thousand
 BREAKS = re.compile(r"[ \t]*[\r\n]+[ \t]*|\t")
@@ -98,6 +100,29 @@ def typed_number(raw: Any) -> float:
         return float(raw)
     except OverflowError as error:
         raise ValueFault("wanted a number, got one beyond all bounds") from error
+
+
+def read_plain(read: ReadValue, raws: Sequence[str]) -> list[Any] | None:
+    """A whole column at once, where its text is so plain that no value needs a look of its own.
+
+    None where it is not, or ``read`` is neither of text nor of numbers.
+
+    Examples
+    --------
+    >>> read_plain(number, ["43.2951", "5"]), read_plain(line, [" Le Panier", ""])
+    ([43.2951, 5.0], ['Le Panier', ''])
+    >>> read_plain(number, ["43,2951", "5"]) is read_plain(number, ["1_0"]) is None
+    True
+    """
+    text = "".join(raws)
+    if read in (line, lines) and text.isprintable():
+        return list(map(str.strip, raws))
+    if read is number and text.isascii() and not text.encode().translate(None, PLAIN_NUMBER):
+        try:
+            return list(map(float, raws))
+        except ValueError:
+            return None
+    return None
 
 
 def whole(raw: str) -> int:
