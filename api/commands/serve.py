@@ -2,6 +2,8 @@
 
 import ipaddress
 import logging
+import signal
+import sys
 from typing import Annotated
 
 import typer
@@ -48,6 +50,8 @@ def serve(
     if not _any_key(settings) and not _is_loopback(settings.host):
         note("no key exists yet, so nobody beyond this machine gets an answer: mitoyen keys create")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # Uvicorn drains, then sends itself the signal again: this one leaves in good order.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         create_app(settings),
         host=settings.host,
