@@ -78,6 +78,6 @@ def print_result(
         for name in rows[0]:
             table.add_column(name)
         for row in rows:
-            table.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()))
+            table.add_row(*(f"{v:,}" if isinstance(v, float) else str(v) for v in row.values()))
         console.print(table)
     console.print(result["machine"])

@@ -1,48 +1,68 @@
-"""Who else could answer near me in process: cKDTree and BallTree, and brute force to check all.
+"""Peers in this process: cKDTree, BallTree and STRtree.
 
-Each peer is given every advantage: one tree a class, compact columns in each tree's own order,
-and the smart way to ask: fetch some nearest, rank them, stop when nothing farther could still
-rank, else fetch four times as many.
+Each is given every advantage: one tree a class beside its columns, and the smart way to ask:
+fetch some nearest, rank them, stop when nothing farther could still rank, else fetch four times
+as many.
 """
 
 import time
 from abc import ABC, abstractmethod
 from math import cos, radians, sin
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import shapely
 from scipy.spatial import cKDTree
 from sklearn.neighbors import BallTree
 
+from benchmarks.near_ranking import Ranked, best, most_beyond, shards_of
 from benchmarks.near_workloads import LIMIT, Question, Workload
-from geo.distance import EARTH_RADIUS_M, haversine_m
-from indexes.columns import ALWAYS_TO, EPOCH_S, IN_STOCK, SOLD_OUT, PointColumns
-from indexes.points import Rule
+from geo.distance import EARTH_RADIUS_M
 
-__all__ = ["BallTreePeer", "GrowingPeer", "KDTreePeer", "Ranked", "brute_force"]
+__all__ = ["BallTreePeer", "Engine", "KDTreePeer", "PeerMissingError", "STRTreePeer"]
 
 COLUMN_BYTES = 70  # of `PointColumns`, as numpy keeps them
 FIRST_K = 96
 GROWTH = 4
-BANDS_M = np.array([0.0, 500.0, 1000.0, 2000.0, 5000.0])
-DAY_S = 86_400.0
-
-Ranked = list[tuple[int, int, int]]  # score in 1e-9 (by distance: minus mm), tie in mm, row
 
 
-class GrowingPeer(ABC):
-    """Some tree per class, asked for ever more of its nearest points until the best are sure."""
+class PeerMissingError(Exception):
+    """A peer can't be had here, or has no answer to a workload."""
+
+
+class Engine(Protocol):
+    """Whoever answers questions, ours or a peer."""
 
     name: str
+    build_s: float
+    slack: int  # units of 1e-9 (or mm) by which its scores may differ: its sine is another's
+
+    def ask(self, question: Question) -> object:
+        """What is timed."""
+
+    def answer(self, question: Question) -> Ranked:
+        """The best 20."""
+
+    def bytes_per_point(self) -> float:
+        """What every visited point costs."""
+
+    def bytes_in_all(self) -> float:
+        """And all that is kept."""
+
+
+class TreePeer(ABC):
+    """Some tree per class, in this process."""
+
+    name: str
+    slack = 0
 
     def __init__(self, workload: Workload) -> None:
-        self._columns = workload.columns
+        self._points = len(workload.columns)
         self._by_distance = workload.by_distance
         start = time.perf_counter()
-        classes = workload.columns.classes
-        self._rows = {code: np.flatnonzero(classes == code) for code in np.unique(classes).tolist()}
+        self._shards = shards_of(workload)
         self._trees = {
-            code: self.build(workload.columns.lonlat[rows]) for code, rows in self._rows.items()
+            code: self.build(shard.columns.lonlat) for code, shard in self._shards.items()
         }
         self.build_s = time.perf_counter() - start
 
@@ -51,59 +71,68 @@ class GrowingPeer(ABC):
         """A tree over points, degrees."""
 
     @abstractmethod
+    def tree_bytes(self, tree: Any) -> int:
+        """Bytes of a tree, as far as the library tells."""
+
+    @abstractmethod
+    def of_class(self, question: Question, code: int, least: float) -> Ranked:
+        """The best 20 of a class, or those of them that score at least so much."""
+
+    def bytes_per_point(self) -> float:
+        """The trees, and the row of each point; what they rank by comes on top."""
+        total = sum(self.tree_bytes(tree) for tree in self._trees.values())
+        total += sum(shard.rows.nbytes for shard in self._shards.values())
+        return total / self._points
+
+    def bytes_in_all(self) -> float:
+        return self.bytes_per_point() + COLUMN_BYTES
+
+    def ask(self, question: Question) -> object:
+        return self.answer(question)
+
+    def answer(self, question: Question) -> Ranked:
+        ranked: Ranked = []
+        for code in question.rules:
+            if code in self._trees:
+                least = ranked[-1][0] if len(ranked) == LIMIT else -np.inf
+                found = self.of_class(question, code, least)
+                ranked = best(ranked + found) if ranked else found
+        return ranked
+
+
+class GrowingPeer(TreePeer):
+    """A tree that finds k nearest: asked for ever more of them until the best are sure."""
+
+    @abstractmethod
     def nearest(
         self, tree: Any, origin: tuple[float, float], k: int, radius_m: float
     ) -> tuple[np.ndarray, np.ndarray]:
         """Metres and places of the k nearest points, at least those within the radius."""
 
-    @abstractmethod
-    def tree_bytes(self, tree: Any) -> int:
-        """Bytes of a tree, as far as the library tells."""
-
-    def bytes_per_point(self) -> float:
-        """The trees, and the row of each point; what they rank by comes on top."""
-        total = sum(self.tree_bytes(tree) for tree in self._trees.values())
-        total += sum(rows.nbytes for rows in self._rows.values())
-        return total / len(self._columns)
-
-    def bytes_in_all(self) -> float:
-        """With the columns that a peer ranks by."""
-        return self.bytes_per_point() + COLUMN_BYTES
-
     def ask(self, question: Question) -> object:
-        """What is timed: for the nearest of one kind, the bare library call."""
+        """For the nearest of one kind, the bare library call; else the answer."""
         if not self._by_distance:
             return self.answer(question)
         (code,) = question.rules
         return self.nearest(self._trees[code], question.ask.origin, LIMIT, np.inf)
 
-    def answer(self, question: Question) -> Ranked:
-        """The best 20, exactly."""
-        ranked: Ranked = []
-        for code, rule in question.rules.items():
-            if code in self._trees:
-                ranked += self._of_class(question, code, rule)
-        return sorted(ranked, key=lambda one: (-one[0], one[1], one[2]))[:LIMIT]
-
-    def _of_class(self, question: Question, code: int, rule: Rule) -> Ranked:
-        tree, rows = self._trees[code], self._rows[code]
+    def of_class(self, question: Question, code: int, least: float) -> Ranked:
+        tree, shard, rule = self._trees[code], self._shards[code], question.rules[code]
         radius_m = question.ask.radius_m * (1 + 1e-9)
         k = FIRST_K
         while True:
-            metres, places = self.nearest(tree, question.ask.origin, min(k, len(rows)), radius_m)
+            metres, places = self.nearest(
+                tree, question.ask.origin, min(k, len(shard.rows)), radius_m
+            )
             near = metres <= radius_m
-            ranked = rank(self._columns, question, rule, rows[places[near]], self._by_distance)
-            if not near.all() or k >= len(rows):
+            ranked = shard.rank(shard, question, rule, places[near])
+            if not near.all() or k >= len(shard.rows):
                 return ranked
             if len(ranked) == LIMIT:
-                farthest_m = float(metres[-1])
-                if self._by_distance:
-                    at_most = -farthest_m * 1000.0
-                else:
-                    beyond = factor(rule, np.array([farthest_m]))[0]
-                    at_most = (rule.weights[0] * beyond + sum(rule.weights[1:])) * 1e9
-                if at_most * (1 - 1e-9) + 1 < ranked[-1][0]:
-                    return ranked
+                least = max(least, ranked[-1][0])
+            # Scores are below 2^30: one unit covers what rounding adds to the bound.
+            if most_beyond(rule, float(metres[-1]), self._by_distance) + 1 < least:
+                return ranked
             k *= GROWTH
 
 
@@ -147,86 +176,41 @@ class BallTreePeer(GrowingPeer):
         return sum(np.asarray(array).nbytes for array in tree.get_arrays())
 
 
-def brute_force(columns: PointColumns, question: Question, by_distance: bool) -> Ranked:
-    """Every point ranked: what all engines must answer."""
-    ranked: Ranked = []
-    for code, rule in question.rules.items():
-        rows = np.flatnonzero(columns.classes == code)
-        ranked += rank(columns, question, rule, rows, by_distance)
-    return sorted(ranked, key=lambda one: (-one[0], one[1], one[2]))[:LIMIT]
+class STRTreePeer(TreePeer):
+    """shapely's STRtree on a plane of metres: all within the radius, then ranked exactly.
 
+    It knows the one nearest, not the k nearest, so its search can't stop at a bound.
+    """
 
-def rank(
-    columns: PointColumns, question: Question, rule: Rule, rows: np.ndarray, by_distance: bool
-) -> Ranked:
-    """The best 20 of some rows of one class, filtered and scored in numpy."""
-    ask = question.ask
-    at = ask.at - EPOCH_S
-    keep = (columns.valid_from[rows] <= at) & (at < columns.valid_to[rows])
-    if not by_distance:
-        hours = columns.hours[rows]
-        state = np.ones(len(rows), np.int32)
-        if len(question.hours):
-            state = np.where(hours >= 0, question.hours[hours], 1)
-        keep &= np.isin(columns.audience[rows], question.visible)
-        if question.blocked:
-            keep &= ~np.isin(columns.owner[rows], question.blocked)
-        if ask.open_now:
-            keep &= (hours >= 0) & (state == 2)
-        if question.depths is not None:
-            keep &= question.depths[columns.category[rows]] > 0
-        state = state[keep]
-    rows = rows[keep]
-    d = haversine_m(ask.origin, columns.lonlat[rows])
-    near = (d <= ask.radius_m) & (
-        (columns.reach_m[rows] == ALWAYS_TO) | (d <= columns.reach_m[rows])
-    )
-    rows, d = rows[near], d[near]
-    if by_distance:
-        score = -np.floor(d * 1000.0 + 0.5)
-        tie = np.zeros(len(rows))
-    else:
-        state = state[near]
-        personal = columns.personal[rows]
-        scored = np.where(personal, _banded(d), d)
-        stock = columns.stock[rows]
-        available = np.where((state == 2) | (stock == IN_STOCK), 1.0, 0.5)
-        available[(stock == SOLD_OUT) | (state == 0)] = 0.0
-        fit = 1.0
-        if question.depths is not None:
-            fit = ask.depth / question.depths[columns.category[rows]]
-        w = rule.weights
-        total = w[0] * factor(rule, scored) + w[1] * columns.trust[rows]
-        total = total + w[2] * _fresh(rule, at - columns.fresh_at[rows]) + w[3] * available
-        score = np.floor((total + w[4] * fit) * 1e9 + 0.5)
-        tie = np.where(np.isinf(scored), 2.0**62, np.floor(np.nan_to_num(scored) * 1000.0 + 0.5))
-    if len(rows) > LIMIT:  # a partial sort first: ties at the edge are all kept
-        edge = np.partition(score, len(score) - LIMIT)[len(score) - LIMIT]
-        best = score >= edge
-        rows, score, tie = rows[best], score[best], tie[best]
-    order = np.lexsort((rows, tie, -score))[:LIMIT]
-    return [(int(score[i]), int(tie[i]), int(rows[i])) for i in order]
+    name = "STRtree"
 
+    def __init__(self, workload: Workload) -> None:
+        if workload.by_distance:
+            raise PeerMissingError("finds one nearest point, not the k nearest")
+        lats = np.radians(workload.columns.lonlat[:, 1])
+        # One degree of longitude counts as on this parallel, and is wrong by so much elsewhere.
+        self._cos_lat = cos((lats.min() + lats.max()) / 2.0)
+        self._stretch = self._cos_lat / min(cos(lats.min()), cos(lats.max()))
+        if self._stretch > 1.1:
+            raise PeerMissingError("its plane does not hold places so far apart")
+        super().__init__(workload)
 
-def factor(rule: Rule, d: np.ndarray) -> np.ndarray:
-    """The distance factor of a rule."""
-    x = np.maximum(0.0, d - rule.offset_m) / rule.scale_m
-    if rule.shape == "linear":
-        return np.maximum(0.0, 1.0 - x * (1.0 - rule.decay))
-    return rule.decay ** (x * x if rule.shape == "gauss" else x)
+    def build(self, lonlat: np.ndarray) -> shapely.STRtree:
+        return shapely.STRtree(shapely.points(self._metres(lonlat)))
 
+    def _metres(self, lonlat: np.ndarray) -> np.ndarray:
+        return np.radians(lonlat) * EARTH_RADIUS_M * (self._cos_lat, 1.0)
 
-def _banded(d: np.ndarray) -> np.ndarray:
-    edges = np.append(BANDS_M, np.inf)
-    return np.where(d == 0.0, 0.0, edges[1 + np.searchsorted(BANDS_M[1:], d, side="right")])
+    def of_class(self, question: Question, code: int, least: float) -> Ranked:
+        # The plane overstates a distance by its stretch at most, and by what an arc bends.
+        reach_m = question.ask.radius_m * self._stretch * 1.001
+        here = shapely.points(self._metres(np.array(question.ask.origin)))
+        places = self._trees[code].query(here, predicate="dwithin", distance=reach_m)
+        shard = self._shards[code]
+        return shard.rank(shard, question, question.rules[code], places)
 
-
-def _fresh(rule: Rule, age_s: np.ndarray) -> np.ndarray | float:
-    if rule.fresh == "half-life":
-        return 0.5 ** (np.maximum(0.0, age_s) / (14 * DAY_S))
-    if rule.fresh == "event":
-        return np.clip((30 * DAY_S + age_s) / (28 * DAY_S), 0.0, 1.0)
-    return 1.0
+    def tree_bytes(self, tree: shapely.STRtree) -> int:
+        return 8 * len(tree)  # the geometries' references; GEOS doesn't tell the rest
 
 
 def _unit_vector(lon: float, lat: float) -> tuple[float, float, float]:

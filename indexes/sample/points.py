@@ -106,7 +106,12 @@ class SamplePoints:
         return np.array(depths, np.int32), bits
 
 
-def sample_points(n: int, seed: int, zones: Sequence[Zone] | None = None) -> SamplePoints:
+def sample_points(
+    n: int,
+    seed: int,
+    zones: Sequence[Zone] | None = None,
+    buildings: LonLatArray | None = None,
+) -> SamplePoints:
     """Listings of all kinds where people live; the same seed gives the same ones.
 
     Parameters
@@ -119,6 +124,8 @@ def sample_points(n: int, seed: int, zones: Sequence[Zone] | None = None) -> Sam
         Real zones with their census: buildings are drawn over them from their dwellings. By
         default they spread over a made-up region: 22 % in the core around a harbour (normal,
         550 m), 58 % in 120 quarters, 12 % in five towns, the rest rural.
+    buildings : ndarray of float64, shape (b, 2), optional
+        Degrees, EPSG:4326: listings stand at these in turn instead, as many at each.
 
     Returns
     -------
@@ -134,21 +141,26 @@ def sample_points(n: int, seed: int, zones: Sequence[Zone] | None = None) -> Sam
     if n < 1 or seed < 0:
         raise InputError(f"n must be one or more and seed zero or more, got {n} and {seed}")
     rng = np.random.default_rng(seed)
-    if zones is None:
-        buildings = _region(-(-n // LISTINGS_PER_BUILDING), rng)
-        sizes = np.minimum(LARGEST, 1.0 + rng.pareto(TAIL, len(buildings)) * 8.0)
-        cells = points_to_cells(buildings, 9)
-        zone = np.unique(cells_to_parents(cells, ZONE_RESOLUTION), return_inverse=True)[1]
-    else:
+    sizes: FloatArray | IntArray | None = None
+    zone = None
+    if zones is not None:
         homes = draw_homes(zones, rng)
         if not len(homes):
             raise InputError("no zone has dwellings: import the zones' figures first")
         buildings, sizes, zone = homes.lonlat, homes.dwellings, homes.zone
-        cells = points_to_cells(buildings, 9)
+    elif buildings is None:
+        buildings = _region(-(-n // LISTINGS_PER_BUILDING), rng)
+        sizes = np.minimum(LARGEST, 1.0 + rng.pareto(TAIL, len(buildings)) * 8.0)
+    cells = points_to_cells(buildings, 9)
+    if zone is None:
+        zone = np.unique(cells_to_parents(cells, ZONE_RESOLUTION), return_inverse=True)[1]
     centres, cell_of = np.unique(cells, return_inverse=True)
     groups = np.round(cells_to_lonlat(centres), 7)[cell_of]
 
-    building = rng.choice(len(buildings), n, p=sizes / sizes.sum())
+    if sizes is None:
+        building = np.arange(n) % len(buildings)
+    else:
+        building = rng.choice(len(buildings), n, p=sizes / sizes.sum())
     kind, personal = _kinds(n, rng)
     owner = OWNERS_PER_BUILDING * building + rng.integers(OWNERS_PER_BUILDING, size=n)
     owner[~personal & (rng.random(n) < 0.4)] = -1
