@@ -9,7 +9,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray, njit, types
+from numba import (  # type: ignore[attr-defined]  # it exports carray by name only
+    carray,
+    njit,
+    types,
+)
 from numba.extending import intrinsic
 
 __all__ = ["address_of", "floats32_at", "floats_at", "ints32_at", "ints_at"]

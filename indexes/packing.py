@@ -329,7 +329,11 @@ def pack(columns: PointColumns, rows: Ints | None = None) -> Blocks:
     ndarray of int32
         The layout of this module's docstring; about 54 bytes a point.
     """
-    hot, cold = columns.packed(rows)
+    return pack_rows(*columns.packed(rows))
+
+
+def pack_rows(hot: Ints, cold: Ints) -> Blocks:
+    """As `pack`, of points as `PointColumns.packed` makes them."""
     counts = _counts(cold)
     n_leaves, n_nodes = _sizes(counts)
     nodes_at = HEADER + CLASSES * CLASS_COLUMNS
@@ -337,7 +341,7 @@ def pack(columns: PointColumns, rows: Ints | None = None) -> Blocks:
     cold_at = hot_at + n_leaves * HOT_COLUMNS * LEAF
     # Made by numpy, which asks for huge pages: searches then miss the TLB less.
     blocks = _on_lines(cold_at + n_leaves * COLD_COLUMNS * LEAF)
-    blocks[:7] = (len(columns), n_nodes, n_leaves, HEADER, nodes_at, hot_at, cold_at)
+    blocks[:7] = (len(hot), n_nodes, n_leaves, HEADER, nodes_at, hot_at, cold_at)
     _pack(hot, cold, counts, blocks)
     return blocks
 

@@ -341,13 +341,11 @@ class PointIndex(PointView):
 
     @property
     def slots(self) -> IntArray:
-        """Where each row lies in the leaves; made when first asked for."""
+        """Where each row lies in the leaves, in the order of rows; made when first asked for."""
         if self._slots is None:
             cold = self.blocks[int(self.blocks[6]) :].reshape(-1, COLD_COLUMNS)
             filled = self._filled()
-            slots = np.empty(len(self), np.int64)
-            slots[cold[filled, ROW]] = filled
-            self._slots = slots
+            self._slots = filled[np.argsort(cold[filled, ROW])]
         return self._slots
 
     def _filled(self) -> IntArray:

@@ -33,6 +33,7 @@ from indexes.header import (
     HEADER_SIZE,
     HOT,
     LEAVES,
+    MAX_PARTS,
     NEWEST,
     PART_BLOCKS,
     PARTS,
@@ -127,10 +128,11 @@ from indexes.topk import (
     write_answer,
 )
 
-__all__ = ["scan", "search", "search_many"]
+__all__ = ["NEWEST_PART", "PLACE_BITS", "scan", "search", "search_many"]
 
 HEAP_SIZE = 256
 PLACE_BITS = 40
+NEWEST_PART = MAX_PARTS
 
 
 @compiled
@@ -192,7 +194,7 @@ def _best(question, filters, order, best, found, heap, entries, squared, promise
     nodes = ints32_at(header[PART_BLOCKS], (1, NODE_ROWS, FANOUT))
     hot = ints32_at(header[PART_BLOCKS], (1, HOT_COLUMNS, LEAF))
     cold = ints32_at(header[PART_BLOCKS], (1, LEAF, COLD_COLUMNS))
-    chain = ints32_at(header[CHAIN], (header[LEAVES],))
+    chain = ints_at(header[CHAIN], (header[LEAVES],))
     while True:
         node = np.int64(-1)
         if size > 0 and heap[0, BOUND] >= floor:
@@ -443,10 +445,11 @@ def search_many(questions, filters, k, rows, counts):
     squared, promise = np.empty(LEAF, np.float32), np.empty(LEAF, np.float32)
     chosen = np.empty(LEAF + 1, np.int64)
     for i in range(len(questions)):
-        counts[i] = _best(
+        count = _best(
             questions[i], filters, order, best, found, heap, entries, squared, promise, chosen
         )
-        write_answer(order, best, found, counts[i], rows, i * k)
+        write_answer(order, best, found, count, rows, i * k)
+        counts[i] = count
 
 
 @compiled
@@ -460,8 +463,8 @@ def scan(question, filters, rows, places, fits):
     rows : ndarray of int64, shape (m,)
         The candidates.
     places : ndarray of int64, shape (m,)
-        Where each lies: part x 2^40 + leaf x 32 + place in the leaf; the newest leaves count
-        as one part more.
+        Where each lies: part x 2^40 + leaf x 32 + place in the leaf, the newest leaves being
+        part `NEWEST_PART`; -1 for a row that is no more.
     fits : ndarray of float64, shape (m,) or (0,)
         How well each fits the words asked; empty for 1.
 
@@ -492,9 +495,11 @@ def scan(question, filters, rows, places, fits):
     hot = ints32_at(header[HOT], (header[LEAVES], HOT_COLUMNS, LEAF))
     cold = ints32_at(header[COLD], (header[LEAVES], LEAF, COLD_COLUMNS))
     for j in range(len(rows)):
+        if rows[j] >= visible or places[j] < 0:
+            continue
         if places[j] >> PLACE_BITS != part:
             part = places[j] >> PLACE_BITS
-            if part < header[PARTS]:
+            if part < NEWEST_PART:
                 at = header[PART_BLOCKS + part]
                 blocks = ints32_at(at, (HEADER,))
                 hot = ints32_at(at + 4 * blocks[5], (blocks[2], HOT_COLUMNS, LEAF))

@@ -160,7 +160,9 @@ def beats(score: np.int64, tie: np.int64, rank: np.int64, best: IntArray, place:
 
 
 @inlined
-def _passes(cold: Ints, leaf: int, i: int, ask: FloatArray, filters: Ints, parts: Offsets) -> bool:
+def _passes(
+    cold: Ints, leaf: np.int64, i: int, ask: FloatArray, filters: Ints, parts: Offsets
+) -> bool:
     """Every filter but validity, distance and reach."""
     visible, blocked, zones, hours, depths, end = parts
     audience = cold[leaf, i, AUDIENCE]
@@ -186,7 +188,7 @@ def _passes(cold: Ints, leaf: int, i: int, ask: FloatArray, filters: Ints, parts
 
 @inlined
 def consider(
-    hot: Ints, cold: Ints, leaf: int, i: int, fit: float, nearness: float,
+    hot: Ints, cold: Ints, leaf: np.int64, i: int, fit: float, nearness: float,
     plan: FloatArray, ask: FloatArray, cos_lat: float, filters: Ints, parts: Offsets,
     seen: Seen, order: IntArray, best: IntArray, found: FloatArray, count: int,
 ) -> int:  # fmt: skip
