@@ -1,16 +1,21 @@
-"""One line per request in the log, and the headers that every answer has.
+"""What every request leaves: one line in the log, its time in the metrics, the same headers.
 
-The line names method, route template, status and milliseconds. It holds no path, query
-string or address of the caller: they hold places and ids of people. It replaces the
-server's own access log, which prints the query string.
+The line names method, route template, status, milliseconds and an id of the request. It holds
+no path, query string or address of the caller: they hold places and ids of people. It replaces
+the server's own access log, which prints the query string.
 """
 
 import logging
+import re
+import secrets
 import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["AccessLog"]
+from api.logs import request_id
+from api.metrics import Metrics
+
+__all__ = ["HEADERS", "REQUEST_ID", "AccessLog"]
 
 log = logging.getLogger(__name__)
 
@@ -18,36 +23,62 @@ HEADERS = [
     (b"cache-control", b"no-store"),  # what is answered depends on who asks
     (b"x-content-type-options", b"nosniff"),
 ]
+REQUEST_ID = b"x-request-id"
+
+_SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
 
 class AccessLog:
-    """ASGI middleware around a whole app."""
+    """ASGI middleware around a whole app.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Parameters
+    ----------
+    app : ASGI application
+        What answers.
+    metrics : Metrics
+        Where the times go.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
+        self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         start = time.perf_counter()
-        status = 0
+        id = _id_of(scope)
+        # Each request has a context of its own, so that nothing need be taken back; and what the
+        # server says about a crash, after us, still has the id.
+        request_id.set(id.decode())
+        status = 500  # what the server answers for an app that raises
 
         async def send_on(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *HEADERS]
+                headers = message.get("headers", ())
+                message["headers"] = [*headers, *HEADERS, (REQUEST_ID, id)]
             await send(message)
 
         try:
             await self.app(scope, receive, send_on)
         finally:
-            route = scope.get("route")
-            log.info(
-                "%s %s %d %.1f ms",
-                scope["method"],
-                getattr(route, "path_format", "-"),
-                status,
-                1e3 * (time.perf_counter() - start),
-            )
+            seconds = time.perf_counter() - start
+            # Both are ours: whatever else a client sends would be kept for ever.
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            route = getattr(scope.get("route"), "path_format", "-")
+            self.metrics.observe(method, route, status, seconds)
+            ms = round(1e3 * seconds, 1)
+            fields = {"method": method, "route": route, "status": status, "ms": ms}
+            log.info("%s %s %d %.1f ms", method, route, status, ms, extra={"fields": fields})
+
+
+def _id_of(scope: Scope) -> bytes:
+    """The id that the caller gave its request, if it is one; else a new one."""
+    for name, value in scope["headers"]:
+        if name == REQUEST_ID and _SANE_ID.fullmatch(value):
+            return bytes(value)
+    return secrets.token_hex(8).encode()

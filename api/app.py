@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse
 from api.access import AccessLog
 from api.auth import KeyRing
 from api.docs import page_of
+from api.metrics import Metrics
 from api.openapi import document
 from api.problems import install_problems
 from api.settings import Settings
@@ -33,6 +34,7 @@ ROUTES = (
     "imports",
     "tenants",
     "health",
+    "metrics",
 )
 
 DESCRIPTION = """
@@ -104,7 +106,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         dependencies=[Depends(named_once)],
     )
-    app.add_middleware(AccessLog)
+    app.state.metrics = Metrics()
+    app.add_middleware(AccessLog, metrics=app.state.metrics)
     install_problems(app)
     for name in ROUTES:
         app.include_router(import_module(f"api.routes.{name}").router)

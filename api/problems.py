@@ -15,6 +15,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from api.access import HEADERS, REQUEST_ID
+from api.logs import request_id
 from geo.errors import (
     ConflictError,
     CursorError,
@@ -38,6 +40,7 @@ __all__ = [
     "UnauthenticatedError",
     "install_problems",
     "problem",
+    "problem_of",
     "status_of",
 ]
 
@@ -231,6 +234,13 @@ def problem(
     return Response(msgspec.json.encode(body), status, sent, MEDIA_TYPE)
 
 
+def problem_of(request: Request, error: MitoyenError | RequestValidationError) -> Response:
+    """The problem document that answers an error."""
+    if isinstance(error, RequestValidationError):
+        return _on_invalid(request, error)
+    return _on_mitoyen_error(request, error)
+
+
 def _on_mitoyen_error(request: Request, error: MitoyenError) -> Response:
     status = status_of(error)
     if status < 500 or isinstance(error, IndexBehindError):
@@ -276,8 +286,11 @@ def _on_http(request: Request, error: HTTPException) -> Response:
 
 
 def _on_crash(request: Request, error: Exception) -> Response:
-    # The server logs the traceback; the caller learns nothing of our insides.
-    return problem(request, 500, "internal-error", "something broke on our side")
+    # The server logs the traceback; the caller learns nothing of our insides. What is around
+    # the app doesn't see this answer: it takes along what every answer has.
+    told = [*HEADERS, (REQUEST_ID, request_id.get().encode())]
+    sent = {name.decode(): value.decode() for name, value in told}
+    return problem(request, 500, "internal-error", "something broke on our side", headers=sent)
 
 
 def install_problems(app: FastAPI) -> None:

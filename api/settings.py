@@ -2,13 +2,16 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from geo.errors import InputError
 
-__all__ = ["Settings", "default_store"]
+__all__ = ["LogFormat", "Settings", "default_store"]
+
+LogFormat = Literal["json", "text"]
 
 
 def default_store() -> str:
@@ -34,6 +37,8 @@ class Settings(BaseSettings):
         Where the server listens.
     tenant : str
         Whose public things a reader without a key sees; by default the only tenant's.
+    log_format : {"text", "json"}
+        How the server's log looks.
     """
 
     model_config = SettingsConfigDict(env_prefix="MITOYEN_", frozen=True, extra="ignore")
@@ -42,6 +47,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     tenant: str = ""
+    log_format: LogFormat = "text"
 
     @classmethod
     def read(cls, **values: object) -> "Settings":

@@ -122,13 +122,15 @@ class Towns:
     ----------
     store_up : bool
         Whether the store answered when it was last asked, a second ago at most.
+    tenants : sequence of str
+        Those that the store had then.
     """
 
     def __init__(self, store: Store, keyless: str = "") -> None:
         self.store = store
         self._keyless = keyless
         self.store_up = True
-        self._tenants: Sequence[str] = ()
+        self.tenants: Sequence[str] = ()
         self._towns: dict[str, Town] = {}
         self._why = "the first index is being built"
         self._wake = threading.Event()
@@ -139,17 +141,17 @@ class Towns:
         """Start loading; an empty store gets the tenant ``default``."""
         if not self.store.tenants():
             self.store.put(Tenant(tenant_id=DEFAULT_TENANT, id=DEFAULT_TENANT, name=DEFAULT_TENANT))
-        self._tenants = self.store.tenants()
+        self.tenants = self.store.tenants()
         self._thread.start()
 
     def _run(self) -> None:
         while not self._closing:
             try:
-                self._tenants = self.store.tenants()
+                self.tenants = self.store.tenants()
                 self.store_up = True
-                for gone in self._towns.keys() - set(self._tenants):
+                for gone in self._towns.keys() - set(self.tenants):
                     self._towns.pop(gone).close()
-                for tenant_id in self._tenants:
+                for tenant_id in self.tenants:
                     town = self._towns.get(tenant_id)
                     if town is None:
                         self._towns[tenant_id] = Town(self.store, tenant_id)
@@ -167,6 +169,11 @@ class Towns:
             self._wake.wait(FOLLOW_S)
             self._wake.clear()
 
+    @property
+    def engines(self) -> list[Engine]:
+        """Those that are loaded."""
+        return [town.engine for town in list(self._towns.values())]
+
     def ages(self) -> dict[str, float]:
         """Each tenant, and the age of its index in seconds.
 
@@ -175,7 +182,7 @@ class Towns:
         IndexBehindError
             With code ``index-loading`` while some tenant's index is not loaded.
         """
-        missing = [name for name in self._tenants if name not in self._towns]
+        missing = [name for name in self.tenants if name not in self._towns]
         if missing:
             raise IndexBehindError(
                 f"{len(missing)} of {len(missing) + len(self._towns)} indexes not loaded: "

@@ -1,16 +1,20 @@
 """`mitoyen serve`: the HTTP interface."""
 
 import ipaddress
-import logging
+import os
 import signal
 import sys
-from typing import Annotated
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
 
 import typer
 import uvicorn
+from fastapi import FastAPI
 
 from api.app import create_app
 from api.commands.common import StoreOption, note, opened, the_tenant
+from api.logs import log_config
+from api.metrics import MULTIPROCESS
 from api.settings import Settings
 from indexes.entities import ApiKey
 
@@ -42,25 +46,49 @@ def serve(
         str | None,
         typer.Option(metavar="ID", help="Whose public things are read without a key."),
     ] = None,
+    workers: Annotated[
+        int, typer.Option(help="Processes that answer, each with an index of its own.", min=1)
+    ] = 1,
+    log_format: Annotated[
+        str | None, typer.Option(metavar="text|json", help="How the log looks.")
+    ] = None,
 ) -> None:
     """Serve the HTTP interface; on this machine only, unless told otherwise."""
-    given = {"host": host, "port": port, "store": store, "tenant": tenant}
+    given = {
+        "host": host,
+        "port": port,
+        "store": store,
+        "tenant": tenant,
+        "log_format": log_format,
+    }
     # Unlike `model_copy`, building anew checks; what is not given comes from the environment.
     settings = Settings.read(**{k: v for k, v in given.items() if v is not None})
     if not _any_key(settings) and not _is_loopback(settings.host):
         note("no key exists yet, so nobody beyond this machine gets an answer: mitoyen keys create")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    if workers == 1:
+        _run(create_app(settings), settings)
+        return
+    with TemporaryDirectory(prefix="mitoyen-metrics-") as folder:
+        # Workers are processes begun anew: what they are told, they find in the environment.
+        for name, value in settings.model_dump().items():
+            os.environ[f"MITOYEN_{name.upper()}"] = str(value)
+        os.environ[MULTIPROCESS] = folder
+        _run("api.app:create_app", settings, workers=workers, factory=True)
+
+
+def _run(app: FastAPI | str, settings: Settings, **more: Any) -> None:
     # Uvicorn drains, then sends itself the signal again: this one leaves in good order.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         access_log=False,  # it prints query strings, and with them places
         proxy_headers=False,  # a client is whoever connects; behind a proxy, everybody has a key
         server_header=False,
-        log_config=None,
+        log_config=log_config(settings.log_format),
         timeout_graceful_shutdown=GRACE_S,
+        **more,
     )
 
 

@@ -1,6 +1,9 @@
 """The access log, and the headers of every answer."""
 
 import logging
+import re
+
+import pytest
 
 
 def test_a_request_leaves_one_line_without_place_or_person(served, caplog):
@@ -27,3 +30,30 @@ def test_every_answer_forbids_keeping_and_guessing(served):
         assert headers["cache-control"] == "no-store", url
         assert headers["x-content-type-options"] == "nosniff", url
         assert "server" not in headers, url
+
+
+def test_every_answer_names_its_request(served):
+    one, other = (served.get("/healthz").headers["x-request-id"] for _ in range(2))
+    assert one != other and re.fullmatch("[0-9a-f]{16}", one)
+    kept = served.get("/healthz", headers={"X-Request-ID": "trace-7.a_B"})
+    assert kept.headers["x-request-id"] == "trace-7.a_B"
+
+
+@pytest.mark.parametrize("odd", ["", "a b", "x" * 65, 'a"b', "a;b"])
+def test_an_odd_request_id_is_replaced(served, odd):
+    answer = served.get("/healthz", headers={"X-Request-ID": odd})
+    assert re.fullmatch("[0-9a-f]{16}", answer.headers["x-request-id"])
+
+
+def test_a_crash_is_counted_and_told_like_every_answer(served, monkeypatch, caplog):
+    def crash(towns, tenant_id):
+        raise ZeroDivisionError("at 43.4242")
+
+    monkeypatch.setattr("api.towns.Towns.town", crash)
+    with caplog.at_level(logging.INFO, logger="api"):
+        answer = served.get("/v1/zones", headers={"X-Request-ID": "crashed"})
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal-error")
+    assert answer.headers["x-request-id"] == "crashed"
+    assert answer.headers["cache-control"] == "no-store"
+    assert [r.fields["status"] for r in caplog.records if r.name == "api.access"] == [500]
+    assert 'route="/v1/zones",status="500"' in served.get("/metrics").text

@@ -1,0 +1,80 @@
+"""Log lines: one JSON object each, with fields, and nothing that an exception quotes."""
+
+import json
+import logging
+import logging.config
+import sys
+
+import pytest
+
+from api.logs import formatter, log_config, request_id
+from geo.errors import StoreError
+
+
+def record_of(message, *args, exc_info=None, **more):
+    record = logging.LogRecord("api.access", logging.INFO, "", 0, message, args, exc_info)
+    record.__dict__.update(more)
+    return record
+
+
+def line_of(record, format="json"):
+    return formatter(format).format(record)
+
+
+def raised(error, cause=None):
+    try:
+        raise error from cause
+    except type(error):
+        return sys.exc_info()
+
+
+def test_a_record_becomes_one_object_with_its_fields():
+    told = request_id.set("r-1")
+    record = record_of("GET %s", "/v1/near", fields={"route": "/v1/near", "status": 200, "ms": 0.8})
+    line = line_of(record)
+    request_id.reset(told)
+    assert "\n" not in line
+    found = json.loads(line)
+    assert found.pop("timestamp").endswith("Z")
+    assert found == {
+        "event": "GET /v1/near",
+        "level": "info",
+        "logger": "api.access",
+        "request_id": "r-1",
+        "route": "/v1/near",
+        "status": 200,
+        "ms": 0.8,
+    }
+
+
+@pytest.mark.parametrize("format", ["json", "text"])
+def test_an_exception_says_where_and_of_which_class_and_not_what_it_quotes(format):
+    crash = raised(ValueError("lat 43.4242"), KeyError("ana"))
+    line = line_of(record_of("crashed", exc_info=crash), format)
+    assert "ValueError" in line and "KeyError" in line and "in raised" in line
+    assert "4242" not in line and "ana'" not in line
+
+
+def test_an_error_of_ours_says_what_it_says():
+    crash = raised(StoreError("the store is busy"))
+    assert (
+        "the store is busy" in json.loads(line_of(record_of("away", exc_info=crash)))["exception"]
+    )
+
+
+def test_text_has_no_fields_twice():
+    line = line_of(record_of("GET / 200 1.0 ms", fields={"status": 200}), "text")
+    assert "GET / 200 1.0 ms" in line and "status" not in line
+
+
+def test_what_other_libraries_log_takes_the_same_form(capsys):
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    try:
+        logging.config.dictConfig(log_config("json"))
+        logging.getLogger("uvicorn.error").error("Invalid HTTP request received.")
+    finally:
+        root.handlers[:], level = before
+        root.setLevel(level)
+    found = json.loads(capsys.readouterr().err.splitlines()[-1])
+    assert (found["logger"], found["level"]) == ("uvicorn.error", "error")
