@@ -4,18 +4,18 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 import numpy as np
-import shapely
 
-from geo.arrays import BoolArray, FloatArray, IntArray, LonLat, as_lonlat
+from geo.arrays import FloatArray, IntArray, LonLat, as_lonlat
 from geo.distance import HALF_CIRCUMFERENCE_M
 from geo.errors import CursorError, DeniedError, InputError
 from indexes.columns import class_code
 from indexes.entities import PERSON_KINDS, PERSONAL_KINDS, Kind
 from indexes.points import Ask, Plan, Rule, pack_filters
 from matching.answering import matches_of
-from matching.catalog import Seen
+from matching.catalog import Catalog
 from matching.cursor import query_digest, seal, unseal
 from matching.paging import Search, next_cursor, resumed, ring_radius
+from matching.people import Seen
 from matching.query import MAX_LIMIT, NearAnswer, NearQuery, Viewer
 from matching.reasons import LANGS
 from matching.scoring import Profiles
@@ -59,7 +59,7 @@ def near(
         If the cursor belongs to another query or to older profiles.
     """
     _check(query)
-    seen = snapshot.catalog.seen_by(viewer.member_id)
+    seen = snapshot.seen_by(viewer.member_id)
     if seen is None:
         raise DeniedError("no such member", code="unknown-member")
     origin, people = _origin(query, seen)
@@ -202,7 +202,7 @@ def plan_of(
 def _search(
     snapshot: Snapshot, plan: Plan, seen: Seen, origin: LonLat, at: int, query: NearQuery
 ) -> Search:
-    catalog = snapshot.catalog
+    vocabulary = snapshot.vocabulary
     states = snapshot.hours.states_at(datetime.fromtimestamp(at, UTC))
     chosen = query.audiences or tuple(seen.audiences)
     ask = Ask(
@@ -212,7 +212,7 @@ def _search(
         open_now=query.open_now,
         verified=query.verified_only,
     )
-    depths = catalog.depths_asked(query.category) if query.category else ()
+    depths = vocabulary.depths_asked(query.category) if query.category else ()
     if query.category:
         ask.depth = query.category.count(".") + 1
         ask.categories = int(
@@ -224,32 +224,24 @@ def _search(
     filters = pack_filters(
         visible=[number for audience in chosen for number in seen.audiences.get(audience, ())],
         blocked=seen.blocked,
-        zones=catalog.zones_asked(query.zones) if query.zones else (),
+        zones=vocabulary.zones_asked(query.zones) if query.zones else (),
         hours=states,
         depths=depths,
     )
-    rows, fits = _rows(snapshot, query)
+    rows, fits = _rows(snapshot.catalog, query)
     return Search(snapshot, plan, ask, filters, states, rows, fits)
 
 
-def _rows(snapshot: Snapshot, query: NearQuery) -> tuple[IntArray | None, FloatArray | None]:
-    """Rows that match the words and lie in the polygon, where such are asked for."""
+def _rows(catalog: Catalog, query: NearQuery) -> tuple[IntArray | None, FloatArray | None]:
+    """Rows that match the words and lie in the polygon, where such are asked for; and how well
+    each fits the words."""
     rows = fits = None
     if query.text is not None:
-        rows, fits = snapshot.text.scores(query.text)
+        rows, fits = catalog.matching(query.text)
     if query.polygon is not None:
-        inside = _inside(snapshot, query.polygon)
+        inside = catalog.inside(query.polygon)
         if rows is None or fits is None:
-            return np.flatnonzero(inside), None
-        rows, fits = rows[inside[rows]], fits[inside[rows]]
+            return inside, None
+        both = np.isin(rows, inside, assume_unique=True)
+        rows, fits = rows[both], fits[both]
     return rows, fits
-
-
-def _inside(snapshot: Snapshot, polygon: shapely.Polygon) -> BoolArray:
-    lon, lat = snapshot.catalog.columns.lonlat.T
-    west, south, east, north = polygon.bounds
-    inside = (west <= lon) & (lon <= east) & (south <= lat) & (lat <= north)
-    shapely.prepare(polygon)
-    # For points, to intersect is to be covered: the border is inside.
-    inside[inside] = shapely.intersects_xy(polygon, lon[inside], lat[inside])
-    return np.asarray(inside, dtype=np.bool_)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from geo.arrays import FloatArray, IntArray
 from indexes.columns import Ints
 from indexes.points import Ask, Found, Plan
-from indexes.topk import RANK_BITS
 from matching.cursor import Cursor
 from matching.hours import StateArray
 from matching.snapshot import Snapshot
@@ -75,11 +74,9 @@ def resumed(search: Search, cursor: Cursor) -> Search:
     search = search.within(cursor.radius_m, cursor.inner_m)
     if cursor.score is None:
         return search
-    # If the last match is gone, its row is another's: the rank before keeps its place.
-    catalog = search.snapshot.catalog
-    row = catalog.row_of(cursor.id)
-    rank = (row + 1 if catalog.has_id(row, cursor.id) else row) << RANK_BITS
-    return replace(search, ask=replace(search.ask, after=(cursor.score, cursor.tie, rank)))
+    # If the last match is gone, whatever stands where it stood has a greater rank.
+    after = cursor.score, cursor.tie, search.snapshot.ranks.rank_of(cursor.id)
+    return replace(search, ask=replace(search.ask, after=after))
 
 
 def next_cursor(

@@ -1,28 +1,34 @@
 """One tenant as of one position of the store: everything that a search reads."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from indexes.entities import Tenant
-from indexes.points import PointIndex
+from indexes.points import PointIndex, PointView
 from indexes.store import Position, Store
-from matching.catalog import Catalog
+from matching.catalog import Catalog, Segment
 from matching.hours import HoursTable
-from matching.text import TextIndex
+from matching.people import Members, People, Seen, blocks_by_member
+from matching.ranks import Ranks
+from matching.strings import SortedIds
+from matching.vocabulary import Vocabulary, whole
 
 __all__ = ["Snapshot"]
 
 
-@dataclass(frozen=True, eq=False)  # without slots: the text index is made by need, and kept
+@dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """Catalog, index and opening hours, built together and never changed.
+    """What belongs together and never changes: a search that reads one from end to end never
+    sees half of a change.
 
-    A search reads one snapshot from end to end, so it never sees half of a change.
+    ``vocabulary`` and ``ranks`` only grow: they know all that the rest refers to, and more.
     """
 
+    index: PointView
     catalog: Catalog
-    index: PointIndex
+    people: People
     hours: HoursTable
+    vocabulary: Vocabulary
+    ranks: Ranks
     position: Position
 
     @classmethod
@@ -41,21 +47,20 @@ class Snapshot:
         """
         position = store.position()
         tenant = store.get(Tenant, tenant_id, tenant_id)
-        catalog = Catalog(
-            store.listing_table(tenant_id),
-            store.member_table(tenant_id),
-            store.blocks(tenant_id),
-            store.groups(tenant_id),
-        )
+        vocabulary = Vocabulary(store.groups(tenant_id))
+        listings = store.listing_table(tenant_id).combine_chunks()
+        columns = vocabulary.columns_of(listings)
+        members = Members(store.member_table(tenant_id).combine_chunks())
         return cls(
-            catalog,
-            PointIndex.build(catalog.columns),
-            HoursTable(catalog.hours.words, tenant.timezone),
-            position,
+            index=PointIndex.build(columns),
+            catalog=Catalog(vocabulary, Segment(listings, columns)),
+            people=People(members, blocks_by_member(store.blocks(tenant_id)), {}),
+            hours=HoursTable(vocabulary.hours.words, tenant.timezone),
+            vocabulary=vocabulary,
+            ranks=Ranks(SortedIds(whole(listings["id"]))),
+            position=position,
         )
 
-    @cached_property
-    def text(self) -> TextIndex:
-        """The words of all listings; built by the first query that asks for words."""
-        table = self.catalog.listings
-        return TextIndex(table["title"], table["text"], table["category"])
+    def seen_by(self, member_id: str | None) -> Seen | None:
+        """What a member brings to a search, or None if there is no such member."""
+        return self.people.seen_by(member_id, self.vocabulary)

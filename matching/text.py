@@ -16,7 +16,7 @@ from scipy.sparse import coo_array
 
 from geo.arrays import FloatArray, IntArray
 
-__all__ = ["MAX_WORDS", "TextIndex", "fold"]
+__all__ = ["MAX_WORDS", "TextIndex", "asked_words", "fold"]
 
 Column: TypeAlias = "Sequence[str | None] | pa.Array | pa.ChunkedArray"
 
@@ -64,6 +64,11 @@ def fold(text: str) -> list[str]:
     plain = "".join(c for c in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(c))
     words = _WORD.findall(_ELISION.sub(" ", plain))
     return [_singular(word) for word in words if word not in _STOP_WORDS]
+
+
+def asked_words(query: str) -> list[str]:
+    """The words of a query that count, each once."""
+    return list(dict.fromkeys(fold(query)))[:MAX_WORDS]
 
 
 def _singular(word: str) -> str:
@@ -133,7 +138,10 @@ class TextIndex:
         fit : ndarray of float64, shape (k,)
             Above 0 up to 1.
         """
-        words = list(dict.fromkeys(fold(query)))[:MAX_WORDS]
+        return self.scored(asked_words(query))
+
+    def scored(self, words: Sequence[str]) -> tuple[IntArray, FloatArray]:
+        """As `scores`, of the `asked_words` of a query."""
         titles, texts = self._postings()
         total = np.zeros(self._rows, dtype=np.uint16)
         for word in words:
