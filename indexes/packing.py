@@ -123,12 +123,17 @@ def _merits(hot: Ints, cold: Ints) -> Keys:
     return keys
 
 
+@_inlined
+def _class_of(cold: Ints, row: int) -> int:
+    return int(cold[row, TRAITS] >> 3) & (CLASSES - 1)
+
+
 @_compiled
 def _classes(cold: Ints) -> Keys:
     """The class of each point."""
     keys = np.empty(len(cold), np.uint64)
-    for i in range(len(cold)):
-        keys[i] = (cold[i, TRAITS] >> 3) & (CLASSES - 1)
+    for row in range(len(cold)):
+        keys[row] = _class_of(cold, row)
     return keys
 
 
@@ -136,8 +141,8 @@ def _classes(cold: Ints) -> Keys:
 def _counts(cold: Ints) -> IntArray:
     """Points of each class, shape (CLASSES,)."""
     counts = np.zeros(CLASSES, np.int64)
-    for i in range(len(cold)):
-        counts[(cold[i, TRAITS] >> 3) & (CLASSES - 1)] += 1
+    for row in range(len(cold)):
+        counts[_class_of(cold, row)] += 1
     return counts
 
 
@@ -145,7 +150,8 @@ def _counts(cold: Ints) -> IntArray:
 def _sort(order: Ints, keys: Keys) -> Ints:
     """``order`` by ``keys[order]``, equal ones as they stand: a radix sort, byte by byte.
 
-    A byte that all keys share is skipped: points of one region share the first two.
+    ``order`` itself is written over. A byte that all keys share is skipped: points of one
+    region share the first two.
     """
     n = len(order)
     ordered = np.empty(n, np.uint64)
