@@ -21,8 +21,8 @@ from indexes.columns import ALWAYS_TO, CLASSES, Ints, PointColumns
 from indexes.memory import address_of, ints32_at, ints_at
 from indexes.packing import COLD_COLUMNS, HOT_COLUMNS, LEAF, ROW, TRAITS, pack_rows
 from indexes.points import PointIndex, PointView
+from indexes.scan import NEWEST_PART, PLACE_BITS
 from indexes.scores import compiled, inlined
-from indexes.search import NEWEST_PART, PLACE_BITS
 
 __all__ = ["LiveIndex"]
 
@@ -307,5 +307,5 @@ forget_stale(
     "indexes.header",
     "indexes.memory",
     "indexes.packing",
-    "indexes.search",
+    "indexes.scan",
 )

@@ -16,6 +16,7 @@ from indexes import topk as t
 from indexes.columns import ALWAYS_FROM, ALWAYS_TO, CLASSES, EPOCH_S, Ints, PointColumns
 from indexes.memory import address_of
 from indexes.packing import COLD_COLUMNS, HEADER, LEAF, ROW, Blocks, pack
+from indexes.scan import scan
 
 __all__ = ["Ask", "Found", "Plan", "PointIndex", "PointView", "Rule", "pack_filters"]
 
@@ -228,7 +229,7 @@ class PointView:
     def __init__(self, header: IntArray, held: tuple[object, ...]) -> None:
         self._header = header
         self._held = held
-        self._address = address_of(header)
+        self.address = address_of(header)
 
     @property
     def rows(self) -> int:
@@ -249,18 +250,18 @@ class PointView:
         limit : int
             At most so many.
         """
-        return Found(s.search(self._question(plan, ask, limit), filters))
+        return Found(s.search(ask.packed, filters, limit, self.address, *plan.addresses))
 
     def nearest(self, plan: Plan, ask: Ask, filters: Ints, limit: int) -> Found:
         """The nearest points, in whole millimetres, then by rank; scores are minus those.
 
         Near circles are tried first: they can be searched on a plane, at a third of the cost.
         """
-        question = self._question(plan, ask, limit)
+        question = ask.packed.copy()
         question[t.BY_DISTANCE] = 1.0
         for radius_m in (*NEAR_FIRST_M, ask.radius_m):
             question[t.RADIUS_M] = min(radius_m, ask.radius_m)
-            found = s.search(question, filters)
+            found = s.search(question, filters, limit, self.address, *plan.addresses)
             if len(found) == limit or radius_m >= ask.radius_m:
                 break
         return Found(found)
@@ -284,22 +285,23 @@ class PointView:
         fits : ndarray of float64, shape (m,), optional
             How well each of them fits the words asked for.
         """
-        question = self._question(plan, ask, limit)
+        question = ask.packed.copy()
         question[t.BY_DISTANCE] = by_distance
-        none = np.empty(0)
         return Found(
-            s.scan(question, filters, rows, self._places(rows), none if fits is None else fits)
+            scan(
+                question,
+                filters,
+                limit,
+                self.address,
+                plan.addresses[0],
+                rows,
+                self._places(rows),
+                np.empty(0) if fits is None else fits,
+            )
         )
 
-    def _question(self, plan: Plan, ask: Ask, limit: int) -> FloatArray:
-        question = ask.packed.copy()
-        question[t.LIMIT] = limit
-        question[t.VIEW] = self._address
-        question[t.PLAN], question[t.TABLES] = plan.addresses
-        return question
-
     def _places(self, rows: IntArray) -> IntArray:
-        """Where rows lie, as `indexes.search.scan` wants it."""
+        """Where rows lie, as `indexes.scan.scan` wants it."""
         raise NotImplementedError
 
 

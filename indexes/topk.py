@@ -55,6 +55,7 @@ __all__ = [
     "FOUND_COLUMNS",
     "HIGH_CATEGORIES",
     "INNER_M",
+    "LAST_LON",
     "LAT_ASKED",
     "LIMIT",
     "LON_ASKED",
@@ -68,7 +69,6 @@ __all__ = [
     "SCORE",
     "TABLES",
     "VERIFIED",
-    "VIEW",
     "beats",
     "consider",
     "offsets",
@@ -80,9 +80,9 @@ __all__ = [
 LON_ASKED, LAT_ASKED, RADIUS_M, MIN_M, INNER_M, AT, OPEN_NOW, VERIFIED, BY_DISTANCE = range(9)
 AFTER_SCORE, AFTER_TIE, AFTER_GAP, AFTER_PLACE = range(9, 13)  # a rank is a gap and a place
 DEPTH, LOW_CATEGORIES, HIGH_CATEGORIES = range(13, 16)
-# How many, and where the rest is: addresses, but for the place of the filters in their array.
-LIMIT, VIEW, PLAN, TABLES, FILTERS = range(16, 21)
-ASK_SIZE = 21
+# For one of many questions: how many it wants, where its filters begin, and two addresses.
+LIMIT, FILTERS, PLAN, TABLES = range(16, 20)
+ASK_SIZE = 20
 
 # `filters` begins with the lengths of its five parts: numbers of the audiences the viewer is
 # in, of owners blocked, then by number whether a set of zones is asked for, the state of
@@ -90,6 +90,7 @@ ASK_SIZE = 21
 FILTER_LENGTHS = 5
 
 SCORE, TIE, RANK = range(3)
+LAST_LON, LAST_LAT, LAST_M = range(3)
 FOUND_COLUMNS = 9  # row, score, tie, distance, five factors
 RANK_BITS = 31
 
@@ -190,18 +191,19 @@ def _passes(
 def consider(
     hot: Ints, cold: Ints, leaf: np.int64, i: int, fit: float, nearness: float,
     plan: FloatArray, ask: FloatArray, cos_lat: float, filters: Ints, parts: Offsets,
-    seen: Seen, order: IntArray, best: IntArray, found: FloatArray, count: int,
+    seen: Seen, last: FloatArray, k: int,
+    order: IntArray, best: IntArray, found: FloatArray, count: int,
 ) -> int:  # fmt: skip
     """Take one valid point among the k best if it belongs there; returns how many there are.
 
-    ``nearness`` is an upper bound of its distance factor. Of ``order`` the first k are used.
+    ``nearness`` is an upper bound of its distance factor. ``last`` keeps the last point's place
+    and distance: points of one spot lie side by side.
     """
     row = np.int64(cold[leaf, i, ROW])
     if row >= seen[0] or not _passes(cold, leaf, i, ask, filters, parts):
         return count
     if seen[2] > 0 and 0 < seen[3][row] <= seen[2]:
         return count
-    k = np.int64(ask[LIMIT])
     traits = cold[leaf, i, TRAITS]
     klass = (traits >> 3) & 15
     by_distance = ask[BY_DISTANCE] != 0.0
@@ -220,9 +222,11 @@ def consider(
             at_most = weighted_sum(plan, klass, nearness, trust, fresh, available, fit)
             if score_ceiling(at_most) < best[order[count - 1], SCORE]:
                 return count
-    d = arc_m(
-        ask[LON_ASKED], ask[LAT_ASKED], cos_lat, hot[leaf, LON, i] / UNIT, hot[leaf, LAT, i] / UNIT
-    )
+    lon, lat = np.float64(hot[leaf, LON, i]), np.float64(hot[leaf, LAT, i])
+    if lon != last[LAST_LON] or lat != last[LAST_LAT]:
+        last[LAST_LON], last[LAST_LAT] = lon, lat
+        last[LAST_M] = arc_m(ask[LON_ASKED], ask[LAT_ASKED], cos_lat, lon / UNIT, lat / UNIT)
+    d = last[LAST_M]
     if d > ask[RADIUS_M] or d > cold[leaf, i, REACH] or d < ask[MIN_M] or d <= ask[INNER_M]:
         return count
     rank = rank_of(row, seen)
