@@ -233,23 +233,24 @@ class PostgisListener:
     """Hears of commits by NOTIFY; see `indexes.store.Listener`."""
 
     def __init__(self, engine: Engine) -> None:
-        self._connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        self._connection.detach()  # it listens for as long as it lives: not the pool's any more
+        pooled = engine.raw_connection()
+        self._db = cast(psycopg.Connection[Any], pooled.driver_connection)
+        pooled.detach()  # it listens for as long as it lives: not the pool's any more
         try:
-            self._connection.exec_driver_sql("LISTEN outbox")
+            self._db.autocommit = True
+            self._db.execute("LISTEN outbox")
         except BaseException:
-            self._connection.close()
+            self._db.close()
             raise
 
     def wait(self, timeout_s: float) -> bool:
         """See `indexes.store.Listener.wait`."""
-        driver = cast(psycopg.Connection[Any], self._connection.connection.driver_connection)
         with _guard():
-            return any(True for _ in driver.notifies(timeout=timeout_s, stop_after=1))
+            return any(True for _ in self._db.notifies(timeout=timeout_s, stop_after=1))
 
     def close(self) -> None:
         """See `indexes.store.Listener.close`."""
-        self._connection.close()
+        self._db.close()
 
 
 def _engine(url: URL, statement_s: float) -> Engine:
