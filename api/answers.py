@@ -22,6 +22,7 @@ __all__ = [
     "GroupOut",
     "ListingOut",
     "MemberOut",
+    "NearBatchOut",
     "NearOut",
     "ProblemOut",
     "ResidenceOut",
@@ -132,6 +133,12 @@ class NearOut(Output):
     profiles: dict[str, str] = Field(description="Ranking profiles used, and their versions.")
     position: str = Field(description="How far the index has read.")
     index_age_s: float = Field(description="Seconds since the index was known to be current.")
+
+
+class NearBatchOut(Output):
+    """What each query of a batch found, or the problem that it is; in the order asked."""
+
+    answers: list[NearOut | ProblemOut]
 
 
 class WrittenOut(Output):

@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse
 from api.access import AccessLog
 from api.auth import KeyRing
 from api.docs import page_of
+from api.fast import FastNear
 from api.metrics import Metrics
 from api.openapi import document
 from api.problems import install_problems
@@ -24,6 +25,7 @@ __all__ = ["create_app"]
 
 ROUTES = (
     "near",
+    "near_batch",
     "listings",
     "buildings",
     "residences",
@@ -107,6 +109,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         dependencies=[Depends(named_once)],
     )
     app.state.metrics = Metrics()
+    app.add_middleware(FastNear)
     app.add_middleware(AccessLog, metrics=app.state.metrics)
     install_problems(app)
     for name in ROUTES:

@@ -25,7 +25,18 @@ from indexes.entities import ApiKey, Scope
 from indexes.store import Store
 from matching.query import ANYONE, Viewer
 
-__all__ = ["Anyone", "App", "Caller", "KeyRing", "Operator", "digest_of", "new_secret"]
+__all__ = [
+    "Anyone",
+    "App",
+    "Caller",
+    "KeyRing",
+    "Operator",
+    "acting",
+    "caller",
+    "digest_of",
+    "new_secret",
+    "secret_of",
+]
 
 KEY_TTL_S = 5.0
 AWAY_TTL_S = 3600.0  # how long a known key works while the store is away
@@ -147,8 +158,14 @@ def is_local(request: Request) -> bool:
         return False
 
 
-def _secret_of(request: Request) -> str | None:
-    header = request.headers.get("authorization")
+def secret_of(header: str | None) -> str | None:
+    """The key in an ``Authorization`` header; None without one.
+
+    Raises
+    ------
+    UnauthenticatedError
+        If there is anything else in it.
+    """
     if header is None:
         return None
     scheme, _, secret = header.partition(" ")
@@ -168,6 +185,21 @@ def _member_of(header: str | None) -> str | None:
     if not 1 <= len(member) <= MAX_ID:
         raise InputError(f"Mitoyen-Member must be an id of 1 to {MAX_ID} characters")
     return member
+
+
+def acting(key: ApiKey, named: str | None) -> Caller:
+    """Who asks with a key, perhaps for the member that a header names.
+
+    Raises
+    ------
+    DeniedError
+        If the key names a member without being an app's.
+    InputError
+        If that can be no member's id.
+    """
+    if named is not None and Scope.APP not in key.scopes:
+        raise DeniedError("only an app's key acts for a member")
+    return Caller(key.tenant_id, key.scopes, _member_of(named))
 
 
 async def caller(
@@ -193,7 +225,7 @@ async def caller(
     DeniedError
         If it has none of the scopes, or names a member without being an app's.
     """
-    secret = _secret_of(request)
+    secret = secret_of(request.headers.get("authorization"))
     if secret is None:
         if scopes.scopes or named is not None or not is_local(request):
             raise UnauthenticatedError("a key is needed: Authorization: Bearer KEY")
@@ -205,9 +237,7 @@ async def caller(
         raise UnauthenticatedError("this key is not known")
     if scopes.scopes and not key.scopes.intersection(Scope(name) for name in scopes.scopes):
         raise DeniedError(f"this needs a key with scope {' or '.join(scopes.scopes)}")
-    if named is not None and Scope.APP not in key.scopes:
-        raise DeniedError("only an app's key acts for a member")
-    return Caller(key.tenant_id, key.scopes, _member_of(named))
+    return acting(key, named)
 
 
 Anyone = Annotated[Caller, Security(caller)]

@@ -1,5 +1,6 @@
 """Strict JSON in: bounded, each key once, numbers that are numbers, text that is text."""
 
+from collections.abc import AsyncIterator
 from math import isfinite
 from typing import Any, Generic, TypeVar
 
@@ -11,7 +12,17 @@ from api.importing.strict import StrictDecoder
 from api.problems import BodyTooLargeError, MalformedError, MediaTypeError
 from geo.errors import InputError
 
-__all__ = ["MAX_JSON_BYTES", "JsonBody", "accepts", "check_text", "read_bounded", "strict_json"]
+__all__ = [
+    "MAX_JSON_BYTES",
+    "JsonBody",
+    "accepts",
+    "bounded_parts",
+    "check_text",
+    "read_bounded",
+    "read_json",
+    "strict_json",
+    "validated",
+]
 
 MAX_JSON_BYTES = 1 << 20
 MAX_DEPTH = 32
@@ -45,19 +56,21 @@ def check_text(text: str) -> str:
     return text
 
 
-def strict_json(data: bytes) -> Any:
+def strict_json(data: bytes, max_items: int = MAX_ITEMS) -> Any:
     """Parse JSON the strict way.
 
     Parameters
     ----------
     data : bytes
         UTF-8.
+    max_items : int
+        How many values its lists and objects may hold in all.
 
     Raises
     ------
     MalformedError
         If it is not JSON, repeats a key, holds a number that is not finite or longer than 40
-        digits, is nested deeper than 32 or has more than 10,000 items.
+        digits, is nested deeper than 32 or has more items.
     InputError
         With code ``invalid-text`` if a string holds control characters or lone surrogates.
 
@@ -76,11 +89,11 @@ def strict_json(data: bytes) -> Any:
         raise MalformedError("a body must be UTF-8") from error
     except InputError as error:
         raise MalformedError(str(error)) from error
-    _check(value)
+    _check(value, max_items)
     return value
 
 
-def _check(value: Any) -> None:
+def _check(value: Any, max_items: int) -> None:
     """Depth, items, text and numbers, level by level."""
     level = [value]
     items = 0
@@ -99,15 +112,15 @@ def _check(value: Any) -> None:
             elif isinstance(item, list):
                 below.extend(item)
         items += len(below)
-        if items > MAX_ITEMS:
-            raise MalformedError(f"a body has at most {MAX_ITEMS} items")
+        if items > max_items:
+            raise MalformedError(f"a body has at most {max_items} items here")
         if depth == MAX_DEPTH and any(isinstance(item, dict | list) for item in level):
             raise MalformedError(f"a body nests at most {MAX_DEPTH} deep")
         level = below
 
 
-async def read_bounded(request: Request, limit: int) -> bytes:
-    """The body, refused as soon as more than ``limit`` bytes are announced or have come.
+async def bounded_parts(request: Request, limit: int) -> AsyncIterator[bytes]:
+    """The body part by part, refused once more than ``limit`` bytes are announced or have come.
 
     Raises
     ------
@@ -115,18 +128,21 @@ async def read_bounded(request: Request, limit: int) -> bytes:
         If it is longer.
     """
     announced = request.headers.get("content-length", "")
-    parts: list[bytes] = []
-    size = int(announced) if announced.isdecimal() and len(announced) < 19 else 0
-    if size <= limit:
-        size = 0
+    expected = int(announced) if announced.isdecimal() and len(announced) < 19 else 0
+    size = 0
+    if expected <= limit:
         async for part in request.stream():
             size += len(part)
             if size > limit:
                 break
-            parts.append(part)
-    if size > limit:
+            yield part
+    if max(expected, size) > limit:
         raise BodyTooLargeError(f"a body has at most {limit} bytes here")
-    return b"".join(parts)
+
+
+async def read_bounded(request: Request, limit: int) -> bytes:
+    """The body, whole; raises as `bounded_parts`."""
+    return b"".join([part async for part in bounded_parts(request, limit)])
 
 
 class JsonBody(Generic[M]):
@@ -140,19 +156,41 @@ class JsonBody(Generic[M]):
         self.model = model
 
     async def __call__(self, request: Request) -> M:
-        media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
-        if media_type != "application/json" and not media_type.endswith("+json"):
-            raise MediaTypeError("send application/json")
-        data = await read_bounded(request, MAX_JSON_BYTES)
+        data = await read_json(request)
         strict_json(data)
-        try:
-            return self.model.model_validate_json(data, strict=True)
-        except ValidationError as error:
-            faults = [
-                {**fault, "loc": ("body", *fault["loc"])}
-                for fault in error.errors(include_url=False, include_context=False)
-            ]
-            raise RequestValidationError(faults) from error
+        return validated(self.model, data)
+
+
+async def read_json(request: Request) -> bytes:
+    """A body of JSON, as it was sent.
+
+    Raises
+    ------
+    MediaTypeError, BodyTooLargeError
+        If it is said to be something else, or is longer than 1 MiB.
+    """
+    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise MediaTypeError("send application/json")
+    return await read_bounded(request, MAX_JSON_BYTES)
+
+
+def validated(model: type[M], data: bytes) -> M:
+    """A model of what is already known to be strict JSON.
+
+    Raises
+    ------
+    RequestValidationError
+        Naming every fault.
+    """
+    try:
+        return model.model_validate_json(data, strict=True)
+    except ValidationError as error:
+        faults = [
+            {**fault, "loc": ("body", *fault["loc"])}
+            for fault in error.errors(include_url=False, include_context=False)
+        ]
+        raise RequestValidationError(faults) from error
 
 
 def accepts(model: type[BaseModel], examples: dict[str, Any] | None = None) -> dict[str, Any]:

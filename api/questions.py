@@ -1,6 +1,7 @@
 """From what was asked, checked as text, to the query that the engine answers."""
 
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 import shapely
@@ -14,7 +15,7 @@ from geo.errors import InputError
 from indexes.entities import IrisCode
 from matching.query import NearQuery
 
-__all__ = ["MAX_AREA_M2", "area_m2", "near_query", "polygon_of"]
+__all__ = ["MAX_AREA_M2", "area_m2", "near_query", "polygon_of", "unplaced"]
 
 MAX_AREA_M2 = np.pi * MAX_RADIUS_M**2  # what the widest radius reaches
 
@@ -75,6 +76,41 @@ def polygon_of(outline: PolygonIn) -> Polygon:
     return polygon
 
 
+def unplaced(asked: NearParams, *, lang: str) -> partial[NearQuery]:
+    """A query but for its instant and place: ``unplaced(…)(at=…, origin=…)`` is the whole.
+
+    Parameters
+    ----------
+    asked : NearParams
+        Or a `NearBody`, with its polygon.
+    lang : str
+        Language of the reasons if none is named.
+
+    Raises
+    ------
+    InputError
+        If the polygon is none, or a text can't be one.
+    """
+    outline = asked.polygon if isinstance(asked, NearBody) else None
+    return partial(
+        NearQuery,
+        kinds=tuple(dict.fromkeys(asked.kind)),
+        category=asked.category,
+        text=None if asked.q is None else check_text(asked.q),
+        radius_m=asked.radius_m,
+        min_distance_m=asked.min_distance_m,
+        zones=tuple(IrisCode(code) for code in dict.fromkeys(asked.within)),
+        polygon=None if outline is None else polygon_of(outline),
+        audiences=tuple(dict.fromkeys(asked.audience)),
+        open_now=asked.open_now,
+        verified_only=asked.verified_only,
+        profile=asked.profile,
+        limit=asked.limit,
+        cursor=asked.cursor,
+        lang=asked.lang or lang,
+    )
+
+
 def near_query(asked: NearParams, *, now: datetime, lang: str) -> NearQuery:
     """The query of a request or a command.
 
@@ -92,23 +128,7 @@ def near_query(asked: NearParams, *, now: datetime, lang: str) -> NearQuery:
     InputError
         If the polygon is none, or a text can't be one.
     """
-    outline = asked.polygon if isinstance(asked, NearBody) else None
-    has_origin = asked.lat is not None and asked.lon is not None
-    return NearQuery(
-        at=asked.at or now,
-        origin=(rounded(asked.lon or 0.0), rounded(asked.lat or 0.0)) if has_origin else None,
-        kinds=tuple(dict.fromkeys(asked.kind)),
-        category=asked.category,
-        text=None if asked.q is None else check_text(asked.q),
-        radius_m=asked.radius_m,
-        min_distance_m=asked.min_distance_m,
-        zones=tuple(IrisCode(code) for code in dict.fromkeys(asked.within)),
-        polygon=None if outline is None else polygon_of(outline),
-        audiences=tuple(dict.fromkeys(asked.audience)),
-        open_now=asked.open_now,
-        verified_only=asked.verified_only,
-        profile=asked.profile,
-        limit=asked.limit,
-        cursor=asked.cursor,
-        lang=asked.lang or lang,
-    )
+    origin = None
+    if asked.lat is not None and asked.lon is not None:
+        origin = (rounded(asked.lon), rounded(asked.lat))
+    return unplaced(asked, lang=lang)(at=asked.at or now, origin=origin)

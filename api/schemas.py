@@ -28,16 +28,20 @@ from matching.query import ALL_KINDS, MAX_LIMIT
 
 __all__ = [
     "BODIES",
+    "MAX_QUERIES",
     "MAX_VERTICES",
     "BlockIn",
     "BuildingIn",
     "EndorsementIn",
     "Id",
     "Instant",
+    "Latitude",
     "ListingIn",
     "ListingPageParams",
     "LocateParams",
+    "Longitude",
     "MemberIn",
+    "NearBatchBody",
     "NearBody",
     "NearParams",
     "PageParams",
@@ -57,6 +61,7 @@ JSON_WORDS = {"true": True, "false": False}
 MAX_RADIUS_M = 100_000
 MAX_ZONES = 50
 MAX_VERTICES = 1_000
+MAX_QUERIES = 1_000
 
 
 def _number(value: Any, info: ValidationInfo) -> Any:
@@ -211,6 +216,14 @@ class NearBody(NearParams):
     polygon: PolygonIn | None = Field(None, description="Only what lies in it, or on its border.")
 
 
+class NearBatchBody(Input):
+    """Many questions at once. A bad one is answered by its problem, and spoils no other."""
+
+    queries: Annotated[list[Any], Field(min_length=1, max_length=MAX_QUERIES)] = Field(
+        description="Each as `/v1/near` takes it."
+    )
+
+
 class PageParams(Input):
     """A page of a list."""
 
@@ -341,6 +354,7 @@ BODIES: tuple[type[Input], ...] = (
     EndorsementIn,
     ListingIn,
     MemberIn,
+    NearBatchBody,
     NearBody,
     ResidenceIn,
     TenantIn,

@@ -60,6 +60,10 @@ class Outlines:
         (code,), _, (nearest,) = located
         return (None if code is None else self._by_code[code]), bool(nearest)
 
+    def may_be_swapped(self, lat: float, lon: float) -> bool:
+        """Whether a point might lie in the area if swapped: quick, and false of nearly all."""
+        return self._area.may_hold(lat, lon)
+
     def refuse_swapped(self, lat: float, lon: float) -> None:
         """Refuse a point outside the service area whose swapped twin lies inside.
 

@@ -63,6 +63,13 @@ class ServiceArea:
         aside = up / np.cos(np.radians(min(max(north, -south) + up, 89.0)))
         self._boxes = np.array([(west - aside, south - up, east + aside, north + up)])
 
+    def may_hold(self, lon: float, lat: float) -> bool:
+        """Whether a point lies in a box around the area; what doesn't is outside the area."""
+        return any(
+            west <= lon <= east and south <= lat <= north
+            for west, south, east, north in self._boxes.tolist()
+        )
+
     def holds(self, lonlat: LonLatArray) -> BoolArray:
         """Whether each point lies in the area.
 

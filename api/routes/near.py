@@ -16,11 +16,13 @@ from api.problems import language_of
 from api.questions import near_query
 from api.routes.records import town_of
 from api.schemas import NearBody, NearParams
+from api.towns import Town
 from geo.errors import IndexBehindError, InputError
 from indexes.store import Position
 from matching.engine import Engine
+from matching.query import NearQuery
 
-__all__ = ["router"]
+__all__ = ["WAIT_S", "answer", "require_origin", "router", "wait_for"]
 
 WAIT_S = 2.0
 LOOK_EVERY_S = 0.02
@@ -58,23 +60,46 @@ EXAMPLES = {
 }
 
 
-async def wait_for(engine: Engine, position: Position) -> None:
+async def wait_for(engine: Engine, position: Position, until: float) -> None:
     """Return once the index has read as far as a position.
 
     By looking again and again: a thread for each that waits could take them all from others.
+
+    Parameters
+    ----------
+    engine : Engine
+        Whose index.
+    position : Position
+        What a write returned.
+    until : float
+        When to give up, as `time.monotonic` tells it.
 
     Raises
     ------
     InputError
         ``invalid-position`` for one of another store.
     IndexBehindError
-        If it has not after two seconds.
+        If it has not by then.
     """
-    until = time.monotonic() + WAIT_S
     while not engine.has_read(position):
         if time.monotonic() >= until:
             raise IndexBehindError("the index has not read that far yet; ask again")
         await asyncio.sleep(LOOK_EVERY_S)
+
+
+def require_origin(town: Town, asking: Caller, query: NearQuery) -> None:
+    """Refuse a query from nowhere, or from a point whose latitude and longitude look swapped.
+
+    Raises
+    ------
+    InputError
+        ``origin-required`` or ``swapped-coordinates``.
+    """
+    if query.origin is not None:
+        lon, lat = query.origin
+        town.outlines.refuse_swapped(lat, lon)
+    elif asking.member_id is None:
+        raise InputError("name an origin, lat and lon, or a member", code="origin-required")
 
 
 async def answer(request: Request, asking: Caller, asked: NearParams) -> Response:
@@ -82,13 +107,9 @@ async def answer(request: Request, asking: Caller, asked: NearParams) -> Respons
     town = town_of(request, asking)
     engine = town.engine
     if asked.after is not None:
-        await wait_for(engine, Position.parse(asked.after))
+        await wait_for(engine, Position.parse(asked.after), time.monotonic() + WAIT_S)
     query = near_query(asked, now=datetime.now(UTC), lang=language_of(request))
-    if query.origin is not None:
-        lon, lat = query.origin
-        town.outlines.refuse_swapped(lat, lon)
-    elif asking.member_id is None:
-        raise InputError("name an origin, lat and lon, or a member", code="origin-required")
+    require_origin(town, asking, query)
     if query.text is None and query.polygon is None:
         found = engine.near(asking.viewer, query)  # microseconds: a thread would cost more
     else:

@@ -34,6 +34,7 @@ ROWS = {
     "GET /metrics": (401, 200, 403, 403, 403, 200, 200),
     "GET /v1/near": PUBLIC,
     "POST /v1/near": PUBLIC,
+    "POST /v1/near/batch": PUBLIC,
     "GET /v1/locate": PUBLIC,
     "GET /v1/zones": PUBLIC,
     "GET /v1/zones/{code}": PUBLIC_ONE,
@@ -139,6 +140,8 @@ def test_each_caller_gets_what_the_matrix_says(served, fresh, operation, caller)
         more["json"] = BODIES[name]
     elif operation == "POST /v1/near":
         more["json"] = ORIGIN
+    elif operation == "POST /v1/near/batch":
+        more["json"] = {"queries": [ORIGIN]}
     elif operation == "POST /v1/import":
         more["content"] = b""
         more["headers"] = {"Content-Type": "application/x-ndjson"}
