@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "copy": ("stores", "Copy a store into an empty one."),
     "backup": ("stores", "Write a store to a file."),
     "restore": ("stores", "Fill an empty store from a backup."),
+    "doctor": ("doctor", "Tell what runs here, what is wrong with it, and what to do."),
 }
 
 USAGE_ERROR = 2

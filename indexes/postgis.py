@@ -90,7 +90,7 @@ class PostgisStore(SqlStore):
         """
         try:
             url = make_url(dsn).set(drivername="postgresql+psycopg")
-        except ArgumentError as error:
+        except (ArgumentError, ValueError) as error:  # the latter for a port that is no number
             raise StoreError("wanted postgresql://user:password@host:port/database") from error
         writer = _engine(url, WRITE_S)
         # Reads of several tables see one state of them.
