@@ -8,13 +8,10 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from math import fsum, isfinite, log
+from math import fsum, isfinite
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-import numpy as np
-
-from geo.arrays import FloatArray
 from geo.errors import InputError
 from indexes.entities import Kind
 from indexes.scores import BANDS_M
@@ -46,6 +43,8 @@ DEFAULT_FILE = Path(__file__).with_name("profiles.toml")
 class Decay:
     """How the distance factor falls: 1 up to ``offset_m``, ``decay`` at ``offset_m + scale_m``.
 
+    `indexes.scores.decay_factor` is the formula.
+
     Parameters
     ----------
     shape : {"gauss", "exp", "linear"}
@@ -64,11 +63,6 @@ class Decay:
     ----------
     The decay functions of Elasticsearch's ``function_score`` query: the same three curves,
     with the same parameters.
-
-    Examples
-    --------
-    >>> Decay("gauss", offset_m=200, scale_m=600).factor(np.array([0.0, 200.0, 800.0]))
-    array([1. , 1. , 0.5])
     """
 
     shape: Shape
@@ -85,42 +79,6 @@ class Decay:
             raise InputError(f"scale_m must be more than zero metres, got {self.scale_m}")
         if not (0 < self.decay < 1 or (self.shape == "linear" and self.decay == 0)):
             raise InputError(f"decay must be above 0 (linear: or 0) and below 1, got {self.decay}")
-
-    def factor(self, d_m: FloatArray) -> FloatArray:
-        """The distance factor.
-
-        Parameters
-        ----------
-        d_m : ndarray of float64
-            Metres, zero or more, any shape; infinity gives 0.
-
-        Returns
-        -------
-        ndarray of float64, the same shape
-            0 to 1, never rising with distance.
-        """
-        beyond_m = np.maximum(0.0, d_m - self.offset_m)
-        if self.shape == "linear":
-            return np.maximum(0.0, 1.0 - beyond_m * (1.0 - self.decay) / self.scale_m)
-        scaled = beyond_m / self.scale_m
-        if self.shape == "gauss":
-            scaled = scaled * scaled
-        return np.exp(log(self.decay) * scaled)
-
-    def band_factors(self) -> FloatArray:
-        """The distance factor of each of `BANDS`: that of its upper edge, 0 for the last.
-
-        Returns
-        -------
-        ndarray of float64, shape (6,)
-            0 to 1, falling.
-
-        Examples
-        --------
-        >>> Decay("gauss", offset_m=200, scale_m=600).band_factors().round(3)
-        array([1.   , 0.841, 0.292, 0.002, 0.   , 0.   ])
-        """
-        return np.append(self.factor(np.array(BAND_EDGES_M)), 0.0)
 
 
 class Weights(NamedTuple):

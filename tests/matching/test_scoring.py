@@ -2,13 +2,15 @@
 
 from math import exp, inf, log, pi
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from geo.errors import InputError
+from indexes.columns import class_code
 from indexes.entities import Kind
+from indexes.points import Plan, Rule
+from indexes.scores import banded_m, decay_factor
 from matching.scoring import BANDS, SHAPES, Decay, Profiles
 
 # name: distance, trust, fresh, available, fit; written down again so that a slip shows
@@ -40,6 +42,15 @@ decay = { shape = "exp", offset_m = 0, scale_m = 300, decay = 0.5 }
 """
 
 
+def factors(decay: Decay, distances_m: list[float], personal: bool = False) -> list[float]:
+    """The distance factor as a search computes it: people by the upper edge of their band."""
+    rule = Rule((1, 0, 0, 0, 0), decay.shape, decay.offset_m, decay.scale_m, decay.decay)
+    code = class_code(Kind.ARTISAN, personal)
+    rows = Plan({code: rule}).rows
+    scored_m = [banded_m(d) if personal else d for d in distances_m]
+    return [decay_factor(rows, code, d) for d in scored_m]
+
+
 def test_default_weights_are_those_of_the_design():
     profiles = Profiles.load()
     assert {name: tuple(p.weights) for name, p in profiles.by_name.items()} == DEFAULTS
@@ -55,22 +66,22 @@ def test_each_kind_is_ranked_by_the_profile_of_its_name(kind):
 def test_nearest_falls_in_a_straight_line_to_half_the_circumference():
     half_m = pi * 6_371_008.8
     decay = Profiles.load().named("nearest").decay
-    factors = decay.factor(np.array([0.0, half_m / 4, half_m / 2, half_m]))
-    assert factors == pytest.approx([1, 0.75, 0.5, 0], abs=1e-15)
+    found = factors(decay, [0.0, half_m / 4, half_m / 2, half_m])
+    assert found == pytest.approx([1, 0.75, 0.5, 0], abs=1e-15)
 
 
 @given(DECAYS)
 def test_a_decay_is_one_up_to_its_offset_and_decay_at_its_scale(decay):
-    ends_m = np.array([0.0, decay.offset_m, decay.offset_m + decay.scale_m])
-    assert decay.factor(ends_m) == pytest.approx([1, 1, decay.decay], abs=1e-9)
+    ends_m = [0.0, decay.offset_m, decay.offset_m + decay.scale_m]
+    assert factors(decay, ends_m) == pytest.approx([1, 1, decay.decay], abs=1e-9)
 
 
 @given(DECAYS, st.lists(st.floats(0, 2.1e7), min_size=2))
 def test_a_decay_never_rises_and_stays_between_zero_and_one(decay, distances_m):
-    factors = decay.factor(np.sort(np.array([*distances_m, inf])))
-    assert (np.diff(factors) <= 0).all()
-    assert factors[0] <= 1
-    assert factors[-1] == 0
+    found = factors(decay, sorted([*distances_m, inf]))
+    assert found == sorted(found, reverse=True)
+    assert found[0] <= 1
+    assert found[-1] == 0
 
 
 @given(DECAYS, st.floats(0, 2.1e7))
@@ -82,13 +93,15 @@ def test_a_decay_follows_its_published_formula(decay, distance_m):
         "exp": lambda: exp(log(decay.decay) / decay.scale_m * d),
         "linear": lambda: max(0.0, (1 - d / (decay.scale_m / (1 - decay.decay)))),
     }[decay.shape]()
-    assert decay.factor(np.array([distance_m])).item() == pytest.approx(expected, abs=1e-12)
+    assert factors(decay, [distance_m]) == pytest.approx([expected], abs=1e-12)
 
 
 def test_bands_count_by_their_upper_edge_and_the_last_for_nothing():
     decay = Decay("linear", offset_m=0, scale_m=10_000, decay=0)
-    assert decay.band_factors() == pytest.approx([1, 0.95, 0.9, 0.8, 0.5, 0])
-    assert len(decay.band_factors()) == len(BANDS)
+    inside_m = [0.0, 0.001, 500.0, 1_999.0, 2_000.0, 5_000.0]  # one in each band
+    assert len(inside_m) == len(BANDS)
+    found = factors(decay, inside_m, personal=True)
+    assert found == pytest.approx([1, 0.95, 0.9, 0.8, 0.5, 0])
 
 
 def test_a_file_adds_and_replaces_profiles_and_keeps_the_other_defaults(tmp_path):
