@@ -3,7 +3,7 @@
 Only instants differ between the databases, so their conversion is handed in.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -181,20 +181,13 @@ def record_of_row(of: type[E], row: RowMapping) -> E:
     return of(**values)
 
 
-def zone_of_row(row: RowMapping, figures: Mapping[str, float]) -> Zone:
+def zone_of_row(row: RowMapping, figures: Figures | None) -> Zone:
     """The zone that a row keeps, with its figures."""
     values = dict(row)
-    census_year, geography_year = values.pop("census_year"), values.pop("geography_year")
-    counted = None
-    if census_year is not None:
-        counted = Figures(
-            census_year=census_year, geography_year=geography_year, values=dict(figures)
-        )
-    return Zone(
-        **{name: value for name, value in values.items() if name != "geom"},
-        geometry=values["geom"],
-        figures=counted,
-    )
+    geometry = values.pop("geom")
+    for name in ("census_year", "geography_year"):  # the figures have them
+        del values[name]
+    return Zone(**values, geometry=geometry, figures=figures)
 
 
 def group_of_row(row: RowMapping, cells: Sequence[int]) -> Group:

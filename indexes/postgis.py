@@ -34,7 +34,7 @@ from indexes.codec import TABLES
 from indexes.entities import Entity
 from indexes.migrations import migrate
 from indexes.sqlite import SqliteStore, new_file
-from indexes.sqlrecords import KEY, Clock, by_object, upsert_sql
+from indexes.sqlrecords import Clock, Row, by_object, upsert_sql
 from indexes.sqlstore import SqlStore, utc_now
 from indexes.sqltypes import Geom, Instant
 
@@ -140,7 +140,7 @@ class PostgisStore(SqlStore):
         return by_object(lambda value: value.replace(microsecond=0), values)
 
     def _stage(
-        self, db: Connection, name: str, table: Table, columns: Mapping[str, Sequence[Any]]
+        self, db: Connection, name: str, table: Table, columns: Sequence[str], rows: Iterable[Row]
     ) -> None:
         names = ", ".join(columns)
         with _cursor(db) as run:
@@ -149,37 +149,35 @@ class PostgisStore(SqlStore):
                 f" AS SELECT {names} FROM {table.name} WITH NO DATA"
             )
             run.execute(f"DELETE FROM {name}")  # staged before in this transaction
-        self._fill(db, name, table, columns)
+        self._fill(db, name, table, columns, rows)
 
     def _fill(
-        self, db: Connection, name: str, table: Table, columns: Mapping[str, Sequence[Any]]
+        self, db: Connection, name: str, table: Table, columns: Sequence[str], rows: Iterable[Row]
     ) -> None:
         copied = f"COPY {name} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)"
         with _cursor(db) as run, run.copy(copied) as copy:
             copy.set_types([_copied(table, column) for column in columns])
-            for row in zip(*columns.values(), strict=True):
+            for row in rows:
                 copy.write_row(row)
 
     def _upsert(
-        self, db: Connection, of: type[Entity], columns: Mapping[str, Sequence[Any]]
+        self, db: Connection, of: type[Entity], columns: Sequence[str], rows: Sequence[Row]
     ) -> None:
-        table, names = TABLES[of], list(columns)
-        if _are_new(db, table, columns) and self._insert(db, table, columns):
+        table = TABLES[of]
+        if _are_new(db, table, rows) and self._insert(db, table, columns, rows):
             return
-        self._stage(db, f"staged_{table.name}", table, columns)
-        # Sorted, so that two writers of the same records lock them in the same order.
-        source = f"SELECT {', '.join(names)} FROM staged_{table.name} ORDER BY tenant_id, id"
+        self._stage(db, f"staged_{table.name}", table, columns, rows)
+        source = f"SELECT {', '.join(columns)} FROM staged_{table.name} ORDER BY tenant_id, id"
         with _cursor(db) as run:
-            run.execute(upsert_sql(of, names, source, self._differs))
+            run.execute(upsert_sql(of, columns, source, self._differs))
 
-    def _insert(self, db: Connection, table: Table, columns: Mapping[str, Sequence[Any]]) -> bool:
+    def _insert(
+        self, db: Connection, table: Table, columns: Sequence[str], rows: Sequence[Row]
+    ) -> bool:
         """Append rows, all or none: a first load needs no staging. False if one is there."""
-        # Sorted, as above.
-        rows = sorted(zip(*columns.values(), strict=True), key=KEY)
-        ready = dict(zip(columns, zip(*rows, strict=True), strict=True))
         try:
             with db.begin_nested():
-                self._fill(db, table.name, table, ready)
+                self._fill(db, table.name, table, columns, rows)
         except psycopg.errors.UniqueViolation:  # written by another since it was looked for
             return False
         return True
@@ -282,15 +280,20 @@ def _cursor(db: Connection) -> psycopg.Cursor[Any]:
     return cast(psycopg.Cursor[Any], db.connection.cursor())
 
 
-def _are_new(db: Connection, table: Table, columns: Mapping[str, Sequence[Any]]) -> bool:
+def _are_new(db: Connection, table: Table, rows: Sequence[Row]) -> bool:
     """Whether none of these rows is there, as far as this transaction sees."""
     ids: dict[str, list[str]] = defaultdict(list)
-    for tenant_id, id in zip(columns["tenant_id"], columns["id"], strict=True):
-        ids[tenant_id].append(id)
+    for row in rows:
+        ids[row[0]].append(row[1])
     # Counted: asked for any one, the planner hopes for an early one and reads the whole table.
-    asked = f"SELECT count(*) FROM {table.name} WHERE tenant_id = %s AND id = ANY(%s)"
+    # One text is sent faster than an array; no id has a line break.
+    given = "id = ANY(string_to_array(%s, E'\\n'))"
+    asked = f"SELECT count(*) FROM {table.name} WHERE tenant_id = %s AND {given}"
     with _cursor(db) as run:
-        return all(run.execute(asked, mine).fetchone() == (0,) for mine in ids.items())
+        return all(
+            run.execute(asked, (tenant_id, "\n".join(mine))).fetchone() == (0,)
+            for tenant_id, mine in ids.items()
+        )
 
 
 def _copied(table: Table, column: str) -> str:

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -31,11 +31,20 @@ from indexes.entities import (
     Zone,
 )
 
-__all__ = ["MAX_REACH_M", "Columns", "columns_of", "require", "require_columns", "require_zone"]
+__all__ = [
+    "CLOCK_SKEW",
+    "MAX_REACH_M",
+    "Columns",
+    "columns_of",
+    "require",
+    "require_columns",
+    "require_zone",
+]
 
 Columns = Mapping[str, Sequence[Any]]
 
 MAX_REACH_M = 100_000
+CLOCK_SKEW = timedelta(minutes=5)  # how far ahead of ours the clock of who publishes may be
 MAX_COUNT = 1_000_000_000  # fits the 32-bit columns of both databases
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")

@@ -21,7 +21,7 @@ from geo.errors import ConflictError, InputError, MitoyenError, StoreError
 from indexes import sqlfeed
 from indexes.entities import Entity
 from indexes.migrations import migrate
-from indexes.sqlrecords import KEY, Clock, by_object, upsert_sql
+from indexes.sqlrecords import Clock, Row, by_object, upsert_sql
 from indexes.sqlstore import CHUNK, STORE_SECRET, SqlStore, utc_now
 from indexes.sqltypes import points_of_ewkb
 
@@ -115,7 +115,7 @@ class SqliteStore(SqlStore):
         return by_object(lambda value: int(value.replace(microsecond=0).timestamp()), values)
 
     def _stage(
-        self, db: Connection, name: str, table: Table, columns: Mapping[str, Sequence[Any]]
+        self, db: Connection, name: str, table: Table, columns: Sequence[str], rows: Iterable[Row]
     ) -> None:
         names = ", ".join(columns)
         run = _cursor(db)
@@ -123,25 +123,23 @@ class SqliteStore(SqlStore):
             f"CREATE TEMP TABLE IF NOT EXISTS {name} AS SELECT {names} FROM {table.name} LIMIT 0"
         )
         run.execute(f"DELETE FROM {name}")  # staged before in this transaction
-        self._fill(db, name, table, columns)
+        self._fill(db, name, table, columns, rows)
 
     def _fill(
-        self, db: Connection, name: str, table: Table, columns: Mapping[str, Sequence[Any]]
+        self, db: Connection, name: str, table: Table, columns: Sequence[str], rows: Iterable[Row]
     ) -> None:
         marks = ", ".join("?" * len(columns))
         sql = f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({marks})"
-        _cursor(db).executemany(sql, zip(*columns.values(), strict=True))
+        _cursor(db).executemany(sql, rows)
 
     def _upsert(
-        self, db: Connection, of: type[Entity], columns: Mapping[str, Sequence[Any]]
+        self, db: Connection, of: type[Entity], columns: Sequence[str], rows: Sequence[Row]
     ) -> None:
-        # In the order of the key, so that neighbours in the tree are written together.
-        rows = sorted(zip(*columns.values(), strict=True), key=KEY)
         one = f"({', '.join('?' * len(columns))})"
 
         def upsert(count: int) -> str:
             source = f"VALUES {', '.join([one] * count)}"
-            return upsert_sql(of, list(columns), source, self._differs)
+            return upsert_sql(of, columns, source, self._differs)
 
         run, whole = _cursor(db), len(rows) - len(rows) % AT_ONCE
         for at in range(0, whole, AT_ONCE):

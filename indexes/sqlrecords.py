@@ -19,13 +19,14 @@ from indexes.entities import Audience, Building, Entity, Listing, Residence, Ten
 from indexes.rules import Columns, columns_of, require, require_columns
 from indexes.store import ImportMark, Position
 
-__all__ = ["KEY", "Clock", "Records", "by_object", "storable", "upsert_sql"]
+__all__ = ["Clock", "Records", "Row", "by_object", "storable", "upsert_sql"]
 
 E = TypeVar("E", bound=Entity)
 Clock = Callable[[], datetime]
+Row = tuple[Any, ...]
 
 AT_ONCE = 100  # more records in one write are a bulk load, which no time limit cuts off
-KEY = itemgetter(0, 1)  # (tenant_id, id) of a row
+_KEY = itemgetter(0, 1)  # (tenant_id, id) of a row
 
 # What a public listing of one of these audiences names in its audience_id.
 _ADDRESSED: dict[Audience, type[Entity]] = {
@@ -60,21 +61,21 @@ class Records(ABC):
 
     @abstractmethod
     def _stage(
-        self, db: Connection, name: str, table: Table, columns: Mapping[str, Sequence[Any]]
+        self, db: Connection, name: str, table: Table, columns: Sequence[str], rows: Iterable[Row]
     ) -> None:
         """Fill a temporary table, its columns typed like ``table``'s, until the commit."""
 
     @abstractmethod
     def _fill(
-        self, db: Connection, name: str, table: Table, columns: Mapping[str, Sequence[Any]]
+        self, db: Connection, name: str, table: Table, columns: Sequence[str], rows: Iterable[Row]
     ) -> None:
         """Append rows to a table, its columns typed like ``table``'s."""
 
     @abstractmethod
     def _upsert(
-        self, db: Connection, of: type[Entity], columns: Mapping[str, Sequence[Any]]
+        self, db: Connection, of: type[Entity], columns: Sequence[str], rows: Sequence[Row]
     ) -> None:
-        """Insert or replace rows, by `upsert_sql`."""
+        """Insert or replace rows, in order of their key, by `upsert_sql`."""
 
     @abstractmethod
     def _placing(self, db: Connection) -> Placing:
@@ -122,8 +123,11 @@ class Records(ABC):
         with self._writing(bulk=many) as db:
             for of, columns in batches.items():
                 self._require_references(db, of, columns)
-                rows = row_columns(of, columns, self._instants, now, self._placing(db))
-                self._upsert(db, of, rows)
+                ready = row_columns(of, columns, self._instants, now, self._placing(db))
+                # In order of the key: neighbours in the tree are written together, and two
+                # writers of the same records lock them in the same order.
+                rows = sorted(zip(*ready.values(), strict=True), key=_KEY)
+                self._upsert(db, of, list(ready), rows)
                 if of is Tenant:
                     sqlzones.add_placements(db)
             if mark is not None:

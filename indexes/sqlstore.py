@@ -220,7 +220,8 @@ class SqlStore(Records):
             places = place_columns(placer.place(np.column_stack(points_of_ewkb(blobs))))
             columns = {"tenant_id": [owner] * len(ids), "id": ids}
             columns |= {column: places[column] for column in set_names}
-            self._stage(db, f"placed_{name}", table, columns)
+            placed = zip(*columns.values(), strict=True)
+            self._stage(db, f"placed_{name}", table, list(columns), placed)
             db.execute(update)
             after = ids[-1]
 
@@ -353,7 +354,8 @@ class SqlStore(Records):
             for table, columns in dumped:
                 instants = [c.name for c in table.c if isinstance(c.type, Instant)]
                 ready = {**columns, **{c: self._instants(columns[c]) for c in instants}}
-                self._fill(db, table.name, table, ready)
+                rows = zip(*ready.values(), strict=True)
+                self._fill(db, table.name, table, list(ready), rows)
             for entity in ("zones", "groups"):
                 sqlfeed.note(db, entity, db.scalars(select(tenants.c.id)).all())
             return self._newest(db)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, func, insert, select, text, update
 
 from geo.errors import ConflictError
 from indexes.codec import group_of_row, zone_of_row
-from indexes.entities import GroupPartition, Zone
+from indexes.entities import Figures, GroupPartition, Zone
 from indexes.tables import group_cells, groups, partitions, placements, zone_figures, zones
 
 __all__ = [
@@ -57,7 +58,15 @@ def newest_vintage(db: Connection, tenant_id: str) -> int | None:
 
 
 def write_zones(db: Connection, found: Sequence[Zone]) -> None:
-    """Insert or replace zones with their figures."""
+    """Insert or replace zones. One that states no figures keeps those that are stored."""
+    stored = {
+        (tenant_id, vintage): _read_figures(db, tenant_id, vintage)
+        for tenant_id, vintage in {(z.tenant_id, z.vintage) for z in found if z.figures is None}
+    }
+    found = [
+        replace(z, figures=stored[z.tenant_id, z.vintage].get(z.code)) if z.figures is None else z
+        for z in found
+    ]
     keys = [{"t": z.tenant_id, "c": z.code, "v": z.vintage} for z in found]
     # Their figures go with them.
     db.execute(text("DELETE FROM zones WHERE tenant_id = :t AND code = :c AND vintage = :v"), keys)
@@ -97,15 +106,29 @@ def write_zones(db: Connection, found: Sequence[Zone]) -> None:
 
 def read_zones(db: Connection, tenant_id: str, vintage: int) -> list[Zone]:
     """Zones of a vintage, sorted by code."""
-    values: dict[str, dict[str, float]] = defaultdict(dict)
-    figures = select(zone_figures.c.code, zone_figures.c.name, zone_figures.c.value).where(
-        zone_figures.c.tenant_id == tenant_id, zone_figures.c.vintage == vintage
-    )
-    for code, name, value in db.execute(figures.order_by(zone_figures.c.name)):
-        values[code][name] = value
+    figures = _read_figures(db, tenant_id, vintage)
     asked = select(zones).where(zones.c.tenant_id == tenant_id, zones.c.vintage == vintage)
     rows = db.execute(asked.order_by(zones.c.code)).mappings()
-    return [zone_of_row(row, values[row["code"]]) for row in rows]
+    return [zone_of_row(row, figures.get(row["code"])) for row in rows]
+
+
+def _read_figures(db: Connection, tenant_id: str, vintage: int) -> dict[str, Figures]:
+    """Figures by code of the zone, of those zones that have any."""
+    values: dict[str, dict[str, float]] = defaultdict(dict)
+    named = select(zone_figures.c.code, zone_figures.c.name, zone_figures.c.value).where(
+        zone_figures.c.tenant_id == tenant_id, zone_figures.c.vintage == vintage
+    )
+    for code, name, value in db.execute(named.order_by(zone_figures.c.name)):
+        values[code][name] = value
+    counted = select(zones.c.code, zones.c.census_year, zones.c.geography_year).where(
+        zones.c.tenant_id == tenant_id,
+        zones.c.vintage == vintage,
+        zones.c.census_year.is_not(None),
+    )
+    return {
+        code: Figures(census_year=census_year, geography_year=geography_year, values=values[code])
+        for code, census_year, geography_year in db.execute(counted)
+    }
 
 
 def write_groups(db: Connection, partition: GroupPartition, now: datetime) -> None:

@@ -219,7 +219,8 @@ class Store(Protocol):
 
     def put_zones(self, zones: Sequence[Zone]) -> Position:
         """Insert or replace zones by (tenant, code, vintage), then place again every building
-        and public listing of those tenants. The newest vintage is the one that places."""
+        and public listing of those tenants. The newest vintage is the one that places.
+        A zone that states no figures keeps those that are stored of it."""
 
     def zones(self, tenant_id: str, vintage: int | None = None) -> list[Zone]:
         """Zones of a vintage (None: the newest), sorted by code."""

@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +182,8 @@ class _Loading:
     def _reader(self, columns: Columns, *, typed: bool) -> RowReader:
         store, tenant = self._store, self._tenant
         area = ServiceArea(store.zones(tenant.tenant_id) if "lon" in self._kind.fields else [])
-        return RowReader(self._kind, columns, tenant, area, self._is_stored, typed=typed)
+        now = datetime.now(UTC)
+        return RowReader(self._kind, columns, tenant, area, self._is_stored, now, typed=typed)
 
     def _is_stored(self, of: type[Entity], id: str) -> bool:
         """Whether a record is stored; all ids of a class are read on the first question."""

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import MISSING, dataclass, fields
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from api.importing.values import Instants, ValueFault, is_osm_hours, read_plain
 from geo.arrays import COORDINATE_DECIMALS, BoolArray, LonLatArray
 from geo.errors import InputError, RowError
 from indexes.entities import PERSON_KINDS, Audience, Building, Entity, Kind, Residence, Tenant
-from indexes.rules import require
+from indexes.rules import CLOCK_SKEW, require
 
 __all__ = ["Known", "RowReader", "Rows"]
 
@@ -57,6 +57,8 @@ class RowReader:
         Where its points may lie.
     known : callable
         Tells whether a record that a row refers to is stored.
+    now : datetime
+        The instant of the import, aware.
     typed : bool
         Whether the file has types (all but CSV).
 
@@ -73,11 +75,12 @@ class RowReader:
         tenant: Tenant,
         area: ServiceArea,
         known: Known,
+        now: datetime,
         *,
         typed: bool,
     ) -> None:
         self._kind, self._columns, self._typed = kind, columns, typed
-        self._area, self._known = area, known
+        self._area, self._known, self._now = area, known, now
         self._instants = Instants(tenant.timezone)
         self._readers = {
             name: read_value(kind.fields[name].shape, typed, self._instants)
@@ -112,6 +115,7 @@ class RowReader:
         }
         lonlat, held = self._round_points(columns, n, faults)
         self._require_filled(columns, faults)
+        self._require_published(columns, faults)
         self._require_rules(columns, [i for i in range(n) if i not in faults], faults)
         self._require_known(columns, faults)
         self._require_once(columns, chunk.lines, faults)
@@ -210,6 +214,16 @@ class RowReader:
                 if None in column or "" in column:
                     for i in [i for i, value in enumerate(column) if value in (None, "")]:
                         faults.setdefault(i, (field, "is empty"))
+
+    def _require_published(
+        self, columns: dict[str, list[Any]], faults: dict[int, tuple[str, str]]
+    ) -> None:
+        """Refuse what says that it was published later than now: it would stay fresh for long."""
+        if "published_at" in self._columns.used:
+            latest = self._now + CLOCK_SKEW
+            for i, instant in enumerate(columns["published_at"]):
+                if instant is not None and instant > latest:
+                    faults.setdefault(i, ("published_at", "must not lie ahead"))
 
     def _require_rules(
         self,

@@ -9,9 +9,10 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from api.auth import Operator
+from api.bodies import bounded_parts
 from api.importing import KIND_NAMES, ImportReport, import_file
 from api.importing.kinds import record_kind
-from api.problems import BodyTooLargeError, MediaTypeError
+from api.problems import MediaTypeError
 
 __all__ = ["MAX_IMPORT_BYTES", "router"]
 
@@ -101,17 +102,8 @@ async def import_rows(
     # Nothing is stored of a body that is cut off or too long; nothing is held in memory but
     # one batch.
     with NamedTemporaryFile(suffix=".ndjson") as file:
-        announced = request.headers.get("content-length", "")
-        size = int(announced) if announced.isdecimal() and len(announced) < 18 else 0
-        if size <= MAX_IMPORT_BYTES:
-            size = 0
-            async for part in request.stream():
-                size += len(part)
-                if size > MAX_IMPORT_BYTES:
-                    break
-                file.write(part)
-        if size > MAX_IMPORT_BYTES:
-            raise BodyTooLargeError(f"an import has at most {MAX_IMPORT_BYTES} bytes here")
+        async for part in bounded_parts(request, MAX_IMPORT_BYTES):
+            file.write(part)
         file.flush()
         store = request.app.state.towns.store
         report: ImportReport = await run_in_threadpool(

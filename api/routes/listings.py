@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import numpy as np
@@ -30,11 +30,11 @@ from indexes.entities import (
     Scope,
 )
 from indexes.placement import CELL_RESOLUTION, PARENT_RESOLUTION
+from indexes.rules import CLOCK_SKEW
 
 __all__ = ["router"]
 
 SCAN_ROWS = 1_000
-CLOCK_SKEW = timedelta(minutes=5)  # how far ahead of ours a caller's clock may be
 Keep = Callable[[Listing], bool]
 
 

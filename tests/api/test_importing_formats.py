@@ -291,6 +291,57 @@ def test_times_are_read_by_the_clock_of_the_tenant(store: Store, tmp_path: Path)
     assert report.warnings["end_is_missing"] == 3
 
 
+@pytest.mark.parametrize("suffix", ["csv", "ndjson"])
+def test_what_says_that_it_is_published_later_than_now_is_refused(
+    store: Store, tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"rows.{suffix}"
+    rows = [("past", "2001-01-01T00:00Z"), ("ahead", "2999-01-01T00:00Z"), ("none", "")]
+    if suffix == "csv":
+        lines = [f"{id},A,5.4,43.3,{at}" for id, at in rows]
+        path.write_text("\n".join(["id,title,lon,lat,published_at", *lines]))
+    else:
+        path.write_text(
+            "\n".join(
+                json.dumps({"id": id, "title": "A", "lon": 5.4, "lat": 43.3, "published_at": at})
+                for id, at in rows
+            )
+        )
+    report = import_file(store, "t", path, "ad")
+    assert [(e.field, str(e)) for e in report.rejected] == [("published_at", "must not lie ahead")]
+    assert {x.id for x in store.page(Listing, "t")} == {"past", "none"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "43.3",
+        "+43.3",
+        "43,3",
+        "4.33e1",
+        " 43.3",
+        "43_0",
+        "٤٣",
+        "inf",
+        "nan",
+        "0x2b",
+        "--43",
+        "4.3.3",
+    ],
+)
+@pytest.mark.parametrize("company", ["43.25", "43,25"])
+def test_a_number_is_read_alike_among_plain_ones_and_among_others(
+    store: Store, tmp_path: Path, text: str, company: str
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(f'id,title,lon,lat\na,A,5.4,"{text}"\nb,B,5.4,"{company}"\n')
+    report = import_file(store, "t", path, "merchant")
+    good = text in ("43.3", "+43.3", "43,3", "4.33e1")
+    kept = {x.id: x.lat for x in store.page(Listing, "t")}
+    assert kept == ({"a": 43.3} if good else {}) | {"b": 43.25}
+    assert [(e.line, e.field) for e in report.rejected] == ([] if good else [(2, "lat")])
+
+
 def test_hours_in_osm_syntax_are_told_from_prose(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text(

@@ -32,8 +32,25 @@ def test_zones_come_back_by_code_newest_vintage_first_asked(town: Store) -> None
             *(put.code, put.name, put.commune_name),
         )
     assert [z.vintage for z in town.zones("t", 2013)] == [2013]
-    town.put_zones([replace(west, figures=None, name="Ouest")])
-    assert (town.zones("t")[0].name, town.zones("t")[0].figures) == ("Ouest", None)
+
+
+def test_outlines_loaded_again_without_figures_keep_those_that_are_stored(town: Store) -> None:
+    west, bare = zone("990010101", 5, 5.5), replace(zone("990010102", 5.5, 6), figures=None)
+    old = replace(west, vintage=2013, figures=None)
+    town.put_zones([west, bare, old])
+    town.put_zones([replace(west, figures=None, name="Ouest"), bare, old])
+    again, other = town.zones("t")
+    assert again.name == "Ouest"
+    assert again.figures is not None and west.figures is not None
+    assert again.figures.values == west.figures.values
+    assert again.figures.census_year == west.figures.census_year
+    assert again.figures.geography_year == west.figures.geography_year
+    assert (other.figures, town.zones("t", 2013)[0].figures) == (None, None)
+    recounted = Figures(census_year=2026, geography_year=None, values={"pop": 1.0})
+    town.put_zones([replace(west, figures=recounted)])
+    newest = town.zones("t")[0].figures
+    assert newest is not None
+    assert (newest.census_year, newest.geography_year, newest.values) == (2026, None, {"pop": 1.0})
 
 
 def test_zones_that_are_no_zones_are_refused(town: Store) -> None:
