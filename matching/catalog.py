@@ -223,13 +223,23 @@ class Catalog:
         return [segment.records([row], self._vocabulary)[0] for segment, row in places]
 
     def stored(self, rows: list[int]) -> list[dict[str, Any]]:
-        """Rows as the store told them (`indexes.store.LISTING_SCHEMA`)."""
-        places = [self._place(row) for row in rows]
-        if not places:
-            return []
-        tables = [segment.table.slice(row, 1) for segment, row in places]
-        found: list[dict[str, Any]] = pa.concat_tables(tables).to_pylist()
-        return found
+        """Rows as the store told them (`indexes.store.LISTING_SCHEMA`), in their order."""
+        found: dict[int, dict[str, Any]] = {}
+        numbers = np.searchsorted(self._firsts, rows, side="right") - 1
+        for number in np.unique(numbers).tolist():
+            mine = np.array(rows)[numbers == number]
+            table = self._segments[number].table.take(pa.array(mine - self._firsts[number]))
+            found |= zip(mine.tolist(), table.to_pylist(), strict=True)
+        return [found[row] for row in rows]
+
+    @property
+    def has_text(self) -> bool:
+        """Whether somebody has asked the base for words."""
+        return self._segments[0].text.is_built
+
+    def build_text(self) -> None:
+        """Make the base ready for words, so that nobody waits for it."""
+        self._segments[0].text.scored(())
 
     def inside(self, polygon: shapely.Polygon) -> IntArray:
         """Rows in a polygon or on its border, ascending."""

@@ -1,25 +1,18 @@
 """The indexes of one process, kept current."""
 
 import hmac
-import logging
-import threading
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from geo.errors import IndexBehindError, InputError, StoreError
+from geo.errors import FeedGapError, IndexBehindError, InputError
 from indexes.store import Position, Store, open_store
+from matching.follower import Follower
+from matching.live import LiveTown
 from matching.near import near
 from matching.query import NearAnswer, NearQuery, Viewer
 from matching.scoring import Profiles
-from matching.snapshot import Snapshot
 
 __all__ = ["Engine"]
-
-log = logging.getLogger(__name__)
-
-POLL_S = 0.2
 
 
 class Engine:
@@ -33,8 +26,6 @@ class Engine:
         Whose listings.
     profiles : Profiles, optional
         Ranking profiles; the defaults if none.
-    clock : callable, optional
-        Seconds on a steady clock; for tests.
 
     Examples
     --------
@@ -54,26 +45,15 @@ class Engine:
     ['four']
     """
 
-    def __init__(
-        self,
-        store: Store,
-        tenant_id: str,
-        profiles: Profiles | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, store: Store, tenant_id: str, profiles: Profiles | None = None) -> None:
         self._store = store
         self._owns_store = False
-        self._tenant_id = tenant_id
         self._profiles = profiles or Profiles.load()
-        self._clock = clock
         # Each tenant's cursors have a key of their own: another's are refused.
         self._secret = hmac.digest(store.secret("cursors"), tenant_id.encode(), "sha256")
-        self._refreshing = threading.Lock()
-        self._changed = threading.Condition()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._snapshot = Snapshot.read(store, tenant_id)
-        self._current_at = clock()
+        self._town = LiveTown(store, tenant_id)
+        self._follower: Follower | None = None
+        self._owns_follower = False
 
     @classmethod
     def over(cls, store: Store, tenant_id: str) -> "Engine":
@@ -112,33 +92,55 @@ class Engine:
 
     def near(self, viewer: Viewer, query: NearQuery) -> NearAnswer:
         """The best listings around a place, with reasons: see `matching.near.near`."""
-        found = near(self._snapshot, self._profiles, self._secret, viewer, query)
+        found = near(self._town.snapshot, self._profiles, self._secret, viewer, query)
         return replace(found, index_age_s=self.age_s)
+
+    # How current the index is.
 
     @property
     def position(self) -> Position:
-        """How far the index has read."""
-        return self._snapshot.position
+        """How far the index has read: it shows all changes up to here."""
+        return self._town.snapshot.position
 
     @property
     def age_s(self) -> float:
         """Seconds since the index was last known to be current; 0 where nobody follows."""
-        return round(self._clock() - self._current_at, 3) if self._thread else 0.0
+        return round(max(self.lag_s, self._town.stale_s), 3) if self._follower else 0.0
+
+    @property
+    def lag_s(self) -> float:
+        """Seconds since the feed had given all that there was; 0 where nobody follows."""
+        return self._follower.lag_s if self._follower else 0.0
+
+    @property
+    def pending(self) -> int:
+        """Rows that have changed since the index was read whole."""
+        return self._town.pending
+
+    @property
+    def applied(self) -> int:
+        """Changes taken in so far."""
+        return self._town.applied
+
+    @property
+    def rebuilds(self) -> int:
+        """How often the index was read anew."""
+        return self._town.rebuilds
 
     def refresh(self) -> bool:
-        """Read again if the store has changed; says whether it had.
+        """Take in what has changed, now; says whether anything had.
 
-        Searches go on with what they have, and take the new snapshot from then on.
+        Searches go on meanwhile with what there is.
         """
-        with self._refreshing:
-            asked_at = self._clock()
-            stale = self._store.position() != self._snapshot.position
-            if stale:
-                self._snapshot = Snapshot.read(self._store, self._tenant_id)
-            self._current_at = asked_at
-        with self._changed:
-            self._changed.notify_all()
-        return stale
+        town, before = self._town, self.position
+        try:
+            town.catch_up()
+        except FeedGapError:
+            town.expire()
+        if town.wants_rebuild:
+            town.rebuild()
+        town.compact()
+        return self.position != before
 
     def has_read(self, position: Position) -> bool:
         """Whether the index has read as far as a write's position.
@@ -153,7 +155,7 @@ class Engine:
         return self.position >= position
 
     def wait_for(self, position: str, timeout_s: float) -> None:
-        """Return once the index has read as far as a write's position.
+        """Return as soon as the index has read as far as a write's position.
 
         Raises
         ------
@@ -165,35 +167,35 @@ class Engine:
         wanted = Position.parse(position)
         if self.has_read(wanted):
             return
-        if self._thread is None:
+        if self._follower is None:
             self.refresh()
-        with self._changed:
-            if not self._changed.wait_for(lambda: self.has_read(wanted), timeout_s):
-                raise IndexBehindError("the index has not read that far yet; ask again")
+        if not self._town.wait_for(wanted, timeout_s):
+            raise IndexBehindError("the index has not read that far yet; ask again")
 
-    def start(self) -> None:
-        """Follow the store from a thread of its own until `stop`."""
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._follow, name="mitoyen-follow", daemon=True)
-        self._thread.start()
+    # Following.
+
+    def start(self, follower: Follower | None = None) -> None:
+        """Follow the store until `stop`.
+
+        Parameters
+        ----------
+        follower : Follower, optional
+            Who follows the same store for other engines too; one of its own if none.
+        """
+        self._owns_follower = follower is None
+        self._follower = follower or Follower(self._store)
+        self._follower.add(self._town)
 
     def stop(self) -> None:
         """Stop following."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        follower, self._follower = self._follower, None
+        if follower is not None:
+            follower.remove(self._town)
+            if self._owns_follower:
+                follower.close()
 
     def close(self) -> None:
         """Stop following, and close the store if this engine opened it."""
         self.stop()
         if self._owns_store:
             self._store.close()
-
-    def _follow(self) -> None:
-        while not self._stopping.wait(POLL_S):
-            try:
-                self.refresh()
-            except StoreError as error:
-                # Reads go on from memory; their age tells how old it is.
-                log.warning("the store did not answer, the index stays as it is: %s", error)

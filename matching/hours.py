@@ -6,6 +6,7 @@ day is evaluated once: between two changes of that day an answer is one look-up.
 
 import re
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -55,6 +56,15 @@ class _Day:
         begun = np.add.reduceat(self.begins <= second, self.first, dtype=np.int64)
         return self.states[self.first + begun - 1]
 
+    def followed_by(self, other: "_Day") -> "_Day":
+        """The same day of these expressions and of others."""
+        return _Day(
+            moments=np.union1d(self.moments, other.moments),
+            first=np.concatenate((self.first, len(self.begins) + other.first)),
+            begins=np.concatenate((self.begins, other.begins)),
+            states=np.concatenate((self.states, other.states)),
+        )
+
 
 class HoursTable:
     """Distinct opening hours, asked all at once.
@@ -99,12 +109,20 @@ class HoursTable:
             self._zone = ZoneInfo(timezone)
         except (LookupError, ValueError, OSError) as error:  # unknown, no key, a folder's name
             raise InputError(f"timezone must be an IANA name, got {timezone!r}") from error
+        self._country = country
         self._hours = [_parsed(expression, country) for expression in expressions]
         self._days: dict[date, _Day] = {}
         self._latest: tuple[date, int, StateArray] | None = None
 
     def __len__(self) -> int:
         return len(self._hours)
+
+    def extended(self, expressions: Sequence[str]) -> "HoursTable":
+        """This table and some expressions behind its own; these alone are evaluated anew."""
+        longer = copy(self)
+        longer._hours = self._hours + [_parsed(one, self._country) for one in expressions]
+        longer._latest = None
+        return longer
 
     def states_at(self, instant: datetime) -> StateArray:
         """The state of every expression.
@@ -131,8 +149,8 @@ class HoursTable:
         second = int(instant.timestamp() // 1)
         local_day = instant.astimezone(self._zone).date()
         day = self._days.get(local_day)
-        if day is None:
-            day = self._evaluated(local_day)
+        if day is None or len(day.first) < len(self._hours):
+            day = self._evaluated(local_day, day)
             kept = list(self._days.items())[1 - DAYS_KEPT :]
             self._days = {**dict(kept), local_day: day}
         changes = int(np.searchsorted(day.moments, second, side="right"))
@@ -143,12 +161,13 @@ class HoursTable:
             self._latest = latest = (local_day, changes, states)
         return latest[2]
 
-    def _evaluated(self, day: date) -> _Day:
+    def _evaluated(self, day: date, known: _Day | None) -> _Day:
+        """A day of every expression; ``known`` is that of the first ones."""
         stretches = _stretches(day, self._zone)
         first: list[int] = []
         begins: list[int] = []
         states: list[int] = []
-        for hours in self._hours:
+        for hours in self._hours[len(known.first) if known else 0 :]:
             first.append(len(begins))
             if hours is None:
                 begins.append(stretches[0][0])
@@ -160,12 +179,13 @@ class HoursTable:
                     begins.append(start + round((begin - wall).total_seconds()))
                     states.append(_state(state, comment))
         seconds = np.array(begins, dtype=np.int64)
-        return _Day(
+        found = _Day(
             moments=np.unique(seconds),
             first=np.array(first, dtype=np.int64),
             begins=seconds,
             states=np.array(states, dtype=np.uint8),
         )
+        return known.followed_by(found) if known else found
 
 
 def _parsed(expression: str, country: str) -> OpeningHours | None:

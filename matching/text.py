@@ -123,6 +123,11 @@ class TextIndex:
         self._built: tuple[_Postings, _Postings] | None = None
         self._building = threading.Lock()
 
+    @property
+    def is_built(self) -> bool:
+        """Whether a query has been asked."""
+        return self._built is not None
+
     def scores(self, query: str) -> tuple[IntArray, FloatArray]:
         """Rows that hold at least one word of a query.
 

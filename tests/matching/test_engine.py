@@ -1,7 +1,7 @@
 """The engine of one process: it reads once, follows its store, and says how far it has come."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +10,9 @@ import pytest
 
 from geo.errors import IndexBehindError, InputError, NotFoundError, StoreError
 from indexes.entities import Kind, Listing, Tenant
-from indexes.store import Position, Store, open_store
+from indexes.store import Store, open_store
 from matching import ANYONE, Engine, NearQuery
+from matching.follower import Follower
 
 QUERY = NearQuery(at=datetime(2025, 6, 14, 9, 30, tzinfo=UTC), origin=(5.37, 43.29))
 TENANT = Tenant(tenant_id="t", id="t", name="Port-Mitoyen")
@@ -115,34 +116,36 @@ class Failing:
         self.down = False
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._store, name)
-
-    def position(self) -> Position:
-        if self.down:
+        if self.down and name in ("changes", "position", "touched", "listing_table"):
             raise StoreError("the store is away")
-        return self._store.position()
+        return getattr(self._store, name)
 
 
 def test_its_age_counts_from_the_last_time_it_was_current(store: Store) -> None:
-    now = 100.0
     failing = Failing(store)
-    engine = Engine(failing, "t", clock=lambda: now)  # type: ignore[arg-type]
-    assert engine.age_s == 0.0  # nobody follows, so nothing grows old
-    now = 160.0
-    assert engine.near(ANYONE, QUERY).index_age_s == 0.0
+    engine = Engine(failing, "t")  # type: ignore[arg-type]
+    time.sleep(0.05)
+    assert engine.age_s == engine.lag_s == 0.0  # nobody follows, so nothing grows old
     engine.start()
     try:
-        stop_s = time.monotonic() + SOON_S
-        while engine.age_s > 0.0 and time.monotonic() < stop_s:
-            time.sleep(0.01)
-        assert engine.age_s == 0.0  # its thread has looked again
+        wait_until(lambda: engine.age_s < 0.3)
         failing.down = True
-        time.sleep(0.5)  # what it had begun is over
-        now = 172.5
-        assert engine.age_s == 12.5
-        assert engine.near(ANYONE, QUERY).index_age_s == 12.5
+        down_at = time.monotonic()
+        time.sleep(1.0)
+        assert 0.5 <= engine.age_s <= time.monotonic() - down_at + 1.0
+        assert engine.near(ANYONE, QUERY).index_age_s >= 0.5
+        failing.down = False
+        wait_until(lambda: engine.age_s < 0.3)
     finally:
         engine.stop()
+    assert engine.age_s == 0.0
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    stop_s = time.monotonic() + SOON_S
+    while not holds() and time.monotonic() < stop_s:
+        time.sleep(0.01)
+    assert holds()
 
 
 def test_while_the_store_is_away_it_answers_from_memory_and_goes_on_after(store: Store) -> None:
@@ -151,8 +154,10 @@ def test_while_the_store_is_away_it_answers_from_memory_and_goes_on_after(store:
     failing.down = True
     with pytest.raises(StoreError):
         engine.refresh()
+    failing.down = False
     engine.start()
     try:
+        failing.down = True
         written = store.put(replace(SHOP, id="a"))
         with pytest.raises(IndexBehindError):
             engine.wait_for(str(written), timeout_s=0.5)
@@ -161,6 +166,75 @@ def test_while_the_store_is_away_it_answers_from_memory_and_goes_on_after(store:
         failing.down = False
         engine.wait_for(str(written), timeout_s=SOON_S)
         assert found(engine) == ["a", "four"]
+    finally:
+        engine.stop()
+
+
+def test_what_was_read_when_the_store_went_away_is_not_lost(store: Store) -> None:
+    """The feed has given a change, and the row behind it can't be read: it is read later."""
+    failing = Failing(store)
+    engine = Engine(failing, "t")  # type: ignore[arg-type]
+    follower = Follower(failing)  # type: ignore[arg-type]
+    changes = store.changes
+
+    def once(*asked: object) -> object:
+        found = changes(*asked)  # type: ignore[arg-type]
+        failing.down = bool(found)
+        return found
+
+    engine.start(follower)
+    try:
+        store.changes = once  # type: ignore[method-assign, assignment]
+        written = store.put(replace(SHOP, id="a"))
+        wait_until(lambda: failing.down)
+        store.changes = changes  # type: ignore[method-assign]
+        assert found(engine) == ["four"]
+        failing.down = False
+        engine.wait_for(str(written), timeout_s=SOON_S)
+        assert found(engine) == ["a", "four"]
+    finally:
+        engine.stop()
+        follower.close()
+
+
+def test_one_reader_of_the_feed_serves_every_tenant(store: Store) -> None:
+    store.put(Tenant(tenant_id="u", id="u", name="Ailleurs"))
+    store.put(replace(SHOP, tenant_id="u", id="other"))
+    follower = Follower(store)
+    engines = [Engine.over(store, tenant) for tenant in ("t", "u")]
+    late = store.put(replace(SHOP, id="between"))  # read by one before it follows
+    try:
+        for engine in engines:
+            engine.start(follower)
+            assert engine.position >= late
+        before = [engine.applied for engine in engines]
+        written = store.put(replace(SHOP, tenant_id="u", id="a"))
+        for engine in engines:
+            engine.wait_for(str(written), timeout_s=SOON_S)
+        assert [found(engine) for engine in engines] == [["between", "four"], ["a", "other"]]
+        # Another tenant's change is a position to this one, and no more.
+        assert [engine.applied for engine in engines] == [before[0], before[1] + 1]
+        engines[0].stop()
+        written = store.put(replace(SHOP, id="b"))
+        engines[1].wait_for(str(written), timeout_s=SOON_S)
+        assert found(engines[0]) == ["between", "four"]
+    finally:
+        engines[1].stop()
+        follower.close()
+
+
+def test_a_waiting_reader_is_woken_when_its_write_is_there(store: Store) -> None:
+    engine = Engine.over(store, "t")
+    engine.start()
+    try:
+        waits = []
+        for i in range(20):
+            written = store.put(replace(SHOP, id=f"n{i}"))
+            began_at = time.monotonic()
+            engine.wait_for(str(written), timeout_s=SOON_S)
+            waits.append(time.monotonic() - began_at)
+            assert f"n{i}" in found(engine)
+        assert sorted(waits)[10] < 0.2  # a poll alone would take longer
     finally:
         engine.stop()
 

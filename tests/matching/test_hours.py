@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import matching.hours
 from geo.errors import InputError
 from matching.hours import CLOSED, OPEN, UNKNOWN, HoursTable
 
@@ -243,3 +244,49 @@ def test_the_first_and_last_years_are_answered(year):
     for day in (date(year, 1, 1), date(year, 12, 31)):
         instant = datetime(day.year, day.month, day.day, 23, 59, tzinfo=UTC)
         assert table.states_at(instant).item() == OPEN
+
+
+@given(
+    st.lists(st.sampled_from(["24/7", "Mo-Fr 09:00-18:00", "Sa 22:00-02:00", "prose"]), max_size=6),
+    st.integers(0, 6),
+    st.integers(0, 47),
+)
+def test_a_table_that_grows_equals_one_made_at_once(expressions, cut, hour):
+    instants = [datetime(2026, 11, 20, tzinfo=UTC) + timedelta(hours=hour + 9 * i) for i in (0, 1)]
+    grown = HoursTable(expressions[:cut], "Europe/Paris")
+    before = [grown.states_at(instant).tolist() for instant in instants]
+    for expression in expressions[cut:]:
+        longer = grown.extended([expression])
+        if hour % 2:
+            longer.states_at(instants[0])
+        assert [grown.states_at(instant).tolist() for instant in instants] == before
+        grown, before = longer, [longer.states_at(instant).tolist() for instant in instants]
+    whole = HoursTable(expressions, "Europe/Paris")
+    assert before == [whole.states_at(instant).tolist() for instant in instants]
+
+
+def test_a_table_that_grows_reads_and_evaluates_only_what_is_new(monkeypatch):
+    read = []
+    parsed = matching.hours._parsed
+    monkeypatch.setattr(
+        matching.hours, "_parsed", lambda *one: read.append(one[0]) or Counted(parsed(*one))
+    )
+    instant = datetime(2026, 11, 23, 10, tzinfo=UTC)
+    table = HoursTable(["24/7"] * 3, "Europe/Paris")
+    table.states_at(instant)
+    longer = table.extended(["Mo 09:00-12:00"])
+    assert longer.states_at(instant).tolist() == [OPEN] * 4
+    assert read == ["24/7"] * 3 + ["Mo 09:00-12:00"]
+    assert [hours.asked for hours in longer._hours] == [1, 1, 1, 1]
+
+
+class Counted:
+    """Opening hours that count how often they are evaluated."""
+
+    def __init__(self, hours):
+        self._hours = hours
+        self.asked = 0
+
+    def intervals(self, *period):
+        self.asked += 1
+        return self._hours.intervals(*period)

@@ -1,0 +1,284 @@
+"""A tenant's town kept current: read whole once, then change by change, searched all the while."""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from indexes.entities import Tenant
+from indexes.live import LiveIndex
+from indexes.points import PointIndex
+from indexes.store import Change, Position, Store, Touched
+from matching.catalog import Catalog, Segment
+from matching.hours import HoursTable
+from matching.people import Members, People, blocks_by_member
+from matching.ranks import Ranks, RanksUsedUp
+from matching.snapshot import Snapshot
+from matching.strings import SortedIds
+from matching.vocabulary import Vocabulary, whole
+
+__all__ = ["LiveTown"]
+
+log = logging.getLogger(__name__)
+
+COMPACTED = 1_000  # rows in no tree yet that are packed into one
+PENDING_SHARE, PENDING_ROWS = 0.2, 50_000  # of the base or at all: beyond both, it is read anew
+
+
+class LiveTown:
+    """What is searched of one tenant, and how it follows the store.
+
+    One thread applies changes, `rebuild` may run in another beside it, and searches read
+    `snapshot`: what one batch of changes brings is there all at once.
+
+    Parameters
+    ----------
+    store : Store
+        The truth. All of the tenant is read from it here.
+    tenant_id : str
+        Whose listings.
+
+    Attributes
+    ----------
+    snapshot : Snapshot
+        What a search reads now. Take it once.
+    applied, rebuilds : int
+        Changes of the tenant taken in, and how often it was read anew.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such tenant.
+    StoreError
+        If the store can't be read.
+    """
+
+    def __init__(self, store: Store, tenant_id: str) -> None:
+        self.tenant_id = tenant_id
+        self.applied = self.rebuilds = 0
+        self._store = store
+        self._writing = threading.Lock()
+        self._rebuilding = threading.Lock()
+        self._moved = threading.Condition()
+        self._journal: list[Change] | None = None  # what has come since a rebuild began
+        self._stale_at: float | None = None  # when something came that only a rebuild can show
+        self._loaded = _Loaded(store, tenant_id)
+        self.snapshot = self._loaded.snapshot
+        self._read_to = self.snapshot.position
+
+    @property
+    def pending(self) -> int:
+        """Rows that have come since the base was read, dead ones included."""
+        return self._loaded.pending
+
+    @property
+    def stale_s(self) -> float:
+        """Seconds since something came that only `rebuild` can show; 0 if nothing has."""
+        stale_at = self._stale_at
+        return 0.0 if stale_at is None else time.monotonic() - stale_at
+
+    @property
+    def wants_rebuild(self) -> bool:
+        """Whether `rebuild` should be called."""
+        return self._stale_at is not None or self._loaded.is_full
+
+    def apply(self, changes: Sequence[Change], position: Position) -> None:
+        """Take in what the tenant's changes touch, and let searches see it all at once.
+
+        Rows are read again as they are now, so changes may come late. Those that the town has
+        read already count no more.
+
+        Parameters
+        ----------
+        changes : sequence of Change
+            The tenant's own among all changes up to ``position``.
+        position : Position
+            How far the store has then been read.
+
+        Raises
+        ------
+        StoreError
+            If the store can't be read. Nothing has changed then: apply them again.
+        """
+        with self._writing:
+            new = [change for change in changes if change.position > self._read_to]
+            if self._journal is not None:
+                self._journal += new
+            if not self._loaded.take(self._store, self.tenant_id, new):
+                self.expire()
+            self.applied += len(new)
+            self._read_to = max(self._read_to, position)
+            self._publish()
+
+    def expire(self) -> None:
+        """Say that only `rebuild` can show what has changed. Until then the position stays."""
+        self._stale_at = self._stale_at or time.monotonic()
+
+    def compact(self) -> None:
+        """Pack rows that have come one by one, if there are many."""
+        loaded = self._loaded
+        if loaded.index.newest > COMPACTED:
+            loaded.index.compact()
+            with self._writing:
+                self._publish()
+
+    def rebuild(self) -> None:
+        """Read everything anew, while searches and changes go on with what there is.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such tenant any more.
+        StoreError
+            If the store can't be read.
+        """
+        with self._rebuilding:
+            with self._writing:
+                missed: list[Change] = []
+                self._journal = missed
+            try:
+                began_at = time.monotonic()
+                loaded = _Loaded(self._store, self.tenant_id)
+                if self.snapshot.catalog.has_text:
+                    loaded.snapshot.catalog.build_text()  # somebody may be asking for words
+                with self._writing:
+                    # What came meanwhile may or may not have been read: it is read again.
+                    shown = loaded.take(self._store, self.tenant_id, missed)
+                    self._loaded = loaded
+                    self._stale_at = None if shown else time.monotonic()
+                    self._read_to = max(self._read_to, loaded.snapshot.position)
+                    self.rebuilds += 1
+                    self._publish()
+                log.info(
+                    "read %d listings anew in %.2f s, %d changes meanwhile",
+                    len(loaded.ids), time.monotonic() - began_at, len(missed),
+                )  # fmt: skip
+            finally:
+                self._journal = None
+
+    def catch_up(self) -> None:
+        """Apply all that the store has to tell, from the town's own position on.
+
+        Raises
+        ------
+        StoreError
+            If the store can't be read.
+        FeedGapError
+            If changes after that position were dropped: `rebuild`.
+        """
+        while changes := self._store.changes(self._read_to):
+            mine = [change for change in changes if change.tenant_id == self.tenant_id]
+            self.apply(mine, changes[-1].position)
+
+    def wait_for(self, position: Position, timeout_s: float) -> bool:
+        """Return True as soon as searches see a position, or False after some seconds."""
+        with self._moved:
+            return self._moved.wait_for(lambda: self.snapshot.position >= position, timeout_s)
+
+    def _publish(self) -> None:
+        found = self._loaded.snapshot
+        if self._stale_at is None:
+            found = replace(found, position=self._read_to)
+        self._loaded.snapshot = found = replace(found, index=self._loaded.index.view)
+        self.snapshot = found
+        with self._moved:
+            self._moved.notify_all()
+
+
+class _Loaded:
+    """A tenant read whole, and what has changed since. One writer at a time."""
+
+    def __init__(self, store: Store, tenant_id: str) -> None:
+        # The position is first: what changes while rows are read is read again, never missed.
+        position = store.position()
+        tenant = store.get(Tenant, tenant_id, tenant_id)
+        vocabulary = Vocabulary(store.groups(tenant_id))
+        listings = store.listing_table(tenant_id).combine_chunks()
+        columns = vocabulary.columns_of(listings)
+        members = Members(store.member_table(tenant_id).combine_chunks())
+        self.ids = SortedIds(whole(listings["id"]))
+        self.index = LiveIndex(PointIndex.build(columns))
+        self._ranks = Ranks(self.ids)
+        self._rows: dict[str, int] = {}  # of ids that have changed, -1 for one that is gone
+        self.snapshot = Snapshot(
+            index=self.index.view,
+            catalog=Catalog(vocabulary, Segment(listings, columns)),
+            people=People(members, blocks_by_member(store.blocks(tenant_id)), {}),
+            hours=HoursTable(vocabulary.hours.words, tenant.timezone),
+            vocabulary=vocabulary,
+            ranks=self._ranks,
+            position=position,
+        )
+
+    @property
+    def pending(self) -> int:
+        """Rows that came since, dead ones included."""
+        return self.index.pending
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much has changed that a new base pays."""
+        changed = self.index.pending + len(self.snapshot.people.changed)
+        return changed > max(PENDING_SHARE * len(self.ids), PENDING_ROWS)
+
+    def take(self, store: Store, tenant_id: str, changes: Sequence[Change]) -> bool:
+        """Read again what changes touch; False where only a new base can show it."""
+        if not changes:
+            return True
+        touched = store.touched(tenant_id, changes)
+        if touched.everything:
+            return False
+        people = self._people(store, tenant_id, touched)
+        ids = sorted(touched.listings)  # by code point, so by byte
+        if ids:
+            table = store.listing_table(tenant_id, ids).combine_chunks()
+            if not self._replace(dict(zip(ids, self._rows_of(ids), strict=True)), table):
+                return False
+        self.snapshot = replace(self.snapshot, people=people)
+        return True
+
+    def _people(self, store: Store, tenant_id: str, touched: Touched) -> People:
+        people = self.snapshot.people
+        if touched.members:
+            table = store.member_table(tenant_id, touched.members)
+            people = people.with_changes(touched.members, table)
+        if touched.blocks:
+            people = replace(people, blocks=blocks_by_member(store.blocks(tenant_id)))
+        return people
+
+    def _rows_of(self, ids: Sequence[str]) -> list[int]:
+        """The row of each id as it is now, -1 for none."""
+        base = self.ids.rows_of(ids).tolist()
+        return [self._rows.get(id, row) for id, row in zip(ids, base, strict=True)]
+
+    def _replace(self, rows: dict[str, int], table: pa.Table) -> bool:
+        """Let rows die, and those of a table appear that differ; False if there is no rank."""
+        catalog, vocabulary = self.snapshot.catalog, self.snapshot.vocabulary
+        ids = table["id"].to_pylist()
+        known = [i for i, id in enumerate(ids) if rows[id] >= 0]
+        before = catalog.stored([rows[ids[i]] for i in known])
+        after = table.take(pa.array(known, pa.int64())).to_pylist()
+        same = {ids[i] for i, old, new in zip(known, before, after, strict=True) if old == new}
+        table = table.filter(pa.array([id not in same for id in ids], pa.bool_()))
+        ids = table["id"].to_pylist()
+        gone = [row for id, row in rows.items() if row >= 0 and id not in same]
+        if not ids and not gone:
+            return True
+        try:
+            ranks = self._ranks.give(ids)
+        except RanksUsedUp:
+            return False
+        columns = vocabulary.columns_of(table)
+        self._rows |= {id: -1 for id in rows if id not in same}
+        self._rows |= zip(ids, range(len(catalog), len(catalog) + len(ids)), strict=True)
+        self.index.apply(np.array(gone, np.int64), columns, np.array(ranks, np.int64))
+        if ids:
+            catalog = catalog.with_segment(Segment(table, columns))
+        hours = self.snapshot.hours
+        hours = hours.extended(vocabulary.hours.words[len(hours) :])
+        self.snapshot = replace(self.snapshot, catalog=catalog, hours=hours)
+        return True
