@@ -15,13 +15,15 @@ __all__ = ["HEAD", "migrate"]
 HEAD = "0002"  # the newest revision; a test compares it with the files
 
 
-def migrate(db: Connection) -> None:
+def migrate(db: Connection, to: str = HEAD) -> None:
     """Bring a database to the newest schema, inside the caller's transaction.
 
     Parameters
     ----------
     db : Connection
         In a transaction that keeps other migrations out.
+    to : str
+        An older revision, to make a store as an older version did.
 
     Raises
     ------
@@ -31,16 +33,16 @@ def migrate(db: Connection) -> None:
     found = None
     if inspect(db).has_table("alembic_version"):
         found = db.scalar(text("SELECT version_num FROM alembic_version"))
-    if found == HEAD:
+    if found == to:
         return
     if found is not None and found > HEAD:
         raise StoreError(
             f"this store has schema {found}, written by a newer version; this one knows {HEAD}"
         )
-    _upgrade(db)
+    _upgrade(db, to)
 
 
-def _upgrade(db: Connection) -> None:
+def _upgrade(db: Connection, to: str) -> None:
     # Slow to import, and needed once in the life of a schema.
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
@@ -49,7 +51,7 @@ def _upgrade(db: Connection) -> None:
     scripts = ScriptDirectory(str(Path(__file__).parent))
 
     def steps(revision: str, context: object) -> list[object]:
-        return list(scripts._upgrade_revs("head", revision))
+        return list(scripts._upgrade_revs(to, revision))
 
     with EnvironmentContext(Config(), scripts, fn=steps) as environment:
         environment.configure(connection=db, transactional_ddl=True)

@@ -1,6 +1,8 @@
 """The migrations make what tables.py says, column by column and constraint by constraint."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from sqlalchemy import Engine, create_engine, inspect, make_url, text
 
 import indexes.migrations
 from geo.errors import StoreError
+from indexes.entities import Residence
 from indexes.migrations import HEAD, migrate
 from indexes.sqlite import APPLICATION_ID
 from indexes.store import open_store
@@ -25,6 +28,12 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
         made = create_engine(make_url(dsn).set(drivername="postgresql+psycopg"))
     yield made
     made.dispose()
+
+
+def dsn_of(engine: Engine) -> str:
+    if engine.dialect.name == "sqlite":
+        return str(engine.url.database)
+    return engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def schema_of(engine: Engine) -> dict[str, object]:
@@ -77,16 +86,32 @@ def test_migrating_twice_changes_nothing(engine: Engine) -> None:
             assert db.scalar(text("SELECT version_num FROM alembic_version")) == HEAD
 
 
+def test_a_store_of_the_first_schema_keeps_its_changes(engine: Engine) -> None:
+    with engine.begin() as db:
+        migrate(db, to="0001")
+        if engine.dialect.name == "sqlite":
+            db.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(text("INSERT INTO tenants VALUES ('t', 't', 'x', 'Europe/Paris', 'fr')"))
+        for id in "ab":
+            db.execute(text("INSERT INTO residences VALUES ('t', :id, 'x')"), {"id": id})
+    with closing(open_store(dsn_of(engine))) as store:
+        start = replace(store.position(), xid=0, seq=0)
+        found = [(change.entity, change.id) for change in store.changes(start)]
+        assert found == [("tenants", "t"), ("residences", "a"), ("residences", "b")]
+        after = store.put(Residence(tenant_id="t", id="c", name="x"))
+        assert [change.id for change in store.changes(start)] == ["t", "a", "b", "c"]
+        assert store.trim(older_than_s=0) == 4
+        assert store.position() == after
+
+
 def test_a_store_of_a_newer_version_is_left_alone(engine: Engine) -> None:
     with engine.begin() as db:
         migrate(db)
         if engine.dialect.name == "sqlite":
             db.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    dsn = url if "postgresql" in engine.url.drivername else engine.url.database
     with pytest.raises(StoreError, match="schema 9999, written by a newer version"):
-        open_store(str(dsn))
+        open_store(dsn_of(engine))
 
 
 def test_every_table_of_records_notes_each_kind_of_change(engine: Engine) -> None:
