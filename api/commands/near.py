@@ -1,6 +1,7 @@
 """`mitoyen near`: ranked answers on a terminal."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +18,7 @@ from api.commands.common import (
     print_table,
     the_tenant,
 )
+from api.commands.near_batch import answer_lines
 from api.questions import near_query
 from api.schemas import NearParams
 from api.towns import Outlines
@@ -98,6 +100,14 @@ def near(
     limit: Annotated[int, typer.Option(help="How many, 1 to 200.")] = 20,
     cursor: Annotated[str | None, typer.Option(help="`next` of the page before.")] = None,
     lang: Annotated[str, typer.Option(help="Language of the reasons, fr or en.")] = "fr",
+    batch: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Answer each line, a question as /v1/near takes it in a body, by a line of JSON; "
+            "- is standard input. Of the others only --as, --lang, --store, --tenant count.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
     store: StoreOption = None,
     tenant: TenantOption = None,
@@ -121,6 +131,16 @@ def near(
         cursor=cursor,
         lang=lang,
     )
+    viewer = Viewer(member) if member else ANYONE
+    if batch is not None:
+        if wanted.model_dump(exclude_defaults=True).keys() - {"lang"}:
+            raise InputError("--batch reads what is asked from its file: leave other options out")
+        with opened(store, create=False) as kept:
+            owner = the_tenant(kept, tenant)
+            outlines = Outlines.read(kept, owner)
+            if not answer_lines(Engine.over(kept, owner), outlines, viewer, batch, lang):
+                raise typer.Exit(1)
+        return
     query = near_query(wanted, now=datetime.now(UTC), lang=lang)
     if query.origin is None and member is None:
         raise InputError(
@@ -130,9 +150,7 @@ def near(
         owner = the_tenant(kept, tenant)
         if query.origin is not None:
             Outlines.read(kept, owner).refuse_swapped(query.origin[1], query.origin[0])
-        answer = near_answer(
-            Engine.over(kept, owner).near(Viewer(member) if member else ANYONE, query)
-        )
+        answer = near_answer(Engine.over(kept, owner).near(viewer, query))
     if as_json:
         print_json(answer)
         return

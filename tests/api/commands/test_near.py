@@ -139,3 +139,61 @@ def test_a_store_that_is_not_there_is_an_error_and_not_made(tmp_path, capsys):
     assert main(["near", *HERE, "--store", str(missing)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not missing.exists()
+
+
+def batch_file(tmp_path, *lines):
+    path = tmp_path / "asked.ndjson"
+    path.write_text("\n".join(lines))
+    return ["--batch", str(path)]
+
+
+def test_a_batch_answers_each_line_as_it_is_answered_alone(near, served, tmp_path):
+    at = {"at": "2025-06-15T18:00:00+02:00"}
+    queries = [
+        {"lat": 43.301, "lon": 5.351, "kind": ["merchant"], **at},
+        at,
+        {"limit": 3, "lang": "fr", **at},
+    ]
+    lines = [json.dumps(query) for query in queries]
+    code, out, err = near("--as", "bob", "--lang", "en", *batch_file(tmp_path, *lines))
+    assert (code, err) == (0, "")
+    answers = [json.loads(line) for line in out.splitlines()]
+    over_http = [
+        served.ask("POST", "/v1/near", "app", "bob", json={"lang": "en", **query}).json()
+        for query in queries
+    ]
+    for answer in (*answers, *over_http):
+        answer.pop("index_age_s"), answer.pop("position")
+    assert answers == over_http and all(answer["matches"] for answer in answers)
+
+
+def test_a_line_that_can_not_be_answered_is_told_by_its_number(near, tmp_path):
+    lines = [
+        '{"lat": 43.301, "lon": 5.351}',
+        "",
+        "{",
+        '{"lat": 91, "lon": 5.351}',
+        "{}",
+        '{"lat": 43.301, "lon": 5.351, "kind": ["neighbour"]}',
+        '{"lat": 5.351, "lon": 43.301}',
+        '{"lat": 43.301, "lon": 5.351, "limit": 1}',
+    ]
+    code, out, err = near(*batch_file(tmp_path, *lines))
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert code == 1 and [answer.get("line") for answer in answers] == [None, 3, 4, 5, 6, 7, None]
+    assert [answer["code"] for answer in answers[1:-1]] == [
+        "malformed-json",
+        "invalid-request",
+        "origin-required",
+        "member-origin-required",
+        "swapped-coordinates",
+    ]
+    assert [line.split(":")[0] for line in err.splitlines()] == [f"line {n}" for n in range(3, 8)]
+    assert "lat" in answers[2]["detail"]
+
+
+def test_a_batch_has_its_questions_in_the_file_alone(near, tmp_path):
+    code, out, err = near(*HERE, *batch_file(tmp_path, "{}"))
+    assert code == 2 and out == "" and "--batch" in err
+    code, out, err = near("--batch", str(tmp_path / "missing"))
+    assert code == 2 and out == "" and "missing can't be read" in err
