@@ -17,14 +17,16 @@ __all__ = ["interleaved_us", "machine", "print_result"]
 
 
 def interleaved_us(
-    engines: Mapping[str, Callable[[int], object]], queries: Mapping[str, int], rounds: int
+    engines: Mapping[str, Callable[[], Callable[[int], object]]],
+    queries: Mapping[str, int],
+    rounds: int,
 ) -> dict[str, np.ndarray]:
     """Microseconds of every call, the engines taking turns in each round.
 
     Parameters
     ----------
     engines : mapping of name to callable
-        Answers query number i.
+        Called before each turn, outside the clock: gives what answers query number i.
     queries : mapping of name to int
         How many queries an engine gets a round; slow ones get fewer.
     rounds : int
@@ -36,7 +38,8 @@ def interleaved_us(
     """
     taken: dict[str, list[int]] = {name: [] for name in engines}
     for _ in range(rounds):
-        for name, answer in engines.items():
+        for name, ready in engines.items():
+            answer = ready()
             for i in range(queries[name]):
                 start = time.perf_counter_ns()
                 answer(i)
@@ -72,7 +75,7 @@ def print_result(
         json.dump(result, sys.stdout, indent=2)
         sys.stdout.write("\n")
         return
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     for title, rows in tables.items():
         table = Table(title=title, title_justify="left")
         for name in rows[0]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from math import log
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -43,11 +43,12 @@ FILTERS = {
         AND (%(depths)s::int[] IS NULL OR (%(depths)s::int[])[category + 1] > 0)""",
     "KNN": "true",
 }
-FADED = "exp(rule.rate * (greatest(0, {m} - rule.offset_m) / rule.scale_m) ^ 2)"
+# PostgreSQL raises an error where others round to nothing: hence the least exponent.
+FADED = "exp(greatest(-700, rule.rate * (greatest(0, {m} - rule.offset_m) / rule.scale_m) ^ 2))"
 SCORED_M = """CASE WHEN NOT personal OR d = 0 THEN d WHEN d < 500 THEN 500 WHEN d < 1000 THEN 1000
     WHEN d < 2000 THEN 2000 WHEN d < 5000 THEN 5000 ELSE 'Infinity' END"""
 SCORES = {
-    "W1": "0.6 * exp(-d / 300) + 0.4 * trust",
+    "W1": "0.6 * exp(greatest(-700, -d / 300)) + 0.4 * trust",
     "W2": f"""rule.w0 * {FADED.format(m=f"({SCORED_M})")} + rule.w1 * trust
         + rule.w2 * CASE rule.fresh
             WHEN 'half-life' THEN 0.5::float8 ^ (greatest(0, %(at)s - fresh_at) / {14.0 * DAY_S})
@@ -62,7 +63,7 @@ SCORES = {
 TIES = {"W1": "d", "W2": SCORED_M}
 # No point at d or beyond scores more.
 BOUNDS = {
-    "W1": "0.6 * exp(-d / 300) + 0.4",
+    "W1": "0.6 * exp(greatest(-700, -d / 300)) + 0.4",
     "W2": f"rule.w0 * {FADED.format(m='d')} + rule.w1 + rule.w2 + rule.w3 + rule.w4",
 }
 RANKED = """SELECT row, d, reach_m, {bound} AS bound,
@@ -177,7 +178,7 @@ class PostgisTable:
             self.bytes_in_all = cursor.fetchall()[0][0] / self._points
             if name != "KNN":
                 body = re.sub(r"%\((\w+)\)s", r"\1", self._sql(SMART))
-                connection.execute(cast(LiteralString, body))
+                connection.execute(body)
 
     def _connect(self, options: str = "") -> psycopg.Connection[tuple[Any, ...]]:
         return psycopg.connect(self._dsn, autocommit=True, options=options, row_factory=tuple_row)
@@ -201,7 +202,7 @@ class PostgisTable:
             """CREATE TABLE rules (class int, w0 float8, w1 float8, w2 float8, w3 float8, w4 float8,
             offset_m float8, scale_m float8, rate float8, fresh text)""",
         ):
-            connection.execute(cast(LiteralString, statement))
+            connection.execute(statement)
         data = io.BytesIO()
         pyarrow.csv.write_csv(table, data, pyarrow.csv.WriteOptions(include_header=False))
         cursor = connection.cursor()
@@ -224,7 +225,7 @@ class PostgisTable:
             "VACUUM ANALYZE points",
             "ANALYZE rules",
         ):
-            connection.execute(cast(LiteralString, statement))
+            connection.execute(statement)
 
     def plain(self) -> "PostgisPeer":
         """ST_DWithin and a sort; the nearest by ``<->``."""
@@ -261,7 +262,7 @@ class PostgisPeer:
         self.name = name
         self.build_s = table.build_s
         self._table = table
-        self._query = cast(LiteralString, query)
+        self._query = query
         self._cursor = connection.cursor(binary=True)
         self._by_distance = table.workload.by_distance
 

@@ -63,7 +63,7 @@ def most_beyond(rule: Rule, d_m: float, by_distance: bool) -> float:
     """No point farther than this scores more; 1e-9."""
     if by_distance:
         return -d_m * 1000.0
-    return (rule.weights[0] * factor(rule, np.array([d_m]))[0] + sum(rule.weights[1:])) * 1e9
+    return float(rule.weights[0] * factor(rule, np.array([d_m]))[0] + sum(rule.weights[1:])) * 1e9
 
 
 def factor(rule: Rule, d: np.ndarray) -> np.ndarray:
