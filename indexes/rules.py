@@ -7,7 +7,7 @@ thousands costs a few microseconds a record.
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -34,10 +34,10 @@ from indexes.entities import (
 __all__ = [
     "CLOCK_SKEW",
     "MAX_REACH_M",
+    "Checked",
     "Columns",
     "columns_of",
     "require",
-    "require_columns",
     "require_zone",
 ]
 
@@ -191,40 +191,47 @@ def columns_of(of: type[Entity], entities: Sequence[Entity]) -> Columns:
     return dict(zip(names, zip(*map(attrgetter(*names), entities), strict=True), strict=True))
 
 
-def require(of: type[Entity], columns: Columns) -> None:
-    """Raise `InputError` (`CoordinateError` for a place) for the first record that can't be kept.
+@dataclass(frozen=True, slots=True, eq=False)
+class Checked:
+    """Records of one class by column, every one of which can be kept. `require` makes it."""
+
+    of: type[Entity]
+    columns: Columns
+
+    def __len__(self) -> int:
+        return len(self.columns["id"])
+
+
+def require(of: type[Entity], columns: Columns) -> Checked:
+    """Check records of one class, once for all that is done with them.
 
     Parameters
     ----------
     of : type
         Their class.
-    columns : dict of sequences
-        As `columns_of` gives them.
+    columns : mapping of sequences
+        As `columns_of` gives them: one for each field but the place.
+
+    Raises
+    ------
+    InputError
+        For the first record that can't be kept (`CoordinateError` for a place), or if the
+        columns are not those of the class.
     """
+    if of not in _RULES:
+        raise InputError(f"a {of.__name__} is no record to keep")
+    if odd := columns.keys() ^ _RULES[of].keys():
+        wanted = f"wanted a column for each field of a {of.__name__}"
+        raise InputError(f"{wanted}; lacking or odd: {', '.join(sorted(odd))}")
+    if len(set(map(len, columns.values()))) > 1:
+        raise InputError("wanted columns of one length")
     _require_fields(of.__name__.lower(), _RULES[of], columns)
     if of in _AMONG_FIELDS:
         for row, code, wanted in _AMONG_FIELDS[of](columns):
             raise InputError(f"{_name(of.__name__.lower(), columns, row)}: {wanted}", code=code)
     if "lon" in columns:
         _require_on_earth(of.__name__.lower(), columns)
-
-
-def require_columns(of: type[Entity], columns: Columns) -> None:
-    """Raise `InputError` unless columns are those of a class, alike long, each id in them once.
-
-    What their values must be is `require`'s.
-    """
-    if of not in _RULES:
-        raise InputError(f"a {of.__name__} is no record to keep")
-    if columns.keys() != _RULES[of].keys():
-        odd = ", ".join(sorted(map(str, columns.keys() ^ _RULES[of].keys())))
-        raise InputError(
-            f"wanted a column for each field of a {of.__name__}; lacking or odd: {odd}"
-        )
-    if len(set(map(len, columns.values()))) > 1:
-        raise InputError("wanted columns of one length")
-    if len(set(zip(columns["tenant_id"], columns["id"], strict=True))) < len(columns["id"]):
-        raise InputError("wanted each id once, one appears twice", code="duplicate-id")
+    return Checked(of, columns)
 
 
 def require_zone(zone: Zone) -> None:

@@ -16,7 +16,7 @@ from geo.errors import ConflictError, InputError, NotFoundError
 from indexes import sqlzones
 from indexes.codec import KEPT, TABLES, Placing, record_of_row, row_columns
 from indexes.entities import Audience, Building, Entity, Listing, Residence, Tenant
-from indexes.rules import Columns, columns_of, require, require_columns
+from indexes.rules import Checked, Columns, columns_of, require
 from indexes.store import ImportMark, Position
 
 __all__ = ["Clock", "Records", "Row", "by_object", "storable", "upsert_sql"]
@@ -105,23 +105,20 @@ class Records(ABC):
 
     def put_all(self, entities: Iterable[Entity], mark: ImportMark | None = None) -> Position:
         """See `indexes.store.Store.put_all`."""
-        return self._put(_by_class(entities), mark)
+        return self._put([require(*batch) for batch in _by_class(entities)], mark)
 
-    def put_columns(
-        self, of: type[Entity], columns: Columns, mark: ImportMark | None = None
-    ) -> Position:
+    def put_columns(self, records: Checked, mark: ImportMark | None = None) -> Position:
         """See `indexes.store.Store.put_columns`."""
-        require_columns(of, columns)
-        return self._put({of: columns} if columns["id"] else {}, mark)
+        ids = zip(records.columns["tenant_id"], records.columns["id"], strict=True)
+        if len(set(ids)) < len(records):
+            raise InputError("wanted each id once, one comes twice", code="duplicate-id")
+        return self._put([records] if len(records) else [], mark)
 
-    def _put(self, batches: Mapping[type[Entity], Columns], mark: ImportMark | None) -> Position:
-        """Check and write records, by class in the order of writing, each id once."""
+    def _put(self, batches: Sequence[Checked], mark: ImportMark | None) -> Position:
+        """Write records, by class in the order of writing, each id once."""
         now = self._clock()
-        for of, columns in batches.items():
-            require(of, columns)
-        many = sum(len(columns["id"]) for columns in batches.values()) > AT_ONCE
-        with self._writing(bulk=many) as db:
-            for of, columns in batches.items():
+        with self._writing(bulk=sum(map(len, batches)) > AT_ONCE) as db:
+            for of, columns in ((batch.of, batch.columns) for batch in batches):
                 self._require_references(db, of, columns)
                 ready = row_columns(of, columns, self._instants, now, self._placing(db))
                 # In order of the key: neighbours in the tree are written together, and two
@@ -280,7 +277,7 @@ def by_object(convert: Callable[[datetime], Any], values: Iterable[datetime | No
     return list(map(found.__getitem__, keys))
 
 
-def _by_class(entities: Iterable[Entity]) -> dict[type[Entity], Columns]:
+def _by_class(entities: Iterable[Entity]) -> list[tuple[type[Entity], Columns]]:
     """Records as columns, by class in the order of writing; the last of an id wins."""
     found: dict[type[Entity], dict[tuple[str, str], Entity]] = {of: {} for of in TABLES}
     for entity in entities:
@@ -288,7 +285,7 @@ def _by_class(entities: Iterable[Entity]) -> dict[type[Entity], Columns]:
             found[type(entity)][entity.tenant_id, entity.id] = entity
         except KeyError:
             raise InputError(f"a {type(entity).__name__} is no record to keep") from None
-    return {of: columns_of(of, list(rows.values())) for of, rows in found.items() if rows}
+    return [(of, columns_of(of, list(rows.values()))) for of, rows in found.items() if rows]
 
 
 def _references(table: Table) -> list[tuple[str, Table]]:

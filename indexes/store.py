@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from geo.errors import InputError
 from indexes.entities import ApiKey, Entity, GroupPartition, Zone
-from indexes.rules import Columns
+from indexes.rules import Checked
 
 __all__ = [
     "LISTING_SCHEMA",
@@ -174,14 +174,8 @@ class Store(Protocol):
         among them. ``mark`` is written in the same transaction.
         """
 
-    def put_columns(
-        self, of: type[Entity], columns: Columns, mark: ImportMark | None = None
-    ) -> Position:
-        """`put_all` of many records of one class, given by column: cheaper by far.
-
-        ``columns`` has one sequence for each field of the class but its place, as
-        `indexes.rules.columns_of` gives them. No id may come twice.
-        """
+    def put_columns(self, records: Checked, mark: ImportMark | None = None) -> Position:
+        """`put_all` of records of one class, checked and by column. No id may come twice."""
 
     def put(self, entity: Entity) -> Position:
         """`put_all` of one."""

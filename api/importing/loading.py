@@ -2,11 +2,11 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -15,10 +15,11 @@ from api.importing.kinds import RecordKind, record_kind
 from api.importing.mapping import Columns, match_columns
 from api.importing.reading import open_table
 from api.importing.report import ImportReport
-from api.importing.rows import RowReader, Rows
+from api.importing.rows import RowReader
 from api.importing.table import Table
 from geo.errors import RowError
 from indexes.entities import Entity, Tenant
+from indexes.rules import Checked, require
 from indexes.store import ImportMark, Store
 
 __all__ = ["import_file"]
@@ -89,18 +90,15 @@ def import_file(
     report.encoding = table.encoding.removesuffix("-sig")
     loading = _Loading(store, tenant, found, columns or {}, report, on_reject)
     if strict or dry_run:
-        whole: dict[str, list[Any]] = {}
-        for batch in loading.batches(table, on_progress):
-            for name, column in batch.items() if not dry_run else ():
-                whole.setdefault(name, []).extend(column)
+        read = loading.batches(table, on_progress)
+        batches = [batch for batch in read if batch is not None and not dry_run]
         report.complete = not (strict and report.rejected_count)
-        if report.complete and not dry_run:
-            report.position = str(
-                store.put_columns(found.of, whole) if whole else store.put_all([])
-            )
-            report.stored = len(whole.get("id", ()))
+        if report.complete and batches:
+            records = _joined(batches)
+            report.position = str(store.put_columns(records))
+            report.stored = len(records)
     else:
-        _store_batches(store, tenant_id, path, found.of, loading, table, on_progress)
+        _store_batches(store, tenant_id, path, loading, table, on_progress)
     report.seconds = time.monotonic() - started
     return report
 
@@ -109,7 +107,6 @@ def _store_batches(
     store: Store,
     tenant_id: str,
     path: Path,
-    of: type[Entity],
     loading: "_Loading",
     table: Table,
     on_progress: Callable[[float], None],
@@ -121,7 +118,7 @@ def _store_batches(
     with ThreadPoolExecutor(1) as writer:  # one batch is written while the next one is read
         under_way: Future[object] | None = None
         for batch in loading.batches(table, on_progress):
-            if not report.used:  # not one row so far, so the columns are not known
+            if batch is None:  # not one row so far, so the columns are not known
                 continue
             if not source:
                 said = msgspec.json.encode([content, report.kind, report.used])
@@ -132,13 +129,19 @@ def _store_batches(
                 under_way.result()
             if report.read > report.resumed_at:
                 mark = ImportMark(tenant_id, source, report.read)
-                under_way = writer.submit(store.put_columns, of, batch, mark)
-            report.stored += len(batch["id"])
+                under_way = writer.submit(store.put_columns, batch, mark)
+            report.stored += len(batch)
         if under_way is not None:
             under_way.result()
     if source:
         done = ImportMark(tenant_id, source, report.read, finished=True)
         report.position = str(store.put_all([], done))
+
+
+def _joined(batches: Sequence[Checked]) -> Checked:
+    first = batches[0]
+    parts = {name: [batch.columns[name] for batch in batches] for name in first.columns}
+    return require(first.of, {name: list(chain.from_iterable(p)) for name, p in parts.items()})
 
 
 class _Loading:
@@ -160,8 +163,8 @@ class _Loading:
 
     def batches(
         self, table: Table, on_progress: Callable[[float], None]
-    ) -> Iterator[dict[str, list[Any]]]:
-        """Records of each chunk as columns, refused rows left out; none before the first row."""
+    ) -> Iterator[Checked | None]:
+        """Records of each chunk, refused rows left out; None before the first row."""
         report = self.report
         reader: RowReader | None = None
         for chunk in table.chunks():
@@ -169,14 +172,14 @@ class _Loading:
                 columns = match_columns(self._kind, chunk.names, self._said)
                 report.used, report.unused = columns.described(), columns.unused
                 reader = self._reader(columns, typed=table.typed)
-            rows = reader.read(chunk) if reader else Rows({}, list(chunk.refused))
+            rows = reader.read(chunk) if reader else None
             report.read += chunk.read
-            for error in rows.refused:
+            for error in rows.refused if rows else chunk.refused:
                 report.reject(error)
                 self._on_reject(error)
             if reader:
                 report.warnings = reader.warnings
-            yield rows.columns
+            yield rows.records if rows else None
             on_progress(table.done)
 
     def _reader(self, columns: Columns, *, typed: bool) -> RowReader:

@@ -21,7 +21,7 @@ from api.importing.values import Instants, ValueFault, is_osm_hours, read_plain
 from geo.arrays import COORDINATE_DECIMALS, BoolArray, LonLatArray
 from geo.errors import InputError, RowError
 from indexes.entities import PERSON_KINDS, Audience, Building, Entity, Kind, Residence, Tenant
-from indexes.rules import CLOCK_SKEW, require
+from indexes.rules import CLOCK_SKEW, Checked, require
 
 __all__ = ["Known", "RowReader", "Rows"]
 
@@ -37,9 +37,9 @@ ADDRESSED: dict[Any, type[Entity]] = {Audience.BUILDING: Building, Audience.RESI
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What a chunk gave: records by column, in the order of the file, and rows refused."""
+    """What a chunk gave: records in the order of the file, and rows refused, by line."""
 
-    columns: dict[str, list[Any]]
+    records: Checked
     refused: list[RowError]
 
 
@@ -101,7 +101,7 @@ class RowReader:
         self.warnings: Counter[str] = Counter()
 
     def read(self, chunk: Chunk) -> Rows:
-        """The good rows of a chunk as columns of records, and its refused ones."""
+        """The records of a chunk, and its refused rows."""
         self.warnings["height_dropped"] += chunk.flattened
         n = len(chunk.lines)
         faults: dict[int, tuple[str, str]] = {}  # row -> field and reason; the first one counts
@@ -116,18 +116,21 @@ class RowReader:
         lonlat, held = self._round_points(columns, n, faults)
         self._require_filled(columns, faults)
         self._require_published(columns, faults)
-        self._require_rules(columns, [i for i in range(n) if i not in faults], faults)
+        good = [i for i in range(n) if i not in faults]
+        records = self._require_rules(columns, good, faults)
         self._require_known(columns, faults)
         self._require_once(columns, chunk.lines, faults)
         kept = [i for i in range(n) if i not in faults]
         columns = _taken(columns, kept)
+        if records is None or len(kept) < len(records):
+            records = require(self._kind.of, columns)
         self._look_at(columns, _taken(checks, kept), lonlat[kept], held[kept])
         refused = [
             RowError(reason, line=chunk.lines[i], field=field)
             for i, (field, reason) in faults.items()
         ]
         refused = sorted([*chunk.refused, *refused], key=lambda error: error.line)
-        return Rows(columns, refused)
+        return Rows(records, refused)
 
     def _read_column(
         self, chunk: Chunk, name: str, faults: dict[int, tuple[str, str]]
@@ -230,19 +233,21 @@ class RowReader:
         columns: dict[str, list[Any]],
         rows: Sequence[int],
         faults: dict[int, tuple[str, str]],
-    ) -> None:
-        """Refuse rows that the store would refuse; found by halving, as they are few."""
-        if not rows:
-            return
+    ) -> Checked | None:
+        """Refuse rows that the store would refuse; found by halving, as they are few.
+
+        Gives all of the rows, checked, if none is refused.
+        """
         try:
-            require(self._kind.of, _taken(columns, rows))
+            return require(self._kind.of, _taken(columns, rows))
         except InputError as error:
             if len(rows) == 1:
                 faults[rows[0]] = self._told(str(error), columns["id"][rows[0]])
-                return
+                return None
             half = len(rows) // 2
             self._require_rules(columns, rows[:half], faults)
             self._require_rules(columns, rows[half:], faults)
+            return None
 
     def _told(self, message: str, id: str) -> tuple[str, str]:
         """Field and reason of a rule's message, which names the record first."""

@@ -15,8 +15,8 @@ from api.importing import ImportReport, import_file
 from api.importing.table import CHUNK_ROWS
 from geo.errors import StoreError
 from geo.iris import read_contours
-from indexes.entities import Building, CommuneCode, Entity, IrisCode, Listing, Tenant, Zone
-from indexes.rules import Columns
+from indexes.entities import Building, CommuneCode, IrisCode, Listing, Tenant, Zone
+from indexes.rules import Checked
 from indexes.store import ImportMark, Position, Store, open_store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,13 +79,11 @@ class Failing:
     def __init__(self, store: Store, batches: int) -> None:
         self._store, self._left = store, batches
 
-    def put_columns(
-        self, of: type[Entity], columns: Columns, mark: ImportMark | None = None
-    ) -> Position:
+    def put_columns(self, records: Checked, mark: ImportMark | None = None) -> Position:
         self._left -= 1
         if self._left < 0:
             raise StoreError("the disk is full")
-        return self._store.put_columns(of, columns, mark)
+        return self._store.put_columns(records, mark)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._store, name)

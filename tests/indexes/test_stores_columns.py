@@ -10,9 +10,15 @@ from strategies import THE_TENANT, towns
 
 from geo.errors import CoordinateError, InputError
 from indexes.codec import TABLES
-from indexes.entities import Group, Household, Listing
-from indexes.rules import columns_of
-from indexes.store import ImportMark, Store
+from indexes.entities import Entity, Group, Household, Listing
+from indexes.rules import Columns, columns_of, require
+from indexes.store import ImportMark, Position, Store
+
+
+def put(
+    store: Store, of: type[Entity], columns: Columns, mark: ImportMark | None = None
+) -> Position:
+    return store.put_columns(require(of, columns), mark)
 
 
 @SLOW
@@ -22,7 +28,7 @@ def test_a_town_put_by_column_is_the_same_town(store: Store, data: st.DataObject
     for of in TABLES:
         records = [record for record in town if type(record) is of]
         if records:
-            written = store.put_columns(of, columns_of(of, records))
+            written = put(store, of, columns_of(of, records))
             assert store.count(of, THE_TENANT) >= len(records)
     assert store.put_all(town) == written, "to put the same again is no change"
 
@@ -31,7 +37,7 @@ def test_what_has_a_point_and_what_has_none_are_placed_in_one_go(store: Store) -
     store.put_all(TOWN)
     away = replace(SHOP, id="p2", lon=-0.0, lat=0.0)
     owned = replace(SERVICE, id="s2")
-    store.put_columns(Listing, columns_of(Listing, [owned, away, replace(SHOP, title="Pains")]))
+    put(store, Listing, columns_of(Listing, [owned, away, replace(SHOP, title="Pains")]))
     kept = {listing.id: listing for listing in store.page(Listing, "t")}
     assert [kept[id].title for id in ("p1", "p2", "s2")] == ["Pains", "Pain", "Cours"]
     assert kept["s2"].place is None
@@ -43,10 +49,10 @@ def test_a_mark_is_written_with_the_columns_and_without_any(store: Store) -> Non
     store.put_all(TOWN)
     nothing = columns_of(Listing, [SHOP]).keys()
     first, last = ImportMark("t", "file", 1), ImportMark("t", "file", 2, finished=True)
-    store.put_columns(Listing, columns_of(Listing, [replace(SHOP, id="p2")]), first)
+    put(store, Listing, columns_of(Listing, [replace(SHOP, id="p2")]), first)
     assert store.import_mark("t", "file") == first
     before = store.position()
-    assert store.put_columns(Listing, dict.fromkeys(nothing, ()), last) == before
+    assert put(store, Listing, dict.fromkeys(nothing, ()), last) == before
     assert store.import_mark("t", "file") == last
 
 
@@ -72,7 +78,7 @@ def test_columns_that_break_a_rule_are_refused_whole(
     columns = dict(columns_of(Listing, [replace(SHOP, title="Tarte"), replace(SHOP, id="p2")]))
     before = store.position()
     with pytest.raises(InputError, match=why):
-        store.put_columns(Listing, {**columns, column: values}, ImportMark("t", "file", 2))
+        put(store, Listing, {**columns, column: values}, ImportMark("t", "file", 2))
     assert store.position() == before
     assert store.get(Listing, "t", "p1").title == "Pain"
     assert store.import_mark("t", "file") is None
@@ -82,11 +88,11 @@ def test_columns_of_no_record_or_of_another_are_refused(store: Store) -> None:
     store.put_all(TOWN)
     columns = columns_of(Household, HOUSEHOLDS)
     with pytest.raises(InputError, match="lacking or odd: building_id"):
-        store.put_columns(Household, {n: c for n, c in columns.items() if n != "building_id"})
+        put(store, Household, {n: c for n, c in columns.items() if n != "building_id"})
     with pytest.raises(InputError, match="lacking or odd: place"):
-        store.put_columns(Household, {**columns, "place": [None] * 3})
+        put(store, Household, {**columns, "place": [None] * 3})
     with pytest.raises(InputError, match="a Group is no record to keep"):
-        store.put_columns(Group, {"id": ["g"]})  # type: ignore[arg-type]
+        put(store, Group, {"id": ["g"]})  # type: ignore[arg-type]
 
 
 def test_a_point_off_the_earth_is_refused_by_column(store: Store) -> None:
@@ -94,4 +100,4 @@ def test_a_point_off_the_earth_is_refused_by_column(store: Store) -> None:
     columns = dict(columns_of(Listing, [replace(SHOP, id="p2"), replace(SHOP, id="p3")]))
     for off in (90.1, float("nan"), float("inf")):
         with pytest.raises(CoordinateError, match="listing 'p3': lat must be"):
-            store.put_columns(Listing, {**columns, "lat": (43.0, off)})
+            put(store, Listing, {**columns, "lat": (43.0, off)})
