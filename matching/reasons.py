@@ -23,7 +23,8 @@ NBSP = "\u202f"  # narrow, no break: between a number and its unit, and in long 
 _HOUR_S, _DAY_S = 3_600, 86_400
 
 # Kinds with a door that opens and closes; for the others, being available is to be asked.
-_KEEPS_HOURS = frozenset({Kind.ARTISAN, Kind.MERCHANT, Kind.PLACE})
+# Told apart by identity: a member of an enum takes longer to hash than all else here.
+_ARTISAN, _MERCHANT, _PLACE = Kind.ARTISAN, Kind.MERCHANT, Kind.PLACE
 
 _CODES = {
     "open": "open-now",
@@ -32,8 +33,6 @@ _CODES = {
     "sold_out": "sold-out",
     "unknown": "hours-unknown",
 }
-
-_FITS: dict[Asked, str] = {"text": "fit-text", "category": "fit-category", "any": "fit-any"}
 
 # Sentence by what it says: (French, English), in the order of LANGS.
 _SENTENCES = {
@@ -132,30 +131,23 @@ def reasons(
     """
     if lang not in LANGS:
         raise InputError(f"lang must be fr or en, got {lang!r}", code="unknown-language")
-    distance, trust, fresh, free, fit = [
-        share and round(share, 9)  # most profiles leave a factor out
-        for share in map(mul, weights, factors)
-    ]
-    found = []
-    if distance > 0:
-        found.append(_distance(distance_m, band, lang, distance))
-    if trust > 0:
-        found.append(_trust(personal, level, endorsers, lang, trust))
-    if fresh > 0:
-        found.append(_fresh(kind, age_s, starts_in_s, ends_in_s, lang, fresh))
-    code = _CODES[available]
-    if free > 0 or code in ("closed", "sold-out"):
-        asks = code == "hours-unknown" and kind not in _KEEPS_HOURS
-        found.append(Reason(code, _say("ask" if asks else code, lang), free))
-    if fit > 0:
-        code = _FITS[asked]
-        found.append(Reason(code, _say(code, lang), fit))
-    return tuple(found)
+    distance, trust, fresh, free, fit = map(mul, weights, factors)
+    said = (
+        _distance(distance_m, band, lang, distance),
+        _trust(personal, level, endorsers, lang, trust),
+        _fresh(kind, age_s, starts_in_s, ends_in_s, lang, fresh) if fresh else None,
+        _available(kind is _ARTISAN or kind is _MERCHANT or kind is _PLACE, available, lang, free),
+        _fit(asked, lang, fit),
+    )
+    return tuple([reason for reason in said if reason is not None])
 
 
-def _distance(distance_m: float | None, band: str | None, lang: str, share: float) -> Reason:
+def _distance(distance_m: float | None, band: str | None, lang: str, share: float) -> Reason | None:
+    share = round(share, 9)
+    if share <= 0:
+        return None
     if distance_m is not None:
-        return Reason("distance-metres", _say("at", lang, _length(int(distance_m), lang)), share)
+        return Reason("distance-metres", _metres_away(int(distance_m), lang), share)
     if band == BANDS[0]:
         return Reason("distance-same-group", _say("same_group", lang), share)
     if band in _EDGES_M:
@@ -165,7 +157,12 @@ def _distance(distance_m: float | None, band: str | None, lang: str, share: floa
     return Reason("distance-band", text, share)
 
 
-def _trust(personal: bool, level: int, endorsers: int, lang: str, share: float) -> Reason:
+# A page says the same few things over and over: keeping them takes half of its time away.
+@lru_cache(maxsize=16_384)
+def _trust(personal: bool, level: int, endorsers: int, lang: str, share: float) -> Reason | None:
+    share = round(share, 9)
+    if share <= 0:
+        return None
     if not personal:
         counted = endorsers >= COUNT_FROM
         key = "recommended-by" if counted else "recommended"
@@ -182,7 +179,10 @@ def _fresh(
     ends_in_s: float | None,
     lang: str,
     share: float,
-) -> Reason:
+) -> Reason | None:
+    share = round(share, 9)
+    if share <= 0:
+        return None
     if kind is Kind.EVENT:
         if starts_in_s is None or starts_in_s <= 0:
             return Reason("event-now", _say("event-now", lang), share)
@@ -194,13 +194,31 @@ def _fresh(
     return Reason("fresh-new", _say("published", lang, _duration(age_s, lang)), share)
 
 
-# A page says the same few things over and over: keeping them halves its time.
+@lru_cache(maxsize=1_024)
+def _available(keeps_hours: bool, available: str, lang: str, share: float) -> Reason | None:
+    share = round(share, 9)
+    code = _CODES[available]
+    if share <= 0 and code not in ("closed", "sold-out"):
+        return None
+    asks = code == "hours-unknown" and not keeps_hours
+    return Reason(code, _say("ask" if asks else code, lang), share)
+
+
+@lru_cache(maxsize=1_024)
+def _fit(asked: Asked, lang: str, share: float) -> Reason | None:
+    share = round(share, 9)
+    return Reason(f"fit-{asked}", _say(f"fit-{asked}", lang), share) if share > 0 else None
+
+
 @lru_cache(maxsize=16_384)
+def _metres_away(metres: int, lang: str) -> str:
+    return _say("at", lang, _length(metres, lang))
+
+
 def _say(key: str, lang: str, value: str = "") -> str:
     return _SENTENCES[key][LANGS.index(lang)].format(value)
 
 
-@lru_cache(maxsize=16_384)
 def _length(metres: int, lang: str) -> str:
     """Tens of metres, then tenths of a kilometre, then kilometres; halves go up."""
     tens, tenths, kilometres = (metres + 5) // 10, (metres + 50) // 100, (metres + 500) // 1000
