@@ -83,8 +83,7 @@ def note(db: Connection, entity: str, owners: Sequence[str]) -> None:
 def newest(db: Connection, dialect: Dialect, *, settled: bool) -> Place:
     """The last line that a transaction sees; or the last that is settled, too."""
     where = f"WHERE {dialect.settled}" if settled else ""
-    # Of lines that were all dropped, the marks still tell how far they came.
-    return _last(db, dialect, "outbox", where) or _last(db, dialect, "outbox_marks") or (0, 0)
+    return _last(db, dialect, "outbox", where) or (0, 0)
 
 
 def read_lines(
@@ -158,10 +157,14 @@ def mark_and_trim(db: Connection, dialect: Dialect, now: datetime, older_than_s:
 
 
 def drop_lines(db: Connection, dialect: Dialect, floor: Place) -> int:
-    """Drop the oldest lines up to a place, at most `AT_ONCE`: how many there were."""
+    """Drop the oldest lines before a place, at most `AT_ONCE`: how many there were.
+
+    The line at the place stays, so that the last one always tells how far the outbox came,
+    and PostgreSQL finds it without walking over dead ones.
+    """
     key = ", ".join(dialect.order)
     oldest = (
-        f"SELECT {key} FROM outbox WHERE {dialect.compared('<=')} {dialect.ordered()}"
+        f"SELECT {key} FROM outbox WHERE {dialect.compared('<')} {dialect.ordered()}"
         f" LIMIT {AT_ONCE}"
     )
     dropping = text(f"DELETE FROM outbox WHERE ({key}) IN ({oldest})")

@@ -267,7 +267,7 @@ class Store(Protocol):
         """Be woken by commits from now on, over a connection of its own."""
 
     def trim(self, older_than_s: float) -> int:
-        """Drop changes that were there already at a `trim` that many seconds ago.
+        """Drop changes that were there already at a `trim` that many seconds ago, but the last.
 
         So ask regularly: each call remembers how far the changes had come. Returns how many
         were dropped.
