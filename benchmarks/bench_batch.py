@@ -109,7 +109,7 @@ def main() -> None:
             workload, np.round(homes + moves, 7), args.checks, args.sample, args.seed
         ),
     }
-    tables = [{"residents are": where, **row} for where, row in measured.items()]
+    tables = [{"residents_are": where, **row} for where, row in measured.items()]
     result = {
         "points": args.points,
         "runs": tables,

@@ -32,10 +32,8 @@ def main() -> None:
     runs = []
     for size in sizes:
         workload = w1(sample_points(size, args.seed), args.queries, args.seed, RADIUS_M)
-        table = measure(workload, [KDTreePeer(workload), TunedKDTreePeer(workload)], args.checks)[
-            "W1"
-        ]
-        runs += [{"points": size, **row} for row in table]
+        peers: list[Engine] = [KDTreePeer(workload), TunedKDTreePeer(workload)]
+        runs += [{"points": size, **row} for row in measure(workload, peers, args.checks)["W1"]]
     p50 = {
         engine: [float(str(row["p50_us"])) for row in runs if row["engine"] == engine]
         for engine in dict.fromkeys(str(row["engine"]) for row in runs)
