@@ -116,7 +116,7 @@ def local_to_utc(timezone: str, seconds: IntArray) -> IntArray:
 
 
 @cache
-def public_holidays(year: int) -> IntArray:
+def public_holidays(year: int) -> tuple[date, ...]:
     """The public holidays of all France, as the library of opening hours knows them.
 
     Parameters
@@ -126,8 +126,8 @@ def public_holidays(year: int) -> IntArray:
 
     Returns
     -------
-    ndarray of int64, shape (n,)
-        Day numbers, in order; read-only.
+    tuple of date
+        In order.
 
     Notes
     -----
@@ -137,20 +137,16 @@ def public_holidays(year: int) -> IntArray:
 
     Examples
     --------
-    >>> len(public_holidays(2026))
-    11
+    >>> public_holidays(2026)[1]  # Easter Monday
+    datetime.date(2026, 4, 6)
     """
-    year_of_states = _HOLIDAYS.intervals(datetime(year, 1, 1), datetime(year + 1, 1, 1))
-    days = np.concatenate(  # neighbouring holidays are one interval
-        [np.arange(0)]
-        + [
-            np.arange(day_number(begin.date()), day_number(end.date()))
-            for begin, end, state, _ in year_of_states
-            if state != State.CLOSED
-        ]
+    states = _HOLIDAYS.intervals(datetime(year, 1, 1), datetime(year + 1, 1, 1))
+    return tuple(
+        begin.date() + timedelta(days=after)
+        for begin, end, state, _ in states
+        if state != State.CLOSED
+        for after in range((end - begin).days)  # neighbours are one interval
     )
-    days.setflags(write=False)
-    return days
 
 
 @cache

@@ -7,6 +7,7 @@ is the clock of the following day, and the service day is still the day before: 
 of the week and exceptions are those of the evening.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -175,25 +176,29 @@ def days_of(schedule: Schedule, first: date, last: date) -> IntArray:
     if schedule.at is not None:
         day = _local_second(schedule.at, schedule.timezone) // DAY_S
         return np.array([day] if low <= day <= high else [], dtype=np.int64)
-    begin, end = schedule.valid_from or first, schedule.valid_to or last
-    days = np.arange(max(low, day_number(begin)), min(high, day_number(end)) + 1)
+    days = np.arange(low, high + 1)
     weekday = (days + _THURSDAY) % 7
     kept = _weekday_seconds(schedule)[weekday] != _NEVER
+    if schedule.valid_from:
+        kept &= days >= day_number(schedule.valid_from)
+    if schedule.valid_to:
+        kept &= days <= day_number(schedule.valid_to)
     if schedule.weeks is not Weeks.ALL:
         thursday = days - weekday + _THURSDAY
         new_year = thursday.astype("M8[D]").astype("M8[Y]").astype("M8[D]").astype(np.int64)
         week = (thursday - new_year) // 7 + 1
         kept &= week % 2 == (schedule.weeks is Weeks.ODD)
+
+    def rows(dates: Iterable[date]) -> list[int]:
+        return [day_number(day) - low for day in dates if first <= day <= last]
+
     if not schedule.public_holidays:
-        years = range(first.year, last.year + 1)
-        kept &= ~np.isin(days, np.concatenate([public_holidays(year) for year in years]))
-    days = days[kept]
-    if schedule.added:
-        added = np.array([day_number(day) for day in schedule.added])
-        days = np.union1d(days, added[(low <= added) & (added <= high)])
-    if schedule.removed:
-        days = np.setdiff1d(days, [day_number(day) for day in schedule.removed])
-    return days
+        for year in range(first.year, last.year + 1):
+            kept[rows(public_holidays(year))] = False
+    kept[rows(schedule.added)] = True
+    kept[rows(schedule.removed)] = False
+    found: IntArray = days[kept]
+    return found
 
 
 def instants(schedule: Schedule, days: IntArray) -> tuple[IntArray, IntArray]:

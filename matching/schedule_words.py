@@ -1,7 +1,7 @@
 """When a trip takes place, in words: French and English."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 
 from geo.errors import InputError
 from indexes.journeys import Anchor, Schedule, Weeks
@@ -72,15 +72,16 @@ def in_words(schedule: Schedule, lang: str) -> str:
     """
     if lang not in LANGS:
         raise InputError(f"lang must be fr or en, got {lang!r}", code="unknown-language")
-    parts = [_once(schedule, lang)] if schedule.at is not None else _weekly(schedule, lang)
+    if schedule.at is not None:
+        parts = [_once(schedule.at.astimezone(as_zone(schedule.timezone)), lang)]
+    else:
+        parts = _weekly(schedule, lang)
     if schedule.anchor is Anchor.ARRIVE:
         parts[0] = _say("arriving", lang, parts[0])
     return ", ".join(parts)
 
 
-def _once(schedule: Schedule, lang: str) -> str:
-    assert schedule.at is not None
-    shown = schedule.at.astimezone(as_zone(schedule.timezone))
+def _once(shown: datetime, lang: str) -> str:
     day = f"{_WEEKDAYS[lang][shown.weekday()]} {_date(shown.date(), lang)}"
     return _say("at", lang, _say("on", lang, day), _clock(shown.hour, shown.minute, lang))
 
@@ -100,8 +101,10 @@ def _weekly(schedule: Schedule, lang: str) -> list[str]:
     begin, end = (day and _date(day, lang) for day in (schedule.valid_from, schedule.valid_to))
     if begin and end:
         parts.append(_say("between", lang, begin, end))
-    elif begin or end:
-        parts.append(_say("from" if begin else "until", lang, begin or end or ""))
+    elif begin:
+        parts.append(_say("from", lang, begin))
+    elif end:
+        parts.append(_say("until", lang, end))
     for key, dates in (("also", schedule.added), ("except", schedule.removed)):
         if dates:
             parts.append(_say(key, lang, _dates(sorted(set(dates)), lang)))
