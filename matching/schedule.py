@@ -275,7 +275,7 @@ def occurrences(schedule: Schedule, first: datetime, last: datetime) -> list[Win
         raise InputError(f"last must not be before first, got {first} to {last}")
     # Against UTC, a service day's windows begin 26 hours before it at the earliest (clocks are
     # up to 14 hours ahead, flex 12) and end 60 after its beginning (36, 12 behind, flex 12).
-    low = first.astimezone(UTC).date() - timedelta(days=3)
+    low = first.astimezone(UTC).date() - timedelta(days=2)
     high = last.astimezone(UTC).date() + timedelta(days=2)
     days = days_of(schedule, max(low, FIRST_DAY), min(high, LAST_DAY))
     earliest, latest = instants(schedule, days)

@@ -254,6 +254,28 @@ def test_added_days_take_place_whatever_forbids_them_and_removed_ones_never_do()
     ]
 
 
+def test_validity_includes_both_its_days():
+    schedule = weekly((EVERY_DAY, 0), valid_from=date(2026, 11, 3), valid_to=date(2026, 11, 5))
+    found = windows(schedule, date(2026, 1, 1), date(2026, 12, 31))
+    assert [day.day for day, *_ in found] == [3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("zone", "second", "touched"),
+    [
+        ("Etc/GMT+12", MAX_SECOND, datetime(2026, 11, 14, 12, tzinfo=UTC)),  # 60 h after the day
+        ("Pacific/Kiritimati", 0, datetime(2026, 11, 10, 22, tzinfo=UTC)),  # 26 h before it
+    ],
+)
+def test_the_farthest_windows_of_a_day_are_found(zone, second, touched):
+    schedule = weekly(
+        ((3,), second), timezone=zone, flex_before_s=MAX_FLEX_S, flex_after_s=MAX_FLEX_S
+    )
+    (window,) = occurrences(schedule, touched, touched)
+    assert window.day == date(2026, 11, 12)
+    assert touched in (window.earliest, window.latest)
+
+
 def test_once_is_one_window_around_an_instant():
     schedule = once("2026-11-27T23:30:00.9+00:00", flex_before_s=600, flex_after_s=HOUR)
     check_schedule(schedule)
