@@ -182,13 +182,14 @@ def _product(
         blocked: tuple[int, ...] = ()
         if member:
             viewer = _viewer(points, rng, around)
-            ask.origin, visible, blocked = viewer.origin, viewer.audiences, viewer.blocked
+            visible, blocked = viewer.audiences, viewer.blocked
+            ask = replace(ask, origin=viewer.origin)
         elif PERSONAL_KINDS.issuperset(kinds):
             kinds = (Kind.MERCHANT,)
         depths = None
         if len(kinds) == 1 and rng.random() < 0.2:
-            ask.depth = 1
-            depths, ask.categories = points.category_depths(rng)
+            depths, categories_asked = points.category_depths(rng)
+            ask = replace(ask, depth=1, categories=categories_asked)
         rules = rules_of(profiles, kinds, None, member)
         categories = () if depths is None else depths
         filters = pack_filters(visible, blocked, (), points.hours_states, categories)

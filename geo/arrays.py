@@ -13,6 +13,7 @@ __all__ = [
     "LonLat",
     "LonLatArray",
     "as_lonlat",
+    "as_point",
     "rounded",
 ]
 
@@ -24,6 +25,22 @@ BoolArray = npt.NDArray[np.bool_]
 CellArray = npt.NDArray[np.uint64]  # H3 ids: unsigned, so that numpy never makes floats of them
 
 COORDINATE_DECIMALS = 7  # 1e-7 degree: 11 mm
+
+
+def as_point(lonlat: LonLat) -> LonLat:
+    """One point as `as_lonlat` takes many, in a tenth of the time; raises the same.
+
+    Examples
+    --------
+    >>> as_point((5.37400000049, 43.2951))
+    (5.374, 43.2951)
+    """
+    lon, lat = lonlat
+    if not (-180.0 <= lon <= 180.0 and -90.0 <= lat <= 90.0):
+        as_lonlat(lonlat)  # says what is wrong
+    scale = 10.0**COORDINATE_DECIMALS
+    # What numpy's rounding does: Python's own would decide ties by the decimal text.
+    return round(lon * scale) / scale, round(lat * scale) / scale
 
 
 def rounded(degrees: float) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -95,12 +96,19 @@ def pack_filters(
     -------
     ndarray of int32
     """
-    parts = [
-        np.unique(np.asarray(visible, np.int32)),
-        np.unique(np.asarray(blocked, np.int32)),
-        *(np.asarray(part, np.int32).ravel() for part in (zones, hours, depths)),
-    ]
-    return np.concatenate([np.array([len(part) for part in parts], np.int32), *parts])
+    parts: tuple[Any, ...] = (
+        sorted(set(visible)), sorted(set(blocked)), np.asarray(zones), np.asarray(hours),
+        np.asarray(depths),
+    )  # fmt: skip
+    sizes = [len(part) for part in parts]
+    filters = np.empty(len(sizes) + sum(sizes), np.int32)
+    filters[: len(sizes)] = sizes
+    at = len(sizes)
+    for part, size in zip(parts, sizes, strict=True):
+        if size:
+            filters[at : at + size] = part
+            at += size
+    return filters
 
 
 _DEFAULTS = np.zeros(t.ASK_SIZE)
@@ -108,7 +116,7 @@ _DEFAULTS[t.INNER_M] = -1.0
 _DEFAULTS[t.AFTER_SCORE] = t.NO_BOUND
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Ask:
     """One question to the index.
 
@@ -128,11 +136,6 @@ class Ask:
     categories: int = 0  # 64 bits, one for each category number modulo 64
 
     _packed: FloatArray | None = field(default=None, init=False, repr=False, compare=False)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        object.__setattr__(self, name, value)
-        if name != "_packed":
-            object.__setattr__(self, "_packed", None)
 
     @property
     def packed(self) -> FloatArray:
@@ -163,7 +166,7 @@ class Ask:
             row[t.DEPTH] = self.depth
             row[t.LOW_CATEGORIES] = _signed(self.categories)
             row[t.HIGH_CATEGORIES] = _signed(self.categories >> 32)
-        self._packed = row
+        object.__setattr__(self, "_packed", row)
         return row
 
 

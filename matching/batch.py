@@ -1,31 +1,64 @@
 """Many questions of one viewer at once."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Sequence
 
 from geo.errors import MitoyenError
+from indexes.batch import Question, search_each
+from indexes.points import Found
+from matching.near import asked, told
+from matching.paging import Search
 from matching.query import NearAnswer, NearQuery, Viewer
+from matching.scoring import Profiles
+from matching.snapshot import Snapshot
 
 __all__ = ["near_many"]
 
 
 def near_many(
-    near: Callable[[Viewer, NearQuery], NearAnswer], viewer: Viewer, queries: Sequence[NearQuery]
+    snapshot: Snapshot,
+    profiles: Profiles,
+    secret: bytes,
+    viewer: Viewer,
+    queries: Sequence[NearQuery],
+    age_s: float = 0.0,
+    threads: int | None = None,
 ) -> list[NearAnswer | MitoyenError]:
     """The answer to each query, or the error that it is: one bad query spoils no other.
 
     Parameters
     ----------
-    near : callable
-        Answers one: `Engine.near`.
-    viewer : Viewer
-        Who asks all of them.
+    snapshot, profiles, secret, viewer, age_s
+        As `matching.near.near`; all is asked of one snapshot.
     queries : sequence of NearQuery
         What is asked.
+    threads : int, optional
+        How many search; by default as many as there are cores.
     """
-    answers: list[NearAnswer | MitoyenError] = []
-    for query in queries:
-        try:
-            answers.append(near(viewer, query))
-        except MitoyenError as error:
-            answers.append(error)
-    return answers
+    searches = [_asked(snapshot, profiles, secret, viewer, query) for query in queries]
+    found: dict[int, Found] = {}
+    questions: dict[int, Question] = {}
+    for i, (search, query) in enumerate(zip(searches, queries, strict=True)):
+        if isinstance(search, MitoyenError):
+            continue
+        if search.rows is None:
+            questions[i] = Question(search.plan, search.ask, search.filters, query.limit + 1)
+        else:  # words and polygons are looked for among rows, each in its own way
+            found[i] = search.best(query.limit + 1)
+    cores = threads or os.cpu_count() or 1
+    found |= zip(questions, search_each(snapshot.index, [*questions.values()], cores), strict=True)
+    return [
+        search
+        if isinstance(search, MitoyenError)
+        else told(search, profiles, secret, query, found[i], age_s)
+        for i, (search, query) in enumerate(zip(searches, queries, strict=True))
+    ]
+
+
+def _asked(
+    snapshot: Snapshot, profiles: Profiles, secret: bytes, viewer: Viewer, query: NearQuery
+) -> Search | MitoyenError:
+    try:
+        return asked(snapshot, profiles, secret, viewer, query)
+    except MitoyenError as error:
+        return error

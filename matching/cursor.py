@@ -3,7 +3,6 @@
 import base64
 import hmac
 from dataclasses import dataclass
-from hashlib import sha256
 
 import msgspec
 
@@ -41,7 +40,7 @@ def query_digest(secret: bytes, parts: object) -> str:
 
     Keyed, since an origin has few enough values to be guessed from a plain hash.
     """
-    return hmac.new(secret, repr(parts).encode(), sha256).hexdigest()[:32]
+    return hmac.digest(secret, repr(parts).encode(), "sha256").hex()[:32]
 
 
 def seal(secret: bytes, cursor: Cursor) -> str:

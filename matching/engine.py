@@ -1,13 +1,15 @@
 """The indexes of one process, kept current."""
 
 import hmac
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
-from geo.errors import FeedGapError, IndexBehindError, InputError
+from geo.errors import FeedGapError, IndexBehindError, InputError, MitoyenError
 from indexes.store import Position, Store, open_store
+from matching.batch import near_many
 from matching.follower import Follower
 from matching.live import LiveTown
+from matching.moves import Watched
 from matching.near import near
 from matching.query import NearAnswer, NearQuery, Viewer
 from matching.scoring import Profiles
@@ -92,8 +94,15 @@ class Engine:
 
     def near(self, viewer: Viewer, query: NearQuery) -> NearAnswer:
         """The best listings around a place, with reasons: see `matching.near.near`."""
-        found = near(self._town.snapshot, self._profiles, self._secret, viewer, query)
-        return replace(found, index_age_s=self.age_s)
+        town = self._town.snapshot
+        return near(town, self._profiles, self._secret, viewer, query, self.age_s)
+
+    def near_many(
+        self, viewer: Viewer, queries: Sequence[NearQuery], threads: int | None = None
+    ) -> list[NearAnswer | MitoyenError]:
+        """The answer to each query, or its error: see `matching.batch.near_many`."""
+        town, age_s = self._town.snapshot, self.age_s
+        return near_many(town, self._profiles, self._secret, viewer, queries, age_s, threads)
 
     # How current the index is.
 
@@ -126,6 +135,16 @@ class Engine:
     def rebuilds(self) -> int:
         """How often the index was read anew."""
         return self._town.rebuilds
+
+    def watch(self, viewer: Viewer, after: Position) -> Watched | None:
+        """What has moved since a position, and the eyes to look at it with.
+
+        Returns
+        -------
+        Watched or None
+            Moves are told once searches see them. None if there is no such member.
+        """
+        return self._town.watch(viewer.member_id, after)
 
     def refresh(self) -> bool:
         """Take in what has changed, now; says whether anything had.

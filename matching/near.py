@@ -5,29 +5,34 @@ from functools import lru_cache
 
 import numpy as np
 
-from geo.arrays import FloatArray, IntArray, LonLat, as_lonlat
+from geo.arrays import FloatArray, IntArray, LonLat, as_point
 from geo.distance import HALF_CIRCUMFERENCE_M
 from geo.errors import CursorError, DeniedError, InputError
-from indexes.columns import class_code
+from indexes.columns import Ints, class_code
 from indexes.entities import PERSON_KINDS, PERSONAL_KINDS, Kind
-from indexes.points import Ask, Plan, Rule, pack_filters
+from indexes.points import Ask, Found, Plan, Rule, pack_filters
 from matching.answering import matches_of
 from matching.catalog import Catalog
 from matching.cursor import query_digest, seal, unseal
-from matching.paging import Search, next_cursor, resumed, ring_radius
+from matching.paging import RINGS_M, Search, next_cursor, resumed, ring_radius
 from matching.people import Seen
 from matching.query import MAX_LIMIT, NearAnswer, NearQuery, Viewer
 from matching.reasons import LANGS
 from matching.scoring import Profiles
 from matching.snapshot import Snapshot
 
-__all__ = ["near", "plan_of", "rules_of"]
+__all__ = ["asked", "near", "plan_of", "rules_of", "told"]
 
 _FRESH = {Kind.SERVICE: "half-life", Kind.AD: "half-life", Kind.EVENT: "event"}
 
 
 def near(
-    snapshot: Snapshot, profiles: Profiles, secret: bytes, viewer: Viewer, query: NearQuery
+    snapshot: Snapshot,
+    profiles: Profiles,
+    secret: bytes,
+    viewer: Viewer,
+    query: NearQuery,
+    age_s: float = 0.0,
 ) -> NearAnswer:
     """The best listings around a place: best first, then nearest, then by id.
 
@@ -43,6 +48,8 @@ def near(
         Who asks. People are found from a member's own group only.
     query : NearQuery
         What is asked.
+    age_s : float
+        How long ago the snapshot was known to be current; told in the answer.
 
     Returns
     -------
@@ -58,38 +65,66 @@ def near(
     CursorError
         If the cursor belongs to another query or to older profiles.
     """
+    search = asked(snapshot, profiles, secret, viewer, query)
+    return told(search, profiles, secret, query, search.best(query.limit + 1), age_s)
+
+
+def asked(
+    snapshot: Snapshot, profiles: Profiles, secret: bytes, viewer: Viewer, query: NearQuery
+) -> Search:
+    """A query checked and made ready for the index; parameters and errors are those of `near`."""
     _check(query)
     seen = snapshot.seen_by(viewer.member_id)
     if seen is None:
         raise DeniedError("no such member", code="unknown-member")
     origin, people = _origin(query, seen)
-    digest = query_digest(secret, (viewer, origin, _asked(query)))
+    digest = query_digest(secret, (viewer, origin, _pinned(query)))
     cursor = unseal(secret, query.cursor) if query.cursor else None
     if cursor and (cursor.query, cursor.profiles) != (digest, profiles.digest):
         raise CursorError("cursor belongs to another query or to profiles of another version")
 
     at = cursor.at if cursor else int(query.at.timestamp() // 1)
     plan = plan_of(profiles, query.kinds, query.profile, people)
-    search = _search(snapshot, plan, seen, origin, at, query)
+    search = _search(snapshot, plan, seen, origin, at, query, digest)
     if cursor:
-        search = resumed(search, cursor)
-    else:
-        search = search.within(
-            ring_radius(search, query.limit) if query.radius_m is None else query.radius_m
-        )
-    found = search.best(query.limit + 1)
-    auto = cursor.auto if cursor else query.radius_m is None
-    following = next_cursor(search, found, query.limit, auto, digest, profiles.digest)
-    used = dict.fromkeys(profiles.ranking(kind, query.profile) for kind in query.kinds)
+        return resumed(search, cursor)
+    if query.radius_m is None:
+        return search.within(ring_radius(search, query.limit))
+    return search
+
+
+def told(
+    search: Search,
+    profiles: Profiles,
+    secret: bytes,
+    query: NearQuery,
+    found: Found,
+    age_s: float,
+) -> NearAnswer:
+    """The answer to what `asked` made ready, with the reasons, from the best found.
+
+    ``found`` holds one match more than the page where there are more.
+    """
+    following = next_cursor(search, found, query.limit, profiles.digest)
     return NearAnswer(
         matches=tuple(matches_of(search, found, profiles, query)),
         radius_m=search.ask.radius_m,
-        people="searched" if people else "not_searched",
-        at=datetime.fromtimestamp(at, UTC),
+        people="searched" if search.people else "not_searched",
+        at=datetime.fromtimestamp(search.ask.at, UTC),
         next=seal(secret, following) if following else None,
-        profiles={profile.name: profile.version for profile in used},
-        position=str(snapshot.position),
+        profiles=dict(_profiles_used(profiles, query.kinds, query.profile)),
+        position=str(search.snapshot.position),
+        index_age_s=age_s,
     )
+
+
+@lru_cache(maxsize=256)
+def _profiles_used(
+    profiles: Profiles, kinds: tuple[Kind, ...], named: str | None
+) -> tuple[tuple[str, str], ...]:
+    """Name and version of each profile that ranks some kinds."""
+    used = dict.fromkeys(profiles.ranking(kind, named) for kind in kinds)
+    return tuple((profile.name, profile.version) for profile in used)
 
 
 # -- what is asked ------------------------------------------------------------------------------
@@ -130,11 +165,10 @@ def _origin(query: NearQuery, seen: Seen) -> tuple[LonLat, bool]:
     else:
         point = (seen.group.lon, seen.group.lat)
     # Rounded as the index keeps points: one's own group is 0 m away.
-    lon, lat = as_lonlat(point)[0].tolist()
-    return (lon, lat), query.origin is None
+    return as_point(point), query.origin is None
 
 
-def _asked(query: NearQuery) -> tuple[object, ...]:
+def _pinned(query: NearQuery) -> tuple[object, ...]:
     """What must not change between pages: all but instant, page and language."""
     return (
         sorted(query.kinds),
@@ -200,36 +234,46 @@ def plan_of(
 
 
 def _search(
-    snapshot: Snapshot, plan: Plan, seen: Seen, origin: LonLat, at: int, query: NearQuery
+    snapshot: Snapshot,
+    plan: Plan,
+    seen: Seen,
+    origin: LonLat,
+    at: int,
+    query: NearQuery,
+    digest: str,
 ) -> Search:
     vocabulary = snapshot.vocabulary
     states = snapshot.hours.states_at(datetime.fromtimestamp(at, UTC))
     chosen = query.audiences or tuple(seen.audiences)
+    depths = vocabulary.depths_asked(query.category) if query.category else None
     ask = Ask(
         origin,
         at,
+        radius_m=RINGS_M[-1] if query.radius_m is None else query.radius_m,
         min_m=query.min_distance_m,
         open_now=query.open_now,
         verified=query.verified_only,
+        depth=query.category.count(".") + 1 if query.category else 0,
+        categories=0 if depths is None else _bits(depths),
     )
-    depths = vocabulary.depths_asked(query.category) if query.category else ()
-    if query.category:
-        ask.depth = query.category.count(".") + 1
-        ask.categories = int(
-            np.bitwise_or.reduce(
-                np.uint64(1) << (np.flatnonzero(depths).astype(np.uint64) & np.uint64(63)),
-                initial=np.uint64(0),
-            )
-        )
     filters = pack_filters(
         visible=[number for audience in chosen for number in seen.audiences.get(audience, ())],
         blocked=seen.blocked,
         zones=vocabulary.zones_asked(query.zones) if query.zones else (),
         hours=states,
-        depths=depths,
+        depths=() if depths is None else depths,
     )
     rows, fits = _rows(snapshot.catalog, query)
-    return Search(snapshot, plan, ask, filters, states, rows, fits)
+    return Search(
+        snapshot, plan, ask, filters, states, rows, fits,
+        digest=digest, people=query.origin is None, auto=query.radius_m is None,
+    )  # fmt: skip
+
+
+def _bits(depths: Ints) -> int:
+    """The 64 bits of the categories asked for, one for each number modulo 64."""
+    places = np.flatnonzero(depths).astype(np.uint64) & np.uint64(63)
+    return int(np.bitwise_or.reduce(np.uint64(1) << places, initial=np.uint64(0)))
 
 
 def _rows(catalog: Catalog, query: NearQuery) -> tuple[IntArray | None, FloatArray | None]:

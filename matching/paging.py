@@ -22,7 +22,8 @@ class Search:
     """A query made ready for the index.
 
     ``rows`` and ``fits`` are those of the listings that match the words and lie in the polygon,
-    None where neither was asked for.
+    None where neither was asked for. ``digest`` is that of the query, ``people`` whether they
+    are searched, ``auto`` whether the radius widens by itself.
     """
 
     snapshot: Snapshot
@@ -32,6 +33,9 @@ class Search:
     states: StateArray
     rows: IntArray | None
     fits: FloatArray | None
+    digest: str
+    people: bool
+    auto: bool
 
     def best(self, limit: int) -> Found:
         """The best, by score."""
@@ -71,7 +75,7 @@ def _ring(distance_m: float) -> float:
 
 def resumed(search: Search, cursor: Cursor) -> Search:
     """The search of the page that a cursor begins."""
-    search = search.within(cursor.radius_m, cursor.inner_m)
+    search = replace(search.within(cursor.radius_m, cursor.inner_m), auto=cursor.auto)
     if cursor.score is None:
         return search
     # If the last match is gone, whatever stands where it stood has a greater rank.
@@ -79,9 +83,7 @@ def resumed(search: Search, cursor: Cursor) -> Search:
     return replace(search, ask=replace(search.ask, after=after))
 
 
-def next_cursor(
-    search: Search, found: Found, limit: int, auto: bool, query: str, profiles: str
-) -> Cursor | None:
+def next_cursor(search: Search, found: Found, limit: int, profiles: str) -> Cursor | None:
     """Where the next page begins: after the last match, or with the next ring that has one.
 
     ``found`` holds one match more than the page where there are more.
@@ -90,26 +92,26 @@ def next_cursor(
     if len(found) > limit:
         last = limit - 1
         return Cursor(
-            query=query,
+            query=search.digest,
             profiles=profiles,
             at=ask.at,
             radius_m=ask.radius_m,
             inner_m=ask.inner_m,
-            auto=auto,
+            auto=search.auto,
             score=int(found.scores[last]),
             tie=int(found.ties[last]),
             id=search.snapshot.catalog.id_of(int(found.rows[last])),
         )
-    if not auto or ask.radius_m >= RINGS_M[-1]:
+    if not search.auto or ask.radius_m >= RINGS_M[-1]:
         return None
     nearest = search.within(RINGS_M[-1], inner_m=ask.radius_m).nearest(1)
     if len(nearest) == 0:
         return None
     return Cursor(
-        query=query,
+        query=search.digest,
         profiles=profiles,
         at=ask.at,
         radius_m=_ring(float(nearest.distance_m[0])),
         inner_m=ask.radius_m,
-        auto=auto,
+        auto=search.auto,
     )

@@ -249,8 +249,9 @@ def cases(draw: st.DrawFn, most: int = 300) -> Case:
     if rng.random() < 0.2:
         case.zones = tuple(rng.permutation(ZONE_SETS)[: rng.integers(1, ZONE_SETS)].tolist())
     if rng.random() < 0.2:
-        ask.depth = int(rng.integers(1, 4))
+        depth = int(rng.integers(1, 4))
         chosen = np.flatnonzero(rng.random(CATEGORIES) < rng.choice([0.2, 0.6])).tolist()
-        case.depths = {category: ask.depth + category % 3 for category in chosen}
-        ask.categories = sum(1 << bit for bit in {category % 64 for category in chosen})
+        case.depths = {category: depth + category % 3 for category in chosen}
+        categories = sum(1 << bit for bit in {category % 64 for category in chosen})
+        case.ask = replace(ask, depth=depth, categories=categories)
     return case

@@ -19,7 +19,6 @@ from api.questions import near_query
 from api.schemas import NearBody
 from api.towns import Outlines
 from geo.errors import InputError, MitoyenError
-from matching.batch import near_many
 from matching.engine import Engine
 from matching.query import NearAnswer, NearQuery, Viewer
 
@@ -69,7 +68,7 @@ def answer_lines(engine: Engine, outlines: Outlines, viewer: Viewer, path: Path,
         while chunk := list(islice(lines, AT_ONCE)):
             asked = [_query(outlines, viewer, line, now, lang) for _, line in chunk]
             good = [query for query in asked if isinstance(query, NearQuery)]
-            found = iter(near_many(engine.near, viewer, good))
+            found = iter(engine.near_many(viewer, good))
             for (number, line), query in zip(chunk, asked, strict=True):
                 answer = next(found) if isinstance(query, NearQuery) else query
                 if not isinstance(answer, NearAnswer):

@@ -20,7 +20,6 @@ from api.schemas import NearBatchBody, NearBody
 from api.towns import Town
 from geo.errors import InputError, MitoyenError
 from indexes.store import Position
-from matching.batch import near_many
 from matching.query import NearAnswer, NearQuery
 
 __all__ = ["answer_batch", "read_batch", "router"]
@@ -80,7 +79,7 @@ async def answer_batch(request: Request, asking: Caller, queries: list[msgspec.R
     good = [query for query in asked if isinstance(query, NearQuery)]
     if sum(query.limit for query in good) > MAX_MATCHES:
         raise InputError(f"the limits of a batch add up to at most {MAX_MATCHES}")
-    found = iter(await run_in_threadpool(near_many, town.engine.near, asking.viewer, good))
+    found = iter(await run_in_threadpool(town.engine.near_many, asking.viewer, good))
     answers = [next(found) if isinstance(each, NearQuery) else each for each in asked]
     told = [
         each if isinstance(each, NearAnswer) else msgspec.Raw(problem_of(request, each).body)

@@ -143,7 +143,8 @@ def test_pages_of_a_changed_index_have_no_gap_and_no_repeat(case: Case, seed: in
         rank = model.rank(model.ids[rows[-1]])
         if rows[-1] < model.base_rows:
             rank = (rows[-1] + 1) << 31
-        case.ask.after = (int(page.scores[-1]), int(page.ties[-1]), rank)
+        after = int(page.scores[-1]), int(page.ties[-1]), rank
+        case.ask = replace(case.ask, after=after)
     assert rows == whole
 
 

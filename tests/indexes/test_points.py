@@ -103,7 +103,8 @@ def test_pages_give_the_whole_ranking_without_gap_or_repeat(case: Case, size: in
     rows: list[int] = []
     while len(page := index.search(case.plan, case.ask, case.filters, size)):
         rows += page.rows.tolist()
-        case.ask.after = (int(page.scores[-1]), int(page.ties[-1]), (int(page.rows[-1]) + 1) << 31)
+        last = int(page.scores[-1]), int(page.ties[-1]), (int(page.rows[-1]) + 1) << 31
+        case.ask = replace(case.ask, after=last)
     assert rows == whole.rows.tolist()
 
 
@@ -111,7 +112,7 @@ def test_pages_give_the_whole_ranking_without_gap_or_repeat(case: Case, size: in
 def test_radius_and_distances_include_what_lies_exactly_there(case: Case, seed: int) -> None:
     index = PointIndex.build(case.columns)
     everything = len(case.columns)
-    case.ask.min_m, case.ask.inner_m = 0.0, -1.0
+    case.ask = replace(case.ask, min_m=0.0, inner_m=-1.0)
     found = index.nearest(case.plan, case.ask, case.filters, everything)
     if len(found) == 0:
         return
@@ -162,7 +163,7 @@ def test_thousands_of_points_of_every_class_are_ranked_exactly(where: str) -> No
     for origin in pool[:4].tolist():
         rules = {which: rule_from(rng, which[0]) for which in ALL_CLASSES}
         case = Case(columns, rules, Ask(tuple(origin), NOW), visible=(0, 3), limit=25)
-        case.ask.radius_m = 2_000.0 if where == "town" else EVERYTHING_M
+        case.ask = replace(case.ask, radius_m=2_000.0 if where == "town" else EVERYTHING_M)
         assert_best(index.search(case.plan, case.ask, case.filters, case.limit), case)
         assert_nearest(index.nearest(case.plan, case.ask, case.filters, case.limit), case)
 
