@@ -6,6 +6,7 @@ addresses and ids say that they are invented.
 
 from indexes.sample.city import Sample, sample_city, sample_over_zones
 from indexes.sample.points import SamplePoints, Viewpoint, sample_points
+from indexes.sample.routes import SampleRoutes, sample_routes
 from indexes.sample.town import COMMUNE_NAME, HARBOUR, town_zones
 
 __all__ = [
@@ -13,9 +14,11 @@ __all__ = [
     "HARBOUR",
     "Sample",
     "SamplePoints",
+    "SampleRoutes",
     "Viewpoint",
     "sample_city",
     "sample_over_zones",
     "sample_points",
+    "sample_routes",
     "town_zones",
 ]
