@@ -1,0 +1,162 @@
+"""What is asked of carpooling, and what is answered. Records only."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+import msgspec
+
+from geo.arrays import LonLat
+from indexes.entities import IrisCode
+from indexes.journeys import Role, Schedule
+from matching.query import Reason
+
+__all__ = ["ANYBODY", "Party", "Prices", "RoundTrip", "Stop", "TripMatch", "TripQuery", "WeekCover"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """What counts of a person when two are to share a car.
+
+    ``id`` is None for somebody unknown. ``level`` is 0 to 4, from 2 on the address is proved;
+    ``building`` and ``residence`` are "" where not known; ``blocked`` are members that this one
+    never sees, whoever of the two said so.
+    """
+
+    id: str | None = None
+    level: int = 0
+    building: str = ""
+    residence: str = ""
+    zones: frozenset[IrisCode] = frozenset()
+    gender: str | None = None
+    blocked: frozenset[str] = frozenset()
+
+
+ANYBODY = Party()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """What a ride may cost, euros per kilometre.
+
+    ``per_km`` is suggested for each seat. ``cost_per_km`` is what the car costs: the French tax
+    scale for a car of 5 horsepower (2024). Everybody aboard, the driver too, bears an equal
+    share of it at most, so that nobody earns anything.
+    """
+
+    per_km: float = 0.06
+    cost_per_km: float = 0.636
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TripQuery:
+    """A ride that is looked for, once or weekly.
+
+    Parameters
+    ----------
+    origin, destination : (lon, lat)
+        Degrees, EPSG:4326; of a member, the points of the published group.
+    schedule : Schedule
+        When: its time is of the pick-up (depart) or of the drop-off (arrive).
+    first : date, optional
+        From which day on a weekly search looks, 14 days far. Needed for a weekly one.
+    seats : int
+        How many are needed, 1 to 8.
+    max_walk_m : int, optional
+        At each end; 600 if none, 2,000 at most.
+    verified_only, same_building, women_only : bool
+        Whom the rider rides with.
+    limit : int
+        1 to 200.
+    lang : str
+        Language of the reasons: "fr" or "en".
+    """
+
+    origin: LonLat
+    destination: LonLat
+    schedule: Schedule
+    first: date | None = None
+    seats: int = 1
+    max_walk_m: int | None = None
+    verified_only: bool = False
+    same_building: bool = False
+    women_only: bool = False
+    limit: int = 20
+    lang: str = "fr"
+
+
+class Stop(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Where a rider gets in or out, and when, as the driver plans it.
+
+    ``meeting_point`` and ``name`` are those of a public meeting point; without one it is a point
+    of the driver's line, rounded to 1e-5 degree. ``at`` is the instant of the first day matched,
+    ``time`` the clock of the driver's trip then. ``line_s`` are the seconds along the line as
+    published, which a booking takes.
+    """
+
+    lat: float
+    lon: float
+    at: datetime
+    time: str
+    walk_m: float
+    line_s: float
+    meeting_point: str = ""
+    name: str = ""
+
+
+class TripMatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A trip that suits: a driver's for a rider, or a passenger's for a driver.
+
+    ``seats`` are those free (a driver's) or needed (a passenger's). ``days`` are the weekdays
+    matched, ``dates`` the service days, ``coverage`` their share of the days asked for.
+    ``terms`` are the minutes that ``cost_min`` is the sum of, and ``score`` is
+    exp(-cost / 30 minutes), 1 at most.
+    """
+
+    id: str
+    role: Role
+    owner_id: str | None = None
+    pickup: Stop
+    dropoff: Stop
+    walk_m: float
+    ride_s: float
+    detour_s: float
+    detour_share: float
+    seats: int
+    days: tuple[str, ...]
+    dates: tuple[date, ...]
+    coverage: float
+    price_eur: float
+    co2_saved_kg: float
+    cost_min: float
+    score: float
+    terms: dict[str, float]
+    why: tuple[Reason, ...]
+    level: int = 0
+    estimated: bool = False
+    origin_name: str = ""
+    destination_name: str = ""
+    url: str = ""
+
+
+class RoundTrip(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A way there and a way back: with the same owner, with another, or none at all.
+
+    ``back_by`` is "same", "other" or "none"; ``cost_min`` that of both and of the risk.
+    """
+
+    out: TripMatch
+    back: TripMatch | None
+    back_by: str
+    cost_min: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeekCover:
+    """A few drivers that cover a week between them.
+
+    ``chosen`` pairs each match with the days it is meant for, ``missing`` are days that nobody
+    covers, in the order of the week.
+    """
+
+    chosen: tuple[tuple[TripMatch, tuple[str, ...]], ...]
+    missing: tuple[str, ...] = field(default=())

@@ -1,0 +1,329 @@
+"""Who rides with whom: exact, ranked by what it costs both, with reasons.
+
+**The rider** goes from one point to another, 1 km apart or more, and walks to the car and from it:
+600 m at each end if nothing else is said, 2 km at most, and both walks together at most half of
+the way itself. All distances are great-circle ones; one walks 1.12 m/s.
+
+**The driver** follows a line with times. A rider gets in at a pick-up p and out at a drop-off d
+later on the line. Each is one of two kinds:
+
+- a point of the line: the nearest to the rider's end within the window;
+- a public meeting point: one of the 8 nearest to the rider's end within the walk, that the line
+  passes within 1 km inside the window. Going there between the neighbouring points a, b of the
+  line adds 1.3 · (dist(a, p) + dist(p, b) - dist(a, b)) at 10 m/s; where p and d lie between the
+  same two, it is the way over both. Of what is added, half is driven before the stop and half
+  after it (a third before, between and after two), and all that comes later is later by it.
+
+Each time that the line comes by, for as long as it stays in reach, counts once: there may be
+several ps and several ds, of which the first 32 count for each place.
+
+**The windows meet** if the driver's planned time at p (of a rider who asks for a departure) or at
+d (for an arrival) can be shifted into the rider's window within the driver's flex.
+
+**The detour** in all is at most min(15 min, max(5 min, a quarter of the trip)), and what the
+driver says. **Seats** are free on every leg from p to d, and nobody who has booked already is
+delayed by more than 5 minutes since then; further riders join the line as it was accepted.
+
+**Of all pairs p, d** the one of least *effort* counts, in milliseconds: twice the walks, the
+detour, and a minute for each stop that is no meeting point. Of equals the shortest ride.
+
+**The cost**, minutes: ride + 2 · walk + shift + detour + 1 for each stop elsewhere than at a
+meeting point + 2.5 for each day of two weeks asked for that is not matched - 6 · trust - 3 in the
+same building. Shift is how far the driver's plan lies from the time asked for; trust is the
+other's level / 4. Lowest first, in 1e-6 minutes; then the earlier pick-up, then the id, bytewise.
+
+**Both ways** hold: verified people only, same building (both addresses proved), women only, blocks,
+and who the trip is addressed to. Nobody rides with himself.
+
+**A weekly search** looks 14 days far, so that odd and even weeks both count, and matches day by
+day: a weekly trip, or one that takes place once. A trip of several times a week is one match.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from heapq import merge
+from typing import NamedTuple
+
+import numpy as np
+
+from geo.arrays import FloatArray, LonLat, as_lonlat
+from geo.errors import InputError
+from indexes import joining as j
+from indexes.entities import VERIFIED_LEVEL
+from indexes.journeys import Role, Trip
+from matching.carpool import Party, Prices, TripMatch, TripQuery
+from matching.clock import EPOCH
+from matching.query import MAX_LIMIT
+from matching.reasons import LANGS
+from matching.schedule import check_schedule
+from matching.tripanswers import Joined, best_join, match_of
+from matching.tripasks import (
+    LEAST_TRIP_M,
+    Asked,
+    Pass,
+    ask_of,
+    asked_times,
+    passes_of,
+    times_between,
+)
+from matching.tripbook import Current, TripView
+from matching.tripparts import DriverPart, Places, Rides
+from matching.triprules import may_see, suits
+
+__all__ = ["find_drivers", "find_riders", "matches_of_trip"]
+
+MAX_SEATS = 8
+SPARE = 8  # found beyond the limit: what comes next tells that nothing better is left out
+GROWTH = 4
+
+
+def find_drivers(
+    view: TripView, viewer: Party, query: TripQuery, prices: Prices | None = None
+) -> tuple[TripMatch, ...]:
+    """The drivers that suit a rider, best first.
+
+    Parameters
+    ----------
+    view : TripView
+        The trips of a town.
+    viewer : Party
+        Who asks.
+    query : TripQuery
+        What is asked.
+    prices : Prices, optional
+        What a ride may cost; the defaults if none.
+
+    Returns
+    -------
+    tuple of TripMatch
+        Equal to looking at every trip by hand; empty if the way is under 1 km.
+
+    Raises
+    ------
+    InputError
+        If a part of the query is out of its range.
+    CoordinateError
+        If an end is not on the Earth.
+    """
+    return _find_drivers(view, viewer, query, prices or Prices(), None)
+
+
+def find_riders(
+    view: TripView,
+    viewer: Party,
+    trip: Trip,
+    *,
+    first: date | None = None,
+    limit: int = 20,
+    lang: str = "fr",
+    rides: Rides | None = None,
+    prices: Prices | None = None,
+) -> tuple[TripMatch, ...]:
+    """The passengers that suit a driver, best first: the same matches, seen from the other side.
+
+    Parameters
+    ----------
+    view : TripView
+        The trips of a town.
+    viewer : Party
+        The driver.
+    trip : Trip
+        What is driven; in the view or not.
+    first : date, optional
+        From which day on a weekly trip looks, 14 days far. Needed for a weekly one.
+    limit, lang, prices
+        As for `find_drivers`.
+    rides : Rides, optional
+        What is accepted on the trip already.
+
+    Raises
+    ------
+    InputError
+        If a part of the question is out of its range.
+    """
+    _check(limit, lang)
+    check_schedule(trip.schedule)
+    days = [one.day for one in asked_times(trip.schedule, first)]
+    if not days:
+        return ()
+    part = DriverPart([trip], [viewer], {trip.id: rides} if rides else {})
+    # A rider's day is another than the driver's where midnight lies between.
+    around = [EPOCH + timedelta(days=day) for day in (days[0] - 2, days[-1] + 2)]
+    line = as_lonlat(trip.lonlat)
+    found = []
+    for current in view.riders:
+        for row in current.part.index.along(line).tolist():
+            rider, owner = current.part.trips[row], current.part.owners[row]
+            places = current.part.places[row]
+            if (
+                not current.alive[row]
+                or rider.id == trip.id
+                or places.direct_m < LEAST_TRIP_M
+                or not suits(viewer, trip, rider, owner)
+                or not may_see(owner, trip, viewer)
+            ):
+                continue
+            ask = ask_of(rider.schedule, places, rider.seats)
+            asked = times_between(rider.schedule, around[0], around[1])
+            passes = _on_days(passes_of(asked, part.timezone, part.span_s, ask, False), days)
+            joined = best_join(part, 0, passes, places, viewer, owner, len(days), by_driver=True)
+            if joined is not None:
+                found.append((joined.rank(rider.id), joined, rider, places))
+    found.sort(key=lambda one: one[0])
+    return tuple(
+        match_of(joined, rider, places, view.meeting, lang, prices or Prices(), Role.PASSENGER)
+        for _, joined, rider, places in found[:limit]
+    )
+
+
+def matches_of_trip(
+    view: TripView,
+    id: str,
+    *,
+    first: date | None = None,
+    limit: int = 20,
+    lang: str = "fr",
+    prices: Prices | None = None,
+) -> tuple[TripMatch, ...]:
+    """What matches a trip of the view, in each role it has, best first: a standing search.
+
+    Neither side is scanned: drivers are found by where they pass, passengers by their ends.
+
+    Raises
+    ------
+    InputError
+        ``unknown-trip`` if the view has none of this id.
+    """
+    held = view.trip(id)
+    if held is None:
+        raise InputError("no such trip", code="unknown-trip")
+    trip, owner, rides = held
+    found: list[TripMatch] = []
+    if trip.role is not Role.PASSENGER:
+        found += find_riders(
+            view, owner, trip, first=first, limit=limit, lang=lang, rides=rides, prices=prices
+        )
+    if trip.role is not Role.DRIVER:
+        query = TripQuery(
+            origin=trip.lonlat[0],
+            destination=trip.lonlat[-1],
+            schedule=trip.schedule,
+            first=first,
+            seats=trip.seats,
+            max_walk_m=trip.max_walk_m,
+            verified_only=trip.verified_only,
+            same_building=trip.same_building,
+            women_only=trip.women_only,
+            limit=limit,
+            lang=lang,
+        )
+        found += _find_drivers(view, owner, query, prices or Prices(), trip)
+    found.sort(key=lambda match: (match.cost_min, match.pickup.at, match.id.encode()))
+    return tuple(found[:limit])
+
+
+def _check(limit: int, lang: str) -> None:
+    if not 1 <= limit <= MAX_LIMIT:
+        raise InputError(f"limit must be 1 to {MAX_LIMIT}, got {limit}")
+    if lang not in LANGS:
+        raise InputError(f"lang must be fr or en, got {lang!r}", code="unknown-language")
+
+
+def _on_days(passes: Iterable[Pass], days: Sequence[int]) -> list[Pass]:
+    """Only those service days of some passes."""
+    found = []
+    for one in passes:
+        kept = np.isin(one.days, days)
+        if kept.any():
+            found.append(Pass(one.ask, one.days[kept], one.asked[kept]))
+    return found
+
+
+class _Source(NamedTuple):
+    """A part of the drivers, and the passes that it is asked."""
+
+    current: Current[DriverPart]
+    passes: list[Pass]
+
+
+def _find_drivers(
+    view: TripView, viewer: Party, query: TripQuery, prices: Prices, own: Trip | None
+) -> tuple[TripMatch, ...]:
+    """As `find_drivers`; a trip of one's ``own`` is seen by some only, and never matches itself."""
+    _check(query.limit, query.lang)
+    check_schedule(query.schedule)
+    if not 1 <= query.seats <= MAX_SEATS:
+        raise InputError(f"seats must be 1 to {MAX_SEATS}, got {query.seats}")
+    if query.max_walk_m is not None and query.max_walk_m < 0:
+        raise InputError(f"max_walk_m must be 0 or more, got {query.max_walk_m}")
+    origin, destination = _end(query.origin), _end(query.destination)
+    places = Places.of(origin, destination, query.max_walk_m, view.meeting)
+    if places.direct_m < LEAST_TRIP_M:
+        return ()
+    asked = asked_times(query.schedule, query.first)
+    ask = ask_of(query.schedule, places, query.seats)
+    sources = [
+        _Source(current, _passes(current.part, asked, ask, viewer, query.schedule.at is None))
+        for current in view.driver_parts()
+    ]
+
+    def joined_with(part: DriverPart, row: int, passes: list[Pass]) -> Joined | None:
+        trip, owner = part.trips[row], part.owners[row]
+        if not suits(viewer, query, trip, owner):
+            return None
+        if own is not None and (own.id == trip.id or not may_see(owner, own, viewer)):
+            return None
+        return best_join(part, row, passes, places, viewer, owner, len(asked), by_driver=False)
+
+    # The index knows a lower bound of what a trip costs, in order. Trips are looked at in
+    # that order until none that is left can rank among the best.
+    best: list[tuple[tuple[int, int, bytes], Joined, Trip]] = []
+    seen: set[str] = set()
+    want = query.limit + SPARE
+    while True:
+        runs, unseen = [], np.inf
+        for source in sources:
+            part = source.current.part
+            for one in source.passes:
+                rows = part.index.search(
+                    one.ask, one.days, places.rows, want, part.run_trip, source.current.alive
+                )
+                runs.append([(row[j.COST], source, int(row[j.RUN])) for row in rows])
+                if len(rows) == want:
+                    unseen = min(unseen, rows[-1, j.COST])
+        for least, source, run in merge(*runs, key=lambda one: one[0]):
+            if len(best) >= query.limit and best[query.limit - 1][0][0] < least - 2:
+                break
+            part = source.current.part
+            row = int(part.run_trip[run])
+            trip = part.trips[row]
+            if trip.id in seen:
+                continue
+            seen.add(trip.id)
+            joined = joined_with(part, row, source.passes)
+            if joined is not None:
+                best.append((joined.rank(trip.id), joined, trip))
+                best.sort(key=lambda one: one[0])
+        if len(best) >= query.limit and best[query.limit - 1][0][0] < unseen - 2:
+            break
+        if unseen == np.inf:
+            break
+        want *= GROWTH
+    return tuple(
+        match_of(joined, trip, places, view.meeting, query.lang, prices, Role.DRIVER)
+        for _, joined, trip in best[: query.limit]
+    )
+
+
+def _passes(
+    part: DriverPart, asked: list[Asked], ask: FloatArray, viewer: Party, weekly: bool
+) -> list[Pass]:
+    own = ask.copy()
+    if viewer.level >= VERIFIED_LEVEL and viewer.building:
+        own[j.OWN_BUILDING] = part.buildings.get(viewer.building, -1)
+    return passes_of(asked, part.timezone, part.span_s, own, weekly)
+
+
+def _end(point: LonLat) -> LonLat:
+    lon, lat = as_lonlat(point)[0].tolist()
+    return lon, lat

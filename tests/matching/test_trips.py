@@ -1,0 +1,275 @@
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pytest
+import trips_oracle
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trips_worlds import query_of, world_of
+
+from geo.errors import InputError
+from indexes.journeys import Anchor, Role, Schedule, Trip, WeeklyTime
+from matching.carpool import ANYBODY, Party, TripQuery
+from matching.detour import Ride
+from matching.meeting import MeetingPoint, MeetingPoints
+from matching.tripbook import TripBook
+from matching.trips import find_drivers, find_riders, matches_of_trip
+
+AT = datetime(2026, 9, 8, 6, 0, tzinfo=UTC)  # a Tuesday, 08:00 in Marseille
+MONDAY = date(2026, 9, 7)
+EAST = ((5.37, 43.30), (5.39, 43.30), (5.41, 43.30), (5.43, 43.30), (5.45, 43.30))
+PACE_S = (0.0, 162.0, 324.0, 486.0, 648.0)  # 36 km/h
+ONCE = Schedule(timezone="Europe/Paris", at=AT)
+
+
+def a_trip(id="d", role=Role.DRIVER, **others):
+    own = {"lonlat": EAST, "times_s": PACE_S, "schedule": ONCE, "seats": 3, "owner_id": id}
+    return Trip(tenant_id="t", id=id, role=role, **own | others)
+
+
+def a_query(origin=(5.39, 43.301), destination=(5.43, 43.301), schedule=ONCE, **others):
+    return TripQuery(origin=origin, destination=destination, schedule=schedule, lang="en", **others)
+
+
+def found(trips, query, viewer=ANYBODY, **book):
+    return find_drivers(TripBook(trips, **book).view, viewer, query)
+
+
+def told(matches):
+    return [(match.id, round(match.cost_min * 1e6), match.dates) for match in matches]
+
+
+def by_hand(ranked):
+    return [(one.id.decode(), one.cost, one.days) for one in ranked]
+
+
+def same(answer, wanted):
+    """Ids, order and days to the letter; costs but for the last digit of a sum."""
+    assert [one[::2] for one in answer] == [one[::2] for one in wanted]
+    np.testing.assert_allclose([one[1] for one in answer], [one[1] for one in wanted], atol=2)
+
+
+def questions(seed, trips=25, count=4):
+    world, rng, monday, hour_s = world_of(seed, trips)
+    book = TripBook(world.trips, world.parties, world.rides, MeetingPoints(world.stops))
+    for _ in range(count):
+        query = query_of(rng, world, monday, hour_s, rng.choice([1, 3, 50]))
+        yield world, book.view, rng.choice([ANYBODY, *world.parties.values()]), query, rng
+
+
+@given(st.integers(0, 2**32))
+def test_drivers_found_are_those_found_by_hand(seed):
+    for world, view, viewer, query, _ in questions(seed):
+        wanted = trips_oracle.drivers(world, viewer, query, ANYBODY)
+        same(told(find_drivers(view, viewer, query)), by_hand(wanted))
+
+
+@given(st.integers(0, 2**32))
+def test_riders_found_are_those_found_by_hand(seed):
+    for world, view, _, query, rng in questions(seed, count=2):
+        drivers = [t for t in world.trips if t.role is not Role.PASSENGER and not t.cancelled]
+        if not drivers:
+            continue
+        trip = rng.choice(drivers)
+        owner = world.parties.get(trip.owner_id, ANYBODY)
+        answer = find_riders(
+            view, owner, trip, first=query.first, limit=50, rides=world.rides.get(trip.id)
+        )
+        wanted = trips_oracle.riders(world, owner, trip, query.first, 50, ANYBODY)
+        same(told(answer), by_hand(wanted))
+
+
+def test_the_worlds_of_these_tests_have_matches_of_every_kind():
+    kinds = set()
+    for seed in range(120):
+        for _, view, viewer, query, _ in questions(seed):
+            for match in find_drivers(view, viewer, query):
+                ends = bool(match.pickup.name), bool(match.dropoff.name)
+                kinds.add((query.schedule.at is None, query.schedule.anchor))
+                kinds.add(("meeting", any(ends)))
+                kinds.add(("detour", match.detour_s > 0))
+                kinds.add(("booked", match.seats < view.trip(match.id)[0].seats))
+    assert {(weekly, anchor) for weekly in (True, False) for anchor in Anchor} <= kinds
+    assert {(what, so) for what in ("detour", "booked", "meeting") for so in (True, False)} <= kinds
+
+
+def test_a_rider_is_picked_up_and_dropped_where_the_line_is_nearest():
+    (match,) = found([a_trip()], a_query())
+    assert (match.pickup.lon, match.pickup.lat) == (5.39, 43.3)
+    assert (match.dropoff.lon, match.dropoff.lat) == (5.43, 43.3)
+    assert match.pickup.at == AT + timedelta(seconds=162)
+    assert (match.pickup.time, match.dropoff.time) == ("08:02", "08:08")
+    assert match.walk_m == pytest.approx(222.4, abs=0.1)
+    assert match.detour_s == 0
+
+
+def test_the_terms_of_the_cost_add_up_to_it_and_are_what_they_are_called():
+    owner = Party(id="d", level=4, building="b")
+    viewer = Party(id="me", level=2, building="b")
+    (match,) = found([a_trip()], a_query(), viewer, parties={"d": owner})
+    assert match.terms == pytest.approx(
+        {
+            "ride": 324 / 60,
+            "walk": 2 * 222.39 / 1.12 / 60,
+            "shift": 162 / 60,
+            "detour": 0,
+            "elsewhere": 2,
+            "unmatched_days": 0,
+            "trust": -6,
+            "same_building": -3,
+        },
+        abs=1e-3,
+    )
+    assert match.cost_min == pytest.approx(sum(match.terms.values()), abs=1e-6)
+
+
+def test_a_drop_off_before_the_pick_up_is_no_match():
+    query = a_query(origin=(5.43, 43.301), destination=(5.39, 43.301))
+    assert found([a_trip()], query) == ()
+
+
+def test_a_meeting_point_off_the_line_is_a_match_that_the_budget_allows_or_refuses():
+    stop = MeetingPoint("stop", "Church", 5.40, 43.307)  # 780 m off the line
+    book = {"meeting": MeetingPoints([stop])}
+    query = a_query(origin=(5.40, 43.310))  # 1,110 m off: too far to walk to the line
+    assert found([a_trip()], query) == ()
+    (match,) = found([a_trip()], query, **book)
+    assert match.pickup.meeting_point == "stop"
+    # 1.3 · (dist(a, p) + dist(p, b) - dist(a, b)) at 10 m/s, a and b 811 m to each side.
+    assert match.detour_s == pytest.approx(0.13 * (2 * np.hypot(778.4, 809.2) - 1618.5), rel=0.01)
+    assert match.detour_s < 300  # the floor: a quarter of these 11 minutes would be 162 s
+    assert found([a_trip(max_detour_s=60)], query, **book) == ()
+
+
+def test_a_meeting_point_on_the_way_is_preferred_to_the_roadside():
+    stop = MeetingPoint("stop", "Church", 5.3903, 43.30)
+    (match,) = found([a_trip()], a_query(), meeting=MeetingPoints([stop]))
+    assert match.pickup.name == "Church"
+    assert match.detour_s == 0
+    assert "meet at Church" in [reason.text for reason in match.why]
+
+
+def test_seats_are_counted_leg_by_leg():
+    day = AT.date()
+    early = Ride((5.37, 43.30), (5.39, 43.30), 0.0, 162.0, 2)
+    later = Ride((5.41, 43.30), (5.45, 43.30), 324.0, 648.0, 2)
+    query = a_query(seats=2)
+    assert len(found([a_trip()], query, rides={"d": {day: [early]}})) == 1
+    assert found([a_trip()], query, rides={"d": {day: [early, later]}}) == ()
+    (match,) = found([a_trip()], a_query(), rides={"d": {day: [later]}})
+    assert match.seats == 1
+
+
+def test_nobody_who_has_booked_is_delayed_by_more_than_five_minutes():
+    stop = MeetingPoint("stop", "Church", 5.40, 43.3085)
+    book = {"meeting": MeetingPoints([stop])}
+    trip = a_trip(times_s=tuple(s * 4 for s in PACE_S))
+    query = a_query(origin=(5.40, 43.311), destination=(5.44, 43.301))
+    (match,) = found([trip], query, **book)
+    assert 105 < match.detour_s < 120
+    far = (5.41, 43.3105)  # 200 s are added for it
+    booked = Ride((5.37, 43.30), (5.43, 43.30), 0.0, 486.0 * 4, 1)
+    others = Ride(far, (5.45, 43.30), 330.0 * 4, 648.0 * 4, 1)
+    assert len(found([trip], query, rides={"d": {AT.date(): [booked]}}, **book)) == 1
+    assert found([trip], query, rides={"d": {AT.date(): [booked, others]}}, **book) == ()
+
+
+def test_a_weekly_search_tells_the_days_matched_of_those_asked():
+    weekly = Schedule(timezone="Europe/Paris", weekly=(WeeklyTime(days=(0, 1, 3), second=28_800),))
+    asked = Schedule(
+        timezone="Europe/Paris", weekly=(WeeklyTime(days=(0, 1, 2, 3, 4), second=28_800),)
+    )
+    (match,) = found([a_trip(schedule=weekly)], a_query(schedule=asked, first=MONDAY))
+    assert match.days == ("MON", "TUE", "THU")
+    assert match.coverage == 0.6
+    assert match.terms["unmatched_days"] == 10.0
+    assert match.dates[0] == MONDAY and len(match.dates) == 6
+
+
+def test_a_trip_after_midnight_belongs_to_the_day_before_and_is_found():
+    late = Schedule(timezone="Europe/Paris", weekly=(WeeklyTime(days=(4,), second=90_000),))
+    asked = Schedule(timezone="Europe/Paris", at=datetime(2026, 9, 11, 23, 5, tzinfo=UTC))
+    (match,) = found([a_trip(schedule=late)], a_query(schedule=asked))
+    assert match.pickup.time == "01:02"
+    assert match.days == ("SAT",)  # the rider's
+
+
+@pytest.mark.parametrize(
+    ("day", "second", "utc"),
+    [
+        (date(2026, 3, 29), 9_000, datetime(2026, 3, 29, 1, 30, tzinfo=UTC)),  # 02:30 is left out
+        (date(2026, 10, 25), 9_000, datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),  # comes twice
+        (date(2026, 10, 25), 14_400, datetime(2026, 10, 25, 3, 0, tzinfo=UTC)),
+    ],
+)
+def test_clocks_that_change_are_followed(day, second, utc):
+    weekly = Schedule(timezone="Europe/Paris", weekly=(WeeklyTime(days=(6,), second=second),))
+    asked = Schedule(timezone="Europe/Paris", at=utc)
+    (match,) = found([a_trip(schedule=weekly)], a_query(schedule=asked))
+    assert match.pickup.at == utc + timedelta(seconds=162)
+    assert match.dates == (day,)
+
+
+def test_the_antimeridian_and_the_poles_are_no_trouble():
+    around = ((179.99, 10.0), (-179.99, 10.0))
+    polar = ((10.0, 89.99), (10.0, 90.0), (-170.0, 89.99))
+    trips = [
+        a_trip("a", lonlat=around, times_s=(0.0, 300.0)),
+        a_trip("b", lonlat=polar, times_s=(0.0, 100.0, 200.0)),
+    ]
+    for line in (around, polar):
+        found(trips, a_query(origin=line[0], destination=line[-1]))
+
+
+def test_a_standing_trip_finds_those_that_suit_it_from_either_side():
+    ride = ((5.39, 43.301), (5.43, 43.301))
+    passenger = a_trip("p", Role.PASSENGER, lonlat=ride, times_s=(0.0, 324.0), seats=1)
+    view = TripBook([a_trip(), passenger]).view
+    (driver,) = matches_of_trip(view, "p")
+    (rider,) = matches_of_trip(view, "d")
+    assert (driver.id, driver.role) == ("d", Role.DRIVER)
+    assert (rider.id, rider.role) == ("p", Role.PASSENGER)
+    assert driver.cost_min == rider.cost_min
+    assert driver.pickup == rider.pickup
+
+
+def test_an_unknown_trip_has_no_matches_to_ask_for():
+    with pytest.raises(InputError, match="no such trip"):
+        matches_of_trip(TripBook().view, "x")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"limit": 0}, "limit must be 1 to 200"),
+        ({"seats": 0}, "seats must be 1 to 8"),
+        ({"max_walk_m": -1}, "max_walk_m must be 0 or more"),
+        ({"origin": (5.4, 143.3)}, "latitude must be"),
+    ],
+)
+def test_a_question_out_of_range_is_refused(wrong, message):
+    with pytest.raises(InputError, match=message):
+        found([a_trip()], a_query(**wrong))
+
+
+def test_a_weekly_search_without_a_first_day_is_refused():
+    weekly = Schedule(timezone="Europe/Paris", weekly=(WeeklyTime(days=(0,), second=28_800),))
+    with pytest.raises(InputError, match="first day"):
+        found([a_trip()], a_query(schedule=weekly))
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 2**32))
+def test_a_book_that_follows_changes_answers_as_one_made_at_once(seed):
+    world, rng, monday, hour_s = world_of(seed, 30)
+    meeting = MeetingPoints(world.stops)
+    book = TripBook(world.trips[:10], world.parties, world.rides, meeting)
+    gone = {trip.id for trip in rng.sample(world.trips, 6)}
+    for trip in rng.sample(world.trips, 30):
+        book.put([trip], world.parties, world.rides)
+    book.remove([*gone, "never there"])
+    kept = [trip for trip in world.trips if trip.id not in gone]
+    anew = TripBook(kept, world.parties, world.rides, meeting)
+    for _ in range(4):
+        query = query_of(rng, world, monday, hour_s, 50)
+        assert find_drivers(book.view, ANYBODY, query) == find_drivers(anew.view, ANYBODY, query)
