@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from indexes.entities import Audience
+from indexes.audience import Audience
 
 __all__ = [
     "Anchor",

@@ -11,13 +11,12 @@ from bisect import bisect_left
 from datetime import date, datetime, timedelta
 from functools import cache
 from itertools import pairwise
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from opening_hours import OpeningHours, State
 
 from geo.arrays import IntArray
-from geo.errors import InputError
+from indexes.schedules import EPOCH, FIRST_DAY, LAST_DAY, YEARS, as_zone, day_number
 
 __all__ = [
     "DAY_S",
@@ -31,57 +30,12 @@ __all__ = [
     "public_holidays",
 ]
 
-YEARS = range(1960, 2100)  # the known ones
-FIRST_DAY, LAST_DAY = date(YEARS[0], 1, 1), date(YEARS[-1], 12, 31)
-EPOCH = date(1970, 1, 1)
 DAY_S = 86_400
 
 # No clock on Earth was changed twice within six days since 1960, so that five miss nothing.
 _STRIDE_S = 5 * DAY_S
 
 _HOLIDAYS = OpeningHours("PH", country="FR", auto_timezone=False, auto_country=False)
-
-
-def as_zone(timezone: str) -> ZoneInfo:
-    """A time zone by its name.
-
-    Parameters
-    ----------
-    timezone : str
-        IANA name.
-
-    Raises
-    ------
-    InputError
-        If there is none of that name; its code is ``unknown-timezone``.
-    """
-    try:
-        return ZoneInfo(timezone)
-    except (LookupError, ValueError, OSError) as error:  # unknown, no key, a folder's name
-        raise InputError(
-            f"timezone must be an IANA name, got {timezone!r}", code="unknown-timezone"
-        ) from error
-
-
-def day_number(day: date) -> int:
-    """Whole days since 1970-01-01, as in ``numpy.datetime64``.
-
-    Raises
-    ------
-    InputError
-        If the year is not in `YEARS`; its code is ``invalid-day``.
-
-    Examples
-    --------
-    >>> day_number(date(1970, 2, 1))
-    31
-    """
-    if day.year not in YEARS:
-        raise InputError(
-            f"a day must be in {YEARS[0]} to {YEARS[-1]}, got {day.isoformat()}",
-            code="invalid-day",
-        )
-    return (day - EPOCH).days
 
 
 def local_to_utc(timezone: str, seconds: IntArray) -> IntArray:

@@ -16,6 +16,13 @@ import numpy as np
 from geo.arrays import IntArray
 from geo.errors import InputError
 from indexes.journeys import Schedule, Weeks
+from indexes.schedules import (
+    MAX_EXCEPTIONS,
+    MAX_FLEX_S,
+    MAX_SECOND,
+    require_instant,
+    require_schedule,
+)
 from matching.clock import (
     DAY_S,
     EPOCH,
@@ -39,10 +46,6 @@ __all__ = [
     "occurrences",
     "runs",
 ]
-
-MAX_SECOND = 36 * 3_600
-MAX_FLEX_S = 12 * 3_600
-MAX_EXCEPTIONS = 90
 
 _THURSDAY = 3  # counted from Monday; day 0 was one, and an ISO week lies in the year of its own
 _NEVER = -1  # in place of the second, on weekdays without a time
@@ -94,38 +97,8 @@ def check_schedule(schedule: Schedule) -> None:
     Traceback (most recent call last):
     geo.errors.InputError: timezone must be an IANA name, got 'Europe/Pariss'
     """
-    zone = as_zone(schedule.timezone)
-    for flex_s in (schedule.flex_before_s, schedule.flex_after_s):
-        if not 0 <= flex_s <= MAX_FLEX_S:
-            raise InputError(f"flex must be 0 to 12 hours, got {flex_s} s", code="invalid-flex")
-    exceptions = (*schedule.added, *schedule.removed)
-    if schedule.at is not None:
-        if schedule.weekly or exceptions or schedule.weeks is not Weeks.ALL:
-            raise _refused("takes place once or weekly, not both")
-        if schedule.valid_from or schedule.valid_to or not schedule.public_holidays:
-            raise _refused("that takes place once has no validity and no exceptions")
-        _check_instant(schedule.at)
-        day_number(schedule.at.astimezone(zone).date())
-        return
-    if not schedule.weekly:
-        raise _refused("must take place once (at) or weekly; neither is given")
-    _check_times(schedule)
-    if len(exceptions) > MAX_EXCEPTIONS:
-        raise InputError(
-            f"days added and removed must be {MAX_EXCEPTIONS} at most, got {len(exceptions)}",
-            code="too-many-exceptions",
-        )
-    if set(schedule.added) & set(schedule.removed):
-        raise _refused("can't both add and remove a day")
+    require_schedule(schedule)
     begin, end = schedule.valid_from, schedule.valid_to
-    for day in (*exceptions, begin, end):
-        if day is not None:
-            day_number(day)
-    if begin and end and end < begin:
-        raise InputError(
-            f"valid_to must not be before valid_from, got {begin} to {end}",
-            code="invalid-validity",
-        )
     # Without an end there is a day in the end.
     if begin and end and not schedule.added and not days_of(schedule, begin, end).size:
         raise InputError(
@@ -270,7 +243,7 @@ def occurrences(schedule: Schedule, first: datetime, last: datetime) -> list[Win
     2026-11-27 2026-11-27 23:45:00+00:00 2026-11-28 00:15:00+00:00
     """
     for instant in (first, last):
-        _check_instant(instant)
+        require_instant(instant)
     if last < first:
         raise InputError(f"last must not be before first, got {first} to {last}")
     # Against UTC, a service day's windows begin 26 hours before it at the earliest (clocks are
@@ -339,30 +312,3 @@ def _weekday_seconds(schedule: Schedule) -> IntArray:
     for time in schedule.weekly:
         seconds[list(time.days)] = time.second
     return seconds
-
-
-def _check_instant(instant: datetime) -> None:
-    if instant.tzinfo is None:
-        raise InputError("an instant must have a time zone or offset", code="invalid-instant")
-    day_number(instant.date())
-
-
-def _check_times(schedule: Schedule) -> None:
-    weekdays = [day for time in schedule.weekly for day in time.days]
-    if not weekdays or not all(time.days for time in schedule.weekly):
-        raise InputError("each weekly time must have a day, got none", code="no-days")
-    for time in schedule.weekly:
-        if not 0 <= time.second <= MAX_SECOND:
-            raise InputError(
-                f"a time must be 0 to 36 hours, got {time.second} s", code="invalid-time"
-            )
-    if not set(weekdays) <= set(range(7)):
-        raise InputError(
-            f"weekdays must be 0 (Monday) to 6, got {sorted(set(weekdays))}", code="invalid-day"
-        )
-    if len(set(weekdays)) < len(weekdays):
-        raise _refused("has one time a weekday; a second one is another trip")
-
-
-def _refused(reason: str) -> InputError:
-    return InputError(f"a schedule {reason}", code="invalid-schedule")

@@ -104,7 +104,7 @@ class RoadNet:
     def length_m(self, origins: FloatArray, destinations: FloatArray) -> FloatArray:
         """About how long the way from each place to the other is, metres."""
         _, _, _, _, steps = self._turns(origins, destinations)
-        return STEP_M * steps
+        return np.asarray(STEP_M * steps, dtype=np.float64)
 
     def ways(self, origins: FloatArray, destinations: FloatArray, slow: FloatArray) -> Ways:
         """Lines from places to places, along the roads.
