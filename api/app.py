@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 
 from api.access import AccessLog
 from api.auth import KeyRing
+from api.changes import Streams
 from api.docs import page_of
 from api.fast import FastNear
 from api.metrics import Metrics
@@ -34,6 +35,7 @@ ROUTES = (
     "blocks",
     "zones",
     "imports",
+    "changes",
     "tenants",
     "health",
     "metrics",
@@ -93,7 +95,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             towns.start()
             app.state.towns = towns
             app.state.keys = KeyRing(store)
-            yield
+            with app.state.streams.ending_at_exit():
+                yield
         finally:
             towns.close()
             store.close()
@@ -109,6 +112,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         dependencies=[Depends(named_once)],
     )
     app.state.metrics = Metrics()
+    app.state.streams = Streams()
     app.add_middleware(FastNear)
     app.add_middleware(AccessLog, metrics=app.state.metrics)
     install_problems(app)

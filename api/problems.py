@@ -144,6 +144,7 @@ TITLES: Mapping[str, tuple[str, str]] = {  # code -> French, English
     "store-not-empty": ("La base n'est pas vide", "The store is not empty"),
     "store-unavailable": ("Base momentanément indisponible", "Store unavailable for now"),
     "swapped-coordinates": ("Latitude et longitude inversées", "Latitude and longitude swapped"),
+    "too-many-streams": ("Trop de flux ouverts", "Too many open streams"),
     "unauthenticated": ("Clé absente ou inconnue", "Key missing or unknown"),
     "unknown-language": ("Langue inconnue", "Unknown language"),
     "unknown-layout": ("Fichier de forme inconnue", "File of unknown layout"),

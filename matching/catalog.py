@@ -20,6 +20,7 @@ import shapely
 from geo.arrays import FloatArray, IntArray
 from indexes.columns import ALWAYS_TO, EPOCH_S, PointColumns
 from indexes.entities import IrisCode, Kind
+from matching.moves import Sight, sight_of
 from matching.strings import Strings
 from matching.text import TextIndex, asked_words
 from matching.vocabulary import Vocabulary, numbers_of, whole
@@ -212,6 +213,11 @@ class Catalog:
         """The id of a row."""
         segment, place = self._place(row)
         return segment.id_of(place)
+
+    def sight(self, row: int) -> Sight:
+        """Who may see a row."""
+        segment, place = self._place(row)
+        return sight_of(segment.columns, place)
 
     def records(self, rows: IntArray) -> list[Record]:
         """What is told of some rows, in their order."""

@@ -15,6 +15,7 @@ from indexes.points import PointIndex
 from indexes.store import Change, Position, Store, Touched
 from matching.catalog import Catalog, Segment
 from matching.hours import HoursTable
+from matching.moves import OWNS_NOTHING, Eyes, Journal, Move, Watched, sight_of
 from matching.people import Members, People, blocks_by_member
 from matching.ranks import Ranks, RanksUsedUp
 from matching.snapshot import Snapshot
@@ -112,6 +113,7 @@ class LiveTown:
                 self.expire()
             self.applied += len(new)
             self._read_to = max(self._read_to, position)
+            self._note_moves()
             self._publish()
 
     def expire(self) -> None:
@@ -152,6 +154,7 @@ class LiveTown:
                     self._stale_at = None if shown else time.monotonic()
                     self._read_to = max(self._read_to, loaded.snapshot.position)
                     self.rebuilds += 1
+                    self._note_moves()
                     self._publish()
                 log.info(
                     "read %d listings anew in %.2f s, %d changes meanwhile",
@@ -179,6 +182,24 @@ class LiveTown:
         with self._moved:
             return self._moved.wait_for(lambda: self.snapshot.position >= position, timeout_s)
 
+    def watch(self, member_id: str | None, after: Position) -> Watched | None:
+        """What somebody may tell from the moves since a position, or None for no such member."""
+        loaded = self._loaded  # eyes and moves go by the numbers of one vocabulary
+        seen = loaded.snapshot.seen_by(member_id)
+        if seen is None:
+            return None
+        owner = None
+        if member_id is not None:
+            owner = loaded.snapshot.vocabulary.owners.number(member_id)
+            owner = OWNS_NOTHING if owner is None else owner
+        return Watched(Eyes(seen, owner), loaded.journal.since(after))
+
+    def _note_moves(self) -> None:
+        moves, self._loaded.moves = self._loaded.moves, []
+        # What only a rebuild can show is behind a gap: nobody may read on past it.
+        if self._stale_at is None:
+            self._loaded.journal.note(self._read_to, moves)
+
     def _publish(self) -> None:
         found = self._loaded.snapshot
         if self._stale_at is None:
@@ -203,6 +224,8 @@ class _Loaded:
         self.ids = SortedIds(whole(listings["id"]))
         self.index = LiveIndex(PointIndex.build(columns))
         self._ranks = Ranks(self.ids)
+        self.journal = Journal(position)
+        self.moves: list[Move] = []  # since the last batch
         self._rows: dict[str, int] = {}  # of ids that have changed, -1 for one that is gone
         self.snapshot = Snapshot(
             index=self.index.view,
@@ -239,6 +262,8 @@ class _Loaded:
             if not self._replace(dict(zip(ids, self._rows_of(ids), strict=True)), table):
                 return False
         self.snapshot = replace(self.snapshot, people=people)
+        others = {(change.entity, change.id) for change in changes if change.entity != "listings"}
+        self.moves += [Move(entity, id) for entity, id in sorted(others)]
         return True
 
     def _people(self, store: Store, tenant_id: str, touched: Touched) -> People:
@@ -273,6 +298,12 @@ class _Loaded:
         except RanksUsedUp:
             return False
         columns = vocabulary.columns_of(table)
+        places = {id: place for place, id in enumerate(ids)}
+        for id, row in rows.items():
+            if id in places or (row >= 0 and id not in same):
+                was = catalog.sight(row) if row >= 0 else None
+                now = sight_of(columns, places[id]) if id in places else None
+                self.moves.append(Move("listings", id, was, now))
         self._rows |= {id: -1 for id in rows if id not in same}
         self._rows |= zip(ids, range(len(catalog), len(catalog) + len(ids)), strict=True)
         self.index.apply(np.array(gone, np.int64), columns, np.array(ranks, np.int64))

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import SecurityScopes
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from api.auth import caller, is_local
+from api.changes import Streams
 from api.metrics import Metrics
 from api.towns import Towns
 from indexes.entities import Scope
@@ -34,8 +35,9 @@ async def operator_or_local(request: Request) -> None:
 class TownsCollector(Collector):
     """What the indexes of a process say of themselves, the worst or the sum of all towns."""
 
-    def __init__(self, towns: Towns) -> None:
+    def __init__(self, towns: Towns, streams: Streams) -> None:
         self._towns = towns
+        self._streams = streams
 
     def collect(self) -> Iterator[Metric]:
         """Ask the indexes, now."""
@@ -46,10 +48,23 @@ class TownsCollector(Collector):
         yield _gauge("towns_loaded", "Tenants whose index is loaded.", len(engines))
         oldest_s = max((engine.age_s for engine in engines), default=0.0)
         yield _gauge("index_age_seconds", "Since the oldest index was current.", oldest_s)
+        lag_s = max((engine.lag_s for engine in engines), default=0.0)
+        yield _gauge("feed_lag_seconds", "Since all changes there were had been read.", lag_s)
+        pending = sum(engine.pending for engine in engines)
+        yield _gauge("pending_rows", "Rows changed since indexes were read whole.", pending)
+        applied = sum(engine.applied for engine in engines)
+        yield _counter("changes_applied", "Changes taken into indexes.", applied)
+        rebuilds = sum(engine.rebuilds for engine in engines)
+        yield _counter("index_rebuilds", "Indexes read whole again.", rebuilds)
+        yield _gauge("change_streams", "Open streams of /v1/changes.", self._streams.open)
 
 
 def _gauge(name: str, told: str, value: float) -> Metric:
     return GaugeMetricFamily(f"mitoyen_{name}", told, value=value)
+
+
+def _counter(name: str, told: str, value: float) -> Metric:
+    return CounterMetricFamily(f"mitoyen_{name}", told, value=value)
 
 
 @router.get(
@@ -64,7 +79,7 @@ def _gauge(name: str, told: str, value: float) -> Metric:
     "answers.",
 )
 async def metrics(request: Request) -> Response:
-    measured: Metrics = request.app.state.metrics
-    return Response(
-        measured.exposition(TownsCollector(request.app.state.towns)), media_type=MEDIA_TYPE
-    )
+    state = request.app.state
+    measured: Metrics = state.metrics
+    told = measured.exposition(TownsCollector(state.towns, state.streams))
+    return Response(told, media_type=MEDIA_TYPE)

@@ -158,6 +158,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     fill(store)
     store.close()
     app = create_app(Settings(store=str(path), tenant="north"))
+    app.state.streams.life_s = 0.0  # these clients read an answer whole
     with TestClient(app, client=LOCAL, raise_server_exceptions=False) as local:
         until = time.monotonic() + 60
         while local.get("/readyz").status_code != 200:

@@ -36,6 +36,7 @@ ROWS = {
     "POST /v1/near": PUBLIC,
     "POST /v1/near/batch": PUBLIC,
     "GET /v1/locate": PUBLIC,
+    "GET /v1/changes": PUBLIC,
     "GET /v1/zones": PUBLIC,
     "GET /v1/zones/{code}": PUBLIC_ONE,
     "GET /v1/listings": PUBLIC,

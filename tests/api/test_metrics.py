@@ -39,7 +39,19 @@ def test_the_indexes_tell_their_age_and_the_store_is_up(served):
     assert value(found, "mitoyen_store_up") == 1
     assert value(found, "mitoyen_towns") == value(found, "mitoyen_towns_loaded") == 2
     assert 0 <= value(found, "mitoyen_index_age_seconds") < 60
+    assert 0 <= value(found, "mitoyen_feed_lag_seconds") < 60
+    assert value(found, "mitoyen_change_streams") == 0
     assert value(found, "process_resident_memory_bytes") > 0
+
+
+def test_a_write_is_counted_once_the_index_has_it(served):
+    before = value(samples(served.get("/metrics").text), "mitoyen_changes_applied_total")
+    body = {"kind": "place", "title": "counted", **PLACE}
+    written = served.ask("PUT", "/v1/listings/counted", "app", json=body).json()
+    served.get("/v1/near", params=PLACE | {"after": written["position"]})
+    found = samples(served.get("/metrics").text)
+    assert value(found, "mitoyen_changes_applied_total") > before
+    assert value(found, "mitoyen_pending_rows") >= 1
 
 
 def test_no_label_holds_what_a_client_sent(served):

@@ -1,0 +1,245 @@
+"""The stream of changes: told to whom GET would tell it, in order, once, and resumed whole."""
+
+import json
+import random
+import threading
+import time
+from contextlib import contextmanager
+
+import httpx
+import pytest
+import uvicorn
+from starlette.testclient import TestClient
+
+import api.changes
+from api.app import create_app
+from api.auth import Caller
+from api.changes import teller
+from api.settings import Settings
+from indexes.entities import Kind, Listing, Scope, Tenant
+from indexes.store import Position, open_store
+
+MEMBERS = ("ana", "bob", "cid", "dan", "eve", "zed", "nobody")
+PLACE = {"lat": 43.301, "lon": 5.351}
+
+ADDRESSES = [
+    *[{"audience": "public", "personal": False, "kind": "place", **PLACE}] * 8,
+    {"audience": "city", "personal": False, "kind": "merchant", **PLACE},
+    {"audience": "zone", "personal": False, "kind": "place", **PLACE},
+    {"audience": "building", "audience_id": "b1", "personal": False, "kind": "place", **PLACE},
+    {"audience": "residence", "audience_id": "r1", "personal": False, "kind": "place", **PLACE},
+    *(
+        {"audience": audience, "personal": True, "kind": "service", "owner_id": owner}
+        for audience in ("public", "city", "zone", "building", "residence")
+        for owner in ("ana", "bob", "eve", "zed")
+    ),
+]  # fmt: skip
+
+
+def callers(served):
+    """Everybody who may ask: how they send a request, and who they are once they have."""
+    yield ("local", None), Caller("north")
+    yield ("planner", None), Caller("north", frozenset({Scope.PLANNER}))
+    yield ("app", None), Caller("north", frozenset({Scope.APP}))
+    yield ("operator", None), Caller("north", frozenset({Scope.OPERATOR}))
+    for member in MEMBERS:
+        if served.get(f"/v1/members/{member}", "app").status_code == 200:
+            yield ("app", member), Caller("north", frozenset({Scope.APP}), member)
+
+
+def test_each_caller_is_told_of_what_they_may_read_and_of_nothing_else(served):
+    town = served.app.state.towns.town("north")
+    everybody = list(callers(served))
+    assert len(everybody) >= 8
+    draw, ids, told_of = random.Random(7), [f"moving-{i}" for i in range(3)], set()
+
+    def readable():
+        return {
+            (who, id): served.get(f"/v1/listings/{id}", who[0], who[1]).status_code == 200
+            for who, _ in everybody
+            for id in ids
+        }
+
+    before = readable()
+    for step in range(60):
+        id, start = draw.choice(ids), town.engine.position
+        there = served.get(f"/v1/listings/{id}", "app").status_code == 200
+        if there and draw.random() < 0.3:
+            answer = served.ask("DELETE", f"/v1/listings/{id}", "app")
+        else:
+            body = draw.choice(ADDRESSES) | {"title": f"step {step}"}
+            answer = served.ask("PUT", f"/v1/listings/{id}", "app", json=body)
+        assert answer.status_code in (200, 201), answer.text
+        town.engine.wait_for(answer.json()["position"], 10)
+        after = readable()
+        for who, caller in everybody:
+            watched = town.engine.watch(caller.viewer, start)
+            moves = [move for batch in watched.batches for move in batch.moves]
+            found = [json.loads(e) for e in map(teller(caller, watched.eyes), moves) if e]
+            op = "put" if after[who, id] else "delete" if before[who, id] else None
+            wanted = [{"entity": "listings", "id": id, "op": op}] if op else []
+            assert found == wanted, (step, who, answer.request.content)
+            told_of.add((who, op))
+        before = after
+    # The test tells callers apart: each was told, and all but who sees everything also not.
+    for who, caller in everybody:
+        unseen = set() if caller.sees_all else {None}
+        assert {op for other, op in told_of if other == who} == {"put", "delete"} | unseen
+
+
+@contextmanager
+def serving(path, **streams):
+    """A server of its own, in a thread; streams are not read whole here."""
+    app = create_app(Settings(store=str(path)))
+    for name, value in streams.items():
+        setattr(app.state.streams, name, value)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        until(lambda: server.started)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        url = f"http://127.0.0.1:{port}"
+        until(lambda: httpx.get(f"{url}/readyz").status_code == 200, 120)
+        yield app, url
+    finally:
+        app.state.streams.closing = True
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def until(true, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = open_store(tmp_path / "town.db")
+    store.put(Tenant(tenant_id="t", id="t", name="T"))
+    yield store
+    store.close()
+
+
+def shop(number, **more):
+    fields = {"kind": Kind.MERCHANT, "title": f"Shop {number}", "lon": 5.35, "lat": 43.3} | more
+    return Listing(tenant_id="t", id=f"shop-{number}", **fields)
+
+
+class Reader:
+    """A client of the stream, as browsers are: remembers the last id it was given."""
+
+    def __init__(self, url, last=None):
+        self.url, self.last, self.lines = url, last, []
+
+    @contextmanager
+    def open(self):
+        headers = {"Last-Event-ID": self.last} if self.last else {}
+        with httpx.stream("GET", f"{self.url}/v1/changes", headers=headers, timeout=20) as answer:
+            self.answer, self.lines = answer, answer.iter_lines()
+            yield self
+
+    def blocks(self):
+        fields = {}
+        for line in self.lines:
+            if line:
+                name, _, value = line.partition(":")
+                fields[name] = value.removeprefix(" ")
+                continue
+            self.last = fields.get("id", self.last)
+            yield fields
+            fields = {}
+
+    def take(self, count):
+        """The next events, past what only carries an id."""
+        found = []
+        for fields in self.blocks():
+            if "data" in fields:
+                found.append((fields.get("event", "message"), json.loads(fields["data"])))
+            if len(found) == count:
+                return found
+        raise AssertionError(f"the stream ended after {found}")
+
+
+def put(id):
+    return ("message", {"entity": "listings", "id": id, "op": "put"})
+
+
+def test_changes_come_in_order_and_what_was_missed_comes_on_return(tmp_path, store):
+    with serving(tmp_path / "town.db") as (_, url):
+        with Reader(url).open() as reader:
+            assert reader.answer.headers["content-type"].startswith("text/event-stream")
+            next(reader.blocks())  # from here on
+            for number in range(3):
+                store.put(shop(number))
+            assert reader.take(3) == [put(f"shop-{n}") for n in range(3)]
+        store.put_all([shop(number) for number in range(3, 6)])
+        store.delete(Listing, "t", "shop-0")
+        with Reader(url, reader.last).open() as again:
+            gone = ("message", {"entity": "listings", "id": "shop-0", "op": "delete"})
+            missed = again.take(4)  # what a search saw at once comes in order of id
+            assert all(one in missed for one in [gone, *(put(f"shop-{n}") for n in range(3, 6))])
+            # What a search finds is never behind what was told.
+            near = httpx.get(f"{url}/v1/near", params={"lat": 43.3, "lon": 5.35}).json()
+            assert "shop-0" not in {match["id"] for match in near["matches"]}
+
+
+def test_who_stops_in_the_middle_of_a_batch_gets_it_again(tmp_path, store):
+    with serving(tmp_path / "town.db") as (_, url):
+        with Reader(url).open() as reader:
+            next(reader.blocks())
+            store.put_all([shop(number) for number in range(10)])
+            assert reader.take(4) == [put(f"shop-{n}") for n in range(4)]
+        with Reader(url, reader.last).open() as again:
+            assert again.take(10) == [put(f"shop-{n}") for n in range(10)]
+
+
+@pytest.mark.parametrize("lost", ["forgotten", "another store's"])
+def test_who_missed_too_much_is_told_to_begin_anew(tmp_path, store, lost):
+    first = str(store.position())
+    store.put(shop(0))
+    with serving(tmp_path / "town.db") as (_, url):
+        last = first if lost == "forgotten" else "0badcafe-0-1"
+        with Reader(url, last).open() as reader:
+            assert reader.take(1) == [("gap", {})]
+            store.put(shop(1))
+            assert reader.take(1) == [put("shop-1")]
+
+
+def test_a_silent_stream_says_that_it_lives_and_how_far_it_is(tmp_path, store, monkeypatch):
+    monkeypatch.setattr(api.changes, "HEARTBEAT_S", 0.2)
+    with serving(tmp_path / "town.db") as (app, url), Reader(url).open() as reader:
+        assert "id" in next(reader.blocks())
+        beat = next(reader.blocks())
+        assert Position.parse(beat["id"]) == app.state.towns.town("t").engine.position
+        assert "data" not in beat
+
+
+def test_streams_are_bounded_and_a_place_comes_free_when_one_leaves(tmp_path, store):
+    with serving(tmp_path / "town.db", limit=2) as (app, url):
+        with Reader(url).open() as one, Reader(url).open() as two:
+            next(one.blocks()), next(two.blocks())
+            third = httpx.get(f"{url}/v1/changes")
+            assert (third.status_code, third.json()["code"]) == (503, "too-many-streams")
+            assert third.headers["Retry-After"]
+        until(lambda: app.state.streams.open == 0)
+        with Reader(url).open() as again:
+            next(again.blocks())
+
+
+def test_a_stream_ends_by_itself_so_that_its_key_is_looked_at_again(tmp_path, store):
+    with serving(tmp_path / "town.db", life_s=0.3) as (app, url):
+        with Reader(url).open() as reader:
+            list(reader.blocks())  # ends
+        until(lambda: app.state.streams.open == 0)
+
+
+def test_an_id_that_is_no_position_is_refused(tmp_path, store):
+    client = TestClient(create_app(Settings(store=str(tmp_path / "town.db"))), client=("::1", 1))
+    with client:
+        until(lambda: client.get("/readyz").status_code == 200)
+        answer = client.get("/v1/changes", headers={"Last-Event-ID": "yesterday"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid-position")

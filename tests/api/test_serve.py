@@ -1,0 +1,156 @@
+"""The server as a process: several workers, its log, and how it leaves."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from api.auth import digest_of, new_secret
+from indexes.entities import ApiKey, Scope, Tenant
+from indexes.store import open_store
+
+PLACE = {"lat": 43.3014242, "lon": 5.3514242}
+
+
+@pytest.fixture
+def town(tmp_path):
+    """A store with a key, and the header that shows the key."""
+    secret, path = new_secret(), tmp_path / "town.db"
+    store = open_store(path)
+    store.put(Tenant(tenant_id="t", id="t", name="T"))
+    scopes = frozenset({Scope.APP})
+    digest = digest_of(secret)
+    store.put(ApiKey(tenant_id="t", id="k", name="", scopes=scopes, secret_sha256=digest))
+    store.close()
+    return path, {"Authorization": f"Bearer {secret}"}
+
+
+class Serving:
+    """A process of `mitoyen serve`, and what it has logged."""
+
+    def __init__(self, path, *options):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [sys.executable, "-m", "api.cli", "serve", "--store", str(path)]
+        self.url = f"http://127.0.0.1:{port}"
+        self.process = subprocess.Popen(
+            [*command, "--port", str(port), *options], stderr=subprocess.PIPE, text=True
+        )
+        self.lines = []
+        self._reading = threading.Thread(target=lambda: self.lines.extend(self.process.stderr))
+        self._reading.start()
+
+    def leaves(self):
+        """Ask it to leave; its code, and the seconds that took."""
+        started = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(30)
+        self._reading.join(10)
+        return code, time.monotonic() - started
+
+
+@contextmanager
+def serving(path, *options):
+    server = Serving(path, *options)
+    try:
+        until(lambda: ready(server.url))
+        yield server
+    finally:
+        server.process.kill()
+        server.process.wait()
+
+
+def ready(url):
+    try:
+        return httpx.get(f"{url}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def until(true, seconds=120.0):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+def counted(url, route):
+    families = text_string_to_metric_families(httpx.get(f"{url}/metrics").text)
+    return sum(
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name.endswith("request_seconds_count") and sample.labels["route"] == route
+    )
+
+
+def test_every_worker_sees_every_write_and_all_are_counted_together(town):
+    path, key = town
+    with serving(path, "--workers", "2") as server:
+        url, asked = server.url, 0
+        for number in range(5):
+            body = {"kind": "place", "title": str(number), **PLACE}
+            written = httpx.put(f"{url}/v1/listings/p{number}", json=body, headers=key)
+            assert written.status_code == 201
+            params = PLACE | {"after": written.json()["position"]}
+            for _ in range(8):  # a connection each, so either worker may answer
+                answer = httpx.get(f"{url}/v1/near", params=params)
+                while answer.status_code == 503:  # this worker's index is being loaded
+                    assert answer.json()["code"] == "index-loading"
+                    time.sleep(0.1)
+                    asked += 1
+                    answer = httpx.get(f"{url}/v1/near", params=params)
+                asked += 1
+                assert f"p{number}" in {match["id"] for match in answer.json()["matches"]}
+        assert {counted(url, "/v1/near") for _ in range(6)} == {asked}
+        code, seconds = server.leaves()
+    assert code == 0 and seconds < 10
+
+
+def test_a_server_with_open_streams_leaves_at_once_and_in_order(town):
+    path, _ = town
+    with (
+        serving(path) as server,
+        httpx.stream("GET", f"{server.url}/v1/changes", timeout=20) as stream,
+    ):
+        lines = stream.iter_lines()
+        assert next(lines).startswith("retry:")
+        left = []
+        leaving = threading.Thread(target=lambda: left.append(server.leaves()))
+        leaving.start()
+        list(lines)  # ends, and is whole
+        leaving.join()
+    ((code, seconds),) = left
+    assert code == 0 and seconds < 8
+    assert not [line for line in server.lines if "ERROR" in line or "Traceback" in line]
+
+
+def test_each_line_of_a_json_log_is_an_object_that_tells_no_place_or_person(town):
+    path, key = town
+    with serving(path, "--log-format", "json") as server:
+        named = key | {"X-Request-ID": "req-1", "Mitoyen-Member": "somebody"}
+        httpx.get(f"{server.url}/v1/near", params=PLACE | {"q": "boulangerie"}, headers=key)
+        httpx.get(f"{server.url}/v1/listings/hidden-thing", headers=named)
+        with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as odd:
+            odd.sendall(b"not http at all\r\n\r\n")
+            odd.recv(1_000)
+        code, _ = server.leaves()
+    assert code == 0
+    found = [json.loads(line) for line in server.lines]
+    asked = [line for line in found if line["logger"] == "api.access"]
+    assert {"/v1/near", "/v1/listings/{id}"} <= {line["route"] for line in asked}
+    (one,) = (line for line in asked if line["request_id"] == "req-1")
+    assert (one["method"], one["status"], one["level"]) == ("GET", 404, "info")
+    assert one["ms"] > 0
+    assert "uvicorn.error" in {line["logger"] for line in found}
+    for told in ("4242", "boulangerie", "somebody", "hidden-thing", "127.0.0.1:"):
+        assert told not in "".join(line for line in server.lines if "running on" not in line), told
