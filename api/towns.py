@@ -5,6 +5,7 @@ One thread builds what is missing and follows the store; requests never wait for
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -13,10 +14,11 @@ import numpy as np
 from api.importing.area import ServiceArea
 from api.problems import UnauthenticatedError
 from geo.arrays import LonLat, as_lonlat
-from geo.errors import IndexBehindError, InputError, MitoyenError, StoreError
+from geo.errors import FeedGapError, IndexBehindError, InputError, MitoyenError, StoreError
 from indexes.entities import Group, GroupPartition, Tenant, Zone
 from indexes.store import Store
 from matching.engine import Engine
+from matching.follower import Follower
 from matching.query import ANYONE, NearQuery
 
 __all__ = ["Outlines", "Town", "Towns"]
@@ -24,6 +26,8 @@ __all__ = ["Outlines", "Town", "Towns"]
 log = logging.getLogger(__name__)
 
 FOLLOW_S = 1.0
+# Whoever reads changes of longer ago begins anew, as a process does that was away for so long.
+KEPT_S, TRIM_EVERY_S = 7 * 86_400.0, 3_600.0
 DEFAULT_TENANT = "default"
 OUTLINED = ("zones", "groups")
 
@@ -84,7 +88,7 @@ class Outlines:
 class Town:
     """One tenant as requests see it."""
 
-    def __init__(self, store: Store, tenant_id: str) -> None:
+    def __init__(self, store: Store, tenant_id: str, follower: Follower | None = None) -> None:
         self.store = store
         self.tenant_id = tenant_id
         self.cursor_secret = store.secret("cursor")
@@ -97,11 +101,16 @@ class Town:
         self.outlines.refuse_swapped(0.0, 0.0)
         for text in (None, "a"):
             self.engine.near(ANYONE, NearQuery(at=datetime.now(UTC), origin=(0.0, 0.0), text=text))
-        self.engine.start()
+        self.engine.start(follower)
 
     def follow(self) -> None:
         """Read zones and groups again if they have changed."""
-        changes = self.store.changes(self._read_at)
+        try:
+            changes = self.store.changes(self._read_at)
+        except FeedGapError:
+            self._read_at = self.store.position()
+            self.outlines = Outlines.read(self.store, self.tenant_id)
+            return
         if any(c.tenant_id == self.tenant_id and c.entity in OUTLINED for c in changes):
             self.outlines = Outlines.read(self.store, self.tenant_id)
         if changes:
@@ -137,6 +146,8 @@ class Towns:
         self.tenants: Sequence[str] = ()
         self._towns: dict[str, Town] = {}
         self._why = "the first index is being built"
+        self._follower: Follower | None = None
+        self._trim_at = 0.0
         self._wake = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="towns", daemon=True)
@@ -155,13 +166,17 @@ class Towns:
                 self.store_up = True
                 for gone in self._towns.keys() - set(self.tenants):
                     self._towns.pop(gone).close()
+                follower = self._follower = self._follower or Follower(self.store)
                 for tenant_id in self.tenants:
                     town = self._towns.get(tenant_id)
                     if town is None:
-                        self._towns[tenant_id] = Town(self.store, tenant_id)
+                        self._towns[tenant_id] = Town(self.store, tenant_id, follower)
                     else:
                         town.follow()
                 self._why = ""
+                if time.monotonic() >= self._trim_at:
+                    self._trim_at = time.monotonic() + TRIM_EVERY_S
+                    self.store.trim(KEPT_S)
             except MitoyenError as error:
                 # Tried again in a second; what is loaded goes on answering.
                 self._why = error.code  # the rest may name the store: it is for the log
@@ -231,3 +246,5 @@ class Towns:
             self._thread.join()
         for town in self._towns.values():
             town.close()
+        if self._follower is not None:
+            self._follower.close()

@@ -10,11 +10,21 @@ from starlette.testclient import TestClient
 import api.towns
 from api.app import create_app
 from api.settings import Settings
-from geo.errors import InputError
+from geo.errors import FeedGapError, InputError
 from indexes.entities import CommuneCode, IrisCode, Tenant, Zone
 from indexes.store import open_store
 
 LOCAL = ("127.0.0.1", 50_000)
+PORT = Zone(
+    tenant_id="t",
+    code=IrisCode("990010101"),
+    vintage=2020,
+    name="",
+    type="H",
+    commune_code=CommuneCode("99001"),
+    commune_name="",
+    geometry=shapely.box(5.3, 43.2, 5.4, 43.4),
+)
 
 
 def until(true, seconds=30.0):
@@ -97,18 +107,29 @@ def test_zones_and_towns_that_come_later_are_served(tmp_path):
         until(lambda: client.get("/v1/zones").status_code == 401)
 
 
+def test_zones_that_came_before_what_was_trimmed_are_seen(tmp_path):
+    store = open_store(tmp_path / "a.db")
+    store.put(Tenant(tenant_id="t", id="t", name="T"))
+    town = api.towns.Town(store, "t")
+    try:
+        store.put_zones([PORT])
+        for name in ("one", "two"):
+            store.put(Tenant(tenant_id="t", id="t", name=name))
+        store.trim(0)
+        store.trim(0)
+        with pytest.raises(FeedGapError):
+            store.changes(town._read_at)
+        assert town.outlines.zones == ()
+        town.follow()
+        assert [zone.code for zone in town.outlines.zones] == ["990010101"]
+        town.follow()
+    finally:
+        town.close()
+        store.close()
+
+
 def test_a_point_is_swapped_only_if_the_swap_is_served():
-    zone = Zone(
-        tenant_id="t",
-        code=IrisCode("990010101"),
-        vintage=2020,
-        name="",
-        type="H",
-        commune_code=CommuneCode("99001"),
-        commune_name="",
-        geometry=shapely.box(5.3, 43.2, 5.4, 43.4),
-    )
-    outlines = api.towns.Outlines([zone], None)
+    outlines = api.towns.Outlines([PORT], None)
     outlines.refuse_swapped(43.3, 5.35)  # inside
     outlines.refuse_swapped(43.44, 5.35)  # outside, within 5 km
     outlines.refuse_swapped(48.85, 2.35)  # outside both ways
