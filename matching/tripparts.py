@@ -226,6 +226,11 @@ class RiderPart:
         Of each trip.
     meeting : MeetingPoints
         Where they may be picked up.
+
+    Attributes
+    ----------
+    ends : ndarray of float64, shape (2 n, 2)
+        Where each trip begins, and then where it ends; degrees, EPSG:4326.
     """
 
     def __init__(
@@ -234,6 +239,7 @@ class RiderPart:
         self.trips, self.owners = tuple(trips), tuple(owners)
         self.row_of = {trip.id: row for row, trip in enumerate(trips)}
         ends = as_lonlat([end for trip in trips for end in (trip.lonlat[0], trip.lonlat[-1])])
+        self.ends = ends
         points: list[LonLat] = [(lon, lat) for lon, lat in ends.tolist()]
         self.places = [
             Places.of(points[2 * i], points[2 * i + 1], trip.max_walk_m, meeting)

@@ -1,0 +1,427 @@
+"""Journeys that another platform may be told of, within a radius of two places: all of them.
+
+The rules are those of the French interoperability standard, not of `matching.trips`:
+
+- A rider gets in at a point of the driver's line within a radius of the departure asked for, at
+  a time asked for, and out at a later point within a radius of the arrival. Of all such pairs
+  it is the one that is nearest to both ends in all (`indexes.passing`). A passenger's own trip
+  has its two ends.
+- Times are those planned: what a trip's owner would shift is for the two to agree upon.
+- Nobody knows who asks. So only trips for the public count, and none that wants verified people,
+  women or neighbours; and nobody gets in before now.
+- A journey is a trip on one service day. Best first: the walks, weighted twice, and the time
+  between what was asked and what is planned, in minutes; then the earlier, then the id.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+import numpy as np
+
+from geo.arrays import FloatArray, LonLat, as_point
+from geo.distance import haversine_m
+from geo.errors import InputError
+from geo.lines import along_m
+from indexes import joining as j
+from indexes.entities import Audience
+from indexes.journeys import Anchor, Role, Trip
+from indexes.passing import AT_LAT, AT_LON, MS, WALK_M, circle_row, passing_lines, shared_ride
+from matching.carpool import Prices
+from matching.clock import DAY_S, EPOCH, FIRST_DAY, LAST_DAY, day_number, local_to_utc
+from matching.schedule import days_of, instants
+from matching.tripasks import WALK_MIN
+from matching.tripbook import TripView
+from matching.tripparts import DriverPart, RiderPart
+
+__all__ = [
+    "Journey",
+    "JourneyId",
+    "Way",
+    "Within",
+    "driver_journeys",
+    "is_open",
+    "passenger_journeys",
+    "ride_on",
+    "weekly_windows",
+]
+
+FIRST_S, LAST_S = (day_number(day) * DAY_S for day in (FIRST_DAY, LAST_DAY))
+
+# How exactly a booking must repeat the places and the time of a journey.
+SAME_PLACE_M, SAME_TIME_S = 50.0, 60
+
+
+class Way(NamedTuple):
+    """From where to where, (lon, lat) in degrees, EPSG:4326, and within how many metres."""
+
+    departure: LonLat
+    arrival: LonLat
+    departure_m: float
+    arrival_m: float
+
+
+class Within(NamedTuple):
+    """Between which instants, both included, and which is meant: seconds since 1970, UTC."""
+
+    earliest: int
+    latest: int
+    meant: int
+
+
+class JourneyId(NamedTuple):
+    """A trip on one service day, as one of the two roles. ``str()`` and `parse` are inverse.
+
+    Examples
+    --------
+    >>> str(JourneyId(Role.DRIVER, date(2026, 11, 23), "trip-7"))
+    'driver-2026-11-23-trip-7'
+    >>> JourneyId.parse("driver-2026-11-23-trip-7").trip_id
+    'trip-7'
+    """
+
+    role: Role
+    day: date
+    trip_id: str
+
+    def __str__(self) -> str:
+        return f"{self.role}-{self.day}-{self.trip_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> "JourneyId":
+        """Raises `InputError` for what can be no journey's id."""
+        for role in (Role.DRIVER, Role.PASSENGER):
+            if text.startswith(f"{role}-"):
+                day, dash, trip_id = (rest := text[len(role) + 1 :])[:10], rest[10:11], rest[11:]
+                try:
+                    found = cls(role, date.fromisoformat(day), trip_id)
+                except ValueError:
+                    break
+                if dash and trip_id and str(found) == text:
+                    return found
+        raise InputError("a journey's id must be one that a search answered")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journey:
+    """A trip on a service day, and the part of it that two share.
+
+    ``pickup`` and ``dropoff`` are degrees, EPSG:4326, ``pickup_at`` seconds since 1970, UTC.
+    ``pickup_s`` and ``dropoff_s`` are seconds along the line as published. ``seats`` are those
+    free on all that way (a driver's), or needed (a passenger's).
+    """
+
+    trip: Trip
+    role: Role
+    day: date
+    pickup: LonLat
+    dropoff: LonLat
+    pickup_at: int
+    pickup_s: float
+    dropoff_s: float
+    duration_s: float
+    distance_m: float
+    walks_m: tuple[float, float]
+    seats: int
+    price_eur: float | None
+    cost_min: float
+
+    @property
+    def id(self) -> JourneyId:
+        """Unique among all journeys of a town, and the same in every answer."""
+        return JourneyId(self.role, self.day, self.trip.id)
+
+    @property
+    def rank(self) -> tuple[float, int, bytes]:
+        """What journeys are sorted by."""
+        return round(self.cost_min, 6), self.pickup_at, str(self.id).encode()
+
+
+def is_open(trip: Trip) -> bool:
+    """Whether a trip may be told to people of whom nothing is known."""
+    asks = trip.verified_only or trip.same_building or trip.women_only
+    return trip.audience is Audience.PUBLIC and not asks and not trip.cancelled
+
+
+def weekly_windows(
+    timezone: str, second: int, weekdays: Iterable[int], delta_s: int, begin: int, end: int
+) -> list[Within]:
+    """A time of day on some weekdays, as instants.
+
+    Parameters
+    ----------
+    timezone : str
+        Whose clock shows it.
+    second : int
+        Of the local day.
+    weekdays : iterable of int
+        0 is Monday.
+    delta_s : int
+        How much earlier or later also counts: of instants, so that 00:05 on Tuesday is within
+        15 minutes of 23:55 on Monday.
+    begin, end : int
+        Both included; nothing outside of these instants counts.
+
+    Examples
+    --------
+    >>> weekly_windows("Europe/Paris", 28_800, [1], 900, 0, 604_800)
+    [Within(earliest=457200, latest=459000, meant=457200)]
+    """
+    begin, end = max(begin, FIRST_S), min(end, LAST_S)
+    if begin > end:
+        return []
+    around = 2 + delta_s // DAY_S
+    first = max(begin // DAY_S - around, FIRST_S // DAY_S)
+    days = np.arange(first, min(end // DAY_S + around, LAST_S // DAY_S) + 1)
+    days = days[np.isin((days + 3) % 7, list(weekdays))]
+    found = []
+    for meant in local_to_utc(timezone, days * DAY_S + second).tolist():
+        earliest, latest = max(meant - delta_s, begin), min(meant + delta_s, end)
+        if earliest <= latest:
+            found.append(Within(earliest, latest, meant))
+    return found
+
+
+def driver_journeys(
+    view: TripView,
+    way: Way,
+    windows: Sequence[Within],
+    *,
+    now: datetime,
+    weekly: bool = False,
+    prices: Prices | None = None,
+) -> list[Journey]:
+    """The journeys of drivers that a rider may join, best first.
+
+    Parameters
+    ----------
+    view : TripView
+        The trips of a town.
+    way : Way
+        Where the rider gets in and out.
+    windows : sequence of Within
+        When the rider gets in; a journey is told once, for the window that suits it best.
+    now : datetime
+        Aware; what begins before counts no more.
+    weekly : bool
+        Only trips that take place every week.
+    prices : Prices, optional
+        What a ride may cost.
+
+    Returns
+    -------
+    list of Journey
+        All there are.
+    """
+    windows = _to_come(windows, now)
+    departure = circle_row(*as_point(way.departure), way.departure_m)
+    arrival = circle_row(*as_point(way.arrival), way.arrival_m)
+    found: dict[JourneyId, Journey] = {}
+    for current in view.driver_parts() if windows else ():
+        part = current.part
+        passes = passing_lines(part.index.lines, departure, arrival)
+        rows = part.index.runs.rows
+        for run in np.flatnonzero(passes[rows[:, j.LINE]]).tolist():
+            row = int(part.run_trip[run])
+            trip = part.trips[row]
+            if current.alive[row] and is_open(trip) and (trip.schedule.weekly or not weekly):
+                for journey in _of_run(part, run, departure, arrival, windows, prices or Prices()):
+                    _keep(found, journey)
+    return sorted(found.values(), key=lambda journey: journey.rank)
+
+
+def passenger_journeys(
+    view: TripView, way: Way, windows: Sequence[Within], *, now: datetime, weekly: bool = False
+) -> list[Journey]:
+    """The journeys of passengers whose two ends lie within the radii, best first.
+
+    Parameters
+    ----------
+    view, way, windows, now, weekly
+        As for `driver_journeys`.
+    """
+    windows = _to_come(windows, now)
+    found: dict[JourneyId, Journey] = {}
+    for current in view.riders if windows else ():
+        part: RiderPart = current.part
+        off = [haversine_m(as_point(end), part.ends[i::2]) for i, end in enumerate(way[:2])]
+        near = (off[0] <= way.departure_m) & (off[1] <= way.arrival_m) & (current.alive != 0)
+        for row in np.flatnonzero(near).tolist():
+            trip = part.trips[row]
+            if not is_open(trip) or (weekly and not trip.schedule.weekly):
+                continue
+            walks = float(off[0][row]), float(off[1][row])
+            for day, start in _starts(trip, windows):
+                for window in windows:
+                    if window.earliest <= start <= window.latest:
+                        _keep(found, _of_passenger(trip, day, start, window, walks))
+    return sorted(found.values(), key=lambda journey: journey.rank)
+
+
+def ride_on(
+    view: TripView, id: JourneyId, pickup: LonLat, dropoff: LonLat, at: int
+) -> Journey | None:
+    """The journey of a driver that a booking names, between its places; None if there is none.
+
+    Parameters
+    ----------
+    view : TripView
+        The trips of a town.
+    id : JourneyId
+        Of a driver's journey.
+    pickup, dropoff : (lon, lat)
+        Degrees, EPSG:4326; as answered, to 50 m.
+    at : int
+        When the rider gets in, seconds since 1970, UTC; as answered, to a minute.
+    """
+    departure, arrival = (circle_row(*as_point(end), SAME_PLACE_M) for end in (pickup, dropoff))
+    windows = [Within(at - SAME_TIME_S, at + SAME_TIME_S, at)]
+    for current in view.driver_parts():
+        if current.has(id.trip_id):
+            row = current.part.row_of[id.trip_id]
+            if is_open(current.part.trips[row]):
+                for run in current.part.runs_of(row).tolist():
+                    for journey in _of_run(
+                        current.part, run, departure, arrival, windows, Prices()
+                    ):
+                        if journey.day == id.day:
+                            return journey
+    return None
+
+
+def _to_come(windows: Iterable[Within], now: datetime) -> list[Within]:
+    """What is left of some windows from now on, and in known years."""
+    begin = max(-int(-now.timestamp() // 1), FIRST_S + 40 * DAY_S)
+    end = LAST_S - 40 * DAY_S
+    cut = (one._replace(earliest=max(one.earliest, begin), latest=min(one.latest, end))
+           for one in windows)  # fmt: skip
+    return [one for one in cut if one.earliest <= one.latest]
+
+
+def _keep(found: dict[JourneyId, Journey], journey: Journey) -> None:
+    other = found.get(journey.id)
+    if other is None or journey.rank < other.rank:
+        found[journey.id] = journey
+
+
+def _of_run(
+    part: DriverPart,
+    run: int,
+    departure: FloatArray,
+    arrival: FloatArray,
+    windows: Sequence[Within],
+    prices: Prices,
+) -> list[Journey]:
+    """The journeys of one line and time of day."""
+    lines, row = part.index.lines, part.index.runs.rows[run]
+    line, trip = int(row[j.LINE]), part.trips[part.run_trip[run]]
+    whole_ms = int(lines.ms[lines.first[line + 1] - 1])
+    lead_s = row[j.LEAD_MS] / 1000.0
+    rides = np.empty((2, 5))
+    found = []
+    for day, meant in _meant(part, run, windows, whole_ms / 1000.0, lead_s):
+        start = meant - lead_s
+        for window in windows:
+            low_ms, high_ms = (1000.0 * (at - start) for at in window[:2])
+            if low_ms > whole_ms or high_ms < 0.0:
+                continue
+            metres = shared_ride(lines, line, low_ms, high_ms, departure, arrival, rides)
+            if metres < 0.0:
+                continue
+            pickup_s, dropoff_s = (float(ms) / 1000.0 for ms in rides[:, MS])
+            seats = _seats_left(part, run, pickup_s, dropoff_s)
+            if seats < 1:
+                continue
+            walks_m = float(rides[0, WALK_M]), float(rides[1, WALK_M])
+            pickup_at = round(start + pickup_s)
+            found.append(
+                Journey(
+                    trip=trip,
+                    role=Role.DRIVER,
+                    day=EPOCH + timedelta(days=day),
+                    pickup=(float(rides[0, AT_LON]), float(rides[0, AT_LAT])),
+                    dropoff=(float(rides[1, AT_LON]), float(rides[1, AT_LAT])),
+                    pickup_at=pickup_at,
+                    pickup_s=part.published_s(run, pickup_s),
+                    dropoff_s=part.published_s(run, dropoff_s),
+                    duration_s=dropoff_s - pickup_s,
+                    distance_m=metres,
+                    walks_m=walks_m,
+                    seats=seats,
+                    price_eur=_price(trip, metres / 1000.0, prices),
+                    cost_min=_cost(walks_m, pickup_at, window.meant),
+                )
+            )
+    return found
+
+
+def _meant(
+    part: DriverPart, run: int, windows: Sequence[Within], whole_s: float, lead_s: float
+) -> list[tuple[int, float]]:
+    """Service days on which a run might meet some windows, and the instants of its schedule."""
+    second = float(part.index.runs.rows[run, j.SECOND])
+    # A day more on either side: no clock is further from UTC, nor set by more.
+    low = (min(one.earliest for one in windows) - whole_s + lead_s - second) // DAY_S - 1
+    high = (max(one.latest for one in windows) + lead_s - second) // DAY_S + 1
+    low, high = max(low, FIRST_S // DAY_S), min(high, LAST_S // DAY_S)
+    days = part.days(run, np.arange(low, high + 1, dtype=np.int64))
+    schedule = part.trips[part.run_trip[run]].schedule
+    meant = instants(schedule, days)[0] + schedule.flex_before_s
+    return list(zip(days.tolist(), meant.tolist(), strict=True))
+
+
+def _starts(trip: Trip, windows: Sequence[Within]) -> list[tuple[date, int]]:
+    """The service days of a passenger's trip that might meet some windows, and when it begins."""
+    low = min(one.earliest for one in windows) // DAY_S - 4
+    high = max(one.latest for one in windows) // DAY_S + 4
+    lead_s = round(trip.times_s[-1]) if trip.schedule.anchor is Anchor.ARRIVE else 0
+    first = EPOCH + timedelta(days=low)
+    last = EPOCH + timedelta(days=high + lead_s // DAY_S)
+    days = days_of(trip.schedule, max(first, FIRST_DAY), min(last, LAST_DAY))
+    starts = instants(trip.schedule, days)[0] + trip.schedule.flex_before_s - lead_s
+    return [
+        (EPOCH + timedelta(days=day), start)
+        for day, start in zip(days.tolist(), starts.tolist(), strict=True)
+    ]
+
+
+def _of_passenger(
+    trip: Trip, day: date, start: int, window: Within, walks_m: tuple[float, float]
+) -> Journey:
+    return Journey(
+        trip=trip,
+        role=Role.PASSENGER,
+        day=day,
+        pickup=trip.lonlat[0],
+        dropoff=trip.lonlat[-1],
+        pickup_at=start,
+        pickup_s=0.0,
+        dropoff_s=trip.times_s[-1],
+        duration_s=trip.times_s[-1],
+        distance_m=float(along_m(trip.lonlat)[-1]),
+        walks_m=walks_m,
+        seats=trip.seats,
+        price_eur=None,
+        cost_min=_cost(walks_m, start, window.meant),
+    )
+
+
+def _cost(walks_m: tuple[float, float], at: int, meant: int) -> float:
+    return WALK_MIN * sum(walks_m) + abs(at - meant) / 60.0
+
+
+def _price(trip: Trip, km: float, prices: Prices) -> float:
+    """Euros for one seat; nobody earns: two share what the car costs at most."""
+    asked = prices.per_km * km if trip.price_eur is None else trip.price_eur
+    return round(min(asked, prices.cost_per_km * km / 2.0), 2)
+
+
+def _seats_left(part: DriverPart, run: int, begin_s: float, end_s: float) -> int:
+    """Seats that are free on every leg between two seconds of a run's line."""
+    row = part.index.runs.rows[run]
+    booked = part.index.runs.booked[row[j.FIRST_BOOKED] : row[j.FIRST_BOOKED] + row[j.BOOKED]]
+    # A car is fullest when somebody gets in.
+    instants_s = [begin_s, *(one[0] for one in booked if begin_s < one[0] < end_s)]
+    taken = (sum(one[2] for one in booked if one[0] <= at < one[1]) for at in instants_s)
+    return int(row[j.SEATS] - max(taken))
