@@ -76,6 +76,8 @@ _ENDORSERS = """
       AND (o.household_id IS NULL OR o.household_id <> m.household_id)
     GROUP BY e.listing_id"""
 
+_ALL_ENDORSERS = f"LEFT JOIN ({_ENDORSERS}) e ON e.listing_id = l.id"
+
 _HOME = """
     LEFT JOIN households h ON h.tenant_id = m.tenant_id AND h.id = m.household_id
     LEFT JOIN buildings b ON b.tenant_id = h.tenant_id AND b.id = h.building_id"""
@@ -101,6 +103,8 @@ class SqlStore(Records):
     _ewkb: str
     # How two rows differ, a NULL being equal to a NULL.
     _differs: str
+    # Joins the households that endorse some of the listings.
+    _some_endorsers = _ALL_ENDORSERS
     _outbox: sqlfeed.Dialect
 
     def __init__(self, writer: Engine, reader: Engine, clock: Clock) -> None:
@@ -237,7 +241,7 @@ class SqlStore(Records):
             SELECT {", ".join(wanted)}
             FROM listings l
             LEFT JOIN members m ON m.tenant_id = l.tenant_id AND m.id = l.owner_id {_HOME}
-            LEFT JOIN ({_ENDORSERS}) e ON e.listing_id = l.id
+            {_ALL_ENDORSERS if ids is None else self._some_endorsers}
             WHERE l.tenant_id = :tenant_id {{some}} ORDER BY l.id"""
         return self._table(sql, "l.id", tenant_id, ids, LISTING_SCHEMA)
 
