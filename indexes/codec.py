@@ -4,14 +4,15 @@ Only instants differ between the databases, so their conversion is handed in.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from sqlalchemy import RowMapping, Table
 
-from geo.arrays import LonLatArray, as_lonlat
+from geo.arrays import LonLatArray, as_lonlat, rounded
 from indexes import tables
 from indexes.entities import (
     ApiKey,
@@ -33,9 +34,11 @@ from indexes.entities import (
     Tenant,
     Zone,
 )
+from indexes.journeys import Booking, BookingStatus, Message, Role, Trip
 from indexes.placement import Places
 from indexes.rules import Columns
-from indexes.sqltypes import ewkb_points
+from indexes.schedules import schedule_of_text, schedule_to_text
+from indexes.sqltypes import ewkb_lines, ewkb_points
 
 __all__ = [
     "KEPT",
@@ -64,6 +67,9 @@ TABLES: dict[type, Table] = {
     Endorsement: tables.endorsements,
     Block: tables.blocks,
     ApiKey: tables.api_keys,
+    Trip: tables.trips,
+    Booking: tables.bookings,
+    Message: tables.messages,
 }
 
 # An instant that a record states, or else keeps from its first writing.
@@ -71,10 +77,32 @@ KEPT: dict[type, str] = {
     Listing: "published_at",
     Endorsement: "created_at",
     ApiKey: "created_at",
+    Trip: "published_at",
+    Booking: "created_at",
+    Message: "sent_at",
 }
 
 PLACE = ("cell", "cell5", "zone", "vintage", "zone_nearest")
-_INSTANTS = ("valid_from", "valid_to", "starts_at", "ends_at", "published_at", "created_at")
+_INSTANTS = (
+    *("valid_from", "valid_to", "starts_at", "ends_at", "published_at", "created_at"),
+    *("pickup_at", "sent_at"),
+)
+_DEGREES = ("pickup_lon", "pickup_lat", "dropoff_lon", "dropoff_lat")
+# Drivers take plain values fastest, and not every one an enum or a date.
+_PLAIN: dict[str, Callable[[Any], str]] = {
+    **dict.fromkeys(("kind", "audience", "role", "status", "recipient_role"), str.__str__),
+    "day": date.isoformat,
+    "schedule": schedule_to_text,
+}
+_OF_PLAIN: dict[str, Callable[[str], Any]] = {
+    "kind": Kind,
+    "audience": Audience,
+    "role": Role,
+    "status": BookingStatus,
+    "recipient_role": Role,
+    "day": date.fromisoformat,
+    "schedule": schedule_of_text,
+}
 
 Instants = Callable[[Iterable[datetime | None]], Sequence[Any]]
 Placing = Callable[[str, LonLatArray], Places]
@@ -126,7 +154,7 @@ def row_columns(
     found: dict[str, Sequence[Any]] = {
         name: instants(values) if name in _INSTANTS else values
         for name, values in columns.items()
-        if name not in ("lon", "lat")
+        if name not in ("lon", "lat", "lonlat", "times_s")
     }
     n = len(columns["id"])
     if "lon" in columns:
@@ -141,10 +169,13 @@ def row_columns(
             if name in TABLES[of].c:
                 none = False if name == "zone_nearest" else None
                 found[name] = _spread(n, [(at, values[name]) for at, values in placed], none)
-    if of is Listing:
-        # Drivers take plain strings fastest, and not every one an enum.
-        found["kind"] = list(map(str.__str__, columns["kind"]))
-        found["audience"] = list(map(str.__str__, columns["audience"]))
+    if of is Booking:
+        for name in _DEGREES:
+            found[name] = list(map(rounded, columns[name]))
+    if of is Trip:
+        found["geom"] = ewkb_lines(columns["lonlat"], columns["times_s"])
+    for name in _PLAIN.keys() & columns.keys():
+        found[name] = list(map(_PLAIN[name], columns[name]))
     if of is ApiKey:
         found["scopes"] = [" ".join(sorted(scopes)) for scopes in columns["scopes"]]
     if of in KEPT:
@@ -168,14 +199,18 @@ def record_of_row(of: type[E], row: RowMapping) -> E:
     first_written_at = values.pop("first_written_at", None)
     if of in KEPT and values[KEPT[of]] is None:
         values[KEPT[of]] = first_written_at
+    if of is Trip:
+        line = shapely.get_coordinates(values.pop("geom"), include_m=True)
+        values["lonlat"] = tuple(zip(line[:, 0].tolist(), line[:, 1].tolist(), strict=True))
+        values["times_s"] = tuple(line[:, 2].tolist())
     if "geom" in values:
         point = values.pop("geom")
         values["lon"], values["lat"] = (None, None) if point is None else (point.x, point.y)
         place = {name: values.pop(name) for name in PLACE}
         group = values.pop("group_id", None)
         values["place"] = None if point is None else Place(**place, group=group)
-    if of is Listing:
-        values["kind"], values["audience"] = Kind(values["kind"]), Audience(values["audience"])
+    for name in _OF_PLAIN.keys() & values.keys():
+        values[name] = _OF_PLAIN[name](values[name])
     if of is ApiKey:
         values["scopes"] = frozenset(map(Scope, values["scopes"].split()))
     return of(**values)

@@ -12,6 +12,9 @@ from typing import NewType
 
 from shapely import Geometry
 
+from indexes.audience import Audience
+from indexes.journeys import Booking, Message, Trip
+
 __all__ = [
     "PERSONAL_KINDS",
     "PERSON_KINDS",
@@ -62,16 +65,6 @@ PERSONAL_KINDS = frozenset({Kind.NEIGHBOUR, Kind.SERVICE})
 
 PERSON_KINDS = PERSONAL_KINDS | {Kind.ARTISAN, Kind.AD}
 """Kinds that may be a person's: home-based artisans are, unless they opt in."""
-
-
-class Audience(StrEnum):
-    """Who may see a listing: building ⊂ residence ⊂ zone ⊂ city ⊂ public."""
-
-    BUILDING = "building"
-    RESIDENCE = "residence"
-    ZONE = "zone"
-    CITY = "city"
-    PUBLIC = "public"
 
 
 class Scope(StrEnum):
@@ -144,7 +137,10 @@ class Household:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A person. ``level``: 0 none, 1 e-mail and phone, 2 vouched, 3 letter code, 4 attested."""
+    """A person. ``level``: 0 none, 1 e-mail and phone, 2 vouched, 3 letter code, 4 attested.
+
+    ``gender`` is F, M or O where they said it: trips among women ask for it, nothing tells it.
+    """
 
     tenant_id: str
     id: str
@@ -152,6 +148,7 @@ class Member:
     level: int = 0
     name: str = ""
     lang: str = "fr"
+    gender: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,4 +290,17 @@ class GroupPartition:
     created_at: datetime | None = None
 
 
-Entity = Tenant | Residence | Building | Household | Member | Listing | Endorsement | Block | ApiKey
+Entity = (
+    Tenant
+    | Residence
+    | Building
+    | Household
+    | Member
+    | Listing
+    | Endorsement
+    | Block
+    | ApiKey
+    | Trip
+    | Booking
+    | Message
+)

@@ -5,12 +5,11 @@ thousands costs a few microseconds a record.
 """
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from geo.errors import CoordinateError, InputError
 from indexes.entities import (
@@ -30,6 +29,21 @@ from indexes.entities import (
     Tenant,
     Zone,
 )
+from indexes.fields import (
+    CATEGORY,
+    DEGREES,
+    FLAG,
+    GENDER,
+    ID,
+    INSTANT,
+    LANG,
+    SHA256,
+    Rule,
+    or_none,
+    text,
+    whole,
+)
+from indexes.journey_rules import AMONG_JOURNEYS, JOURNEYS
 
 __all__ = [
     "CLOCK_SKEW",
@@ -47,135 +61,77 @@ MAX_REACH_M = 100_000
 CLOCK_SKEW = timedelta(minutes=5)  # how far ahead of ours the clock of who publishes may be
 MAX_COUNT = 1_000_000_000  # fits the 32-bit columns of both databases
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_CATEGORY = re.compile(r"[^\W_A-Z]+([-_][^\W_A-Z]+)*(\.[^\W_A-Z]+([-_][^\W_A-Z]+)*)*")
-_LANG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-class Rule(NamedTuple):
-    """What a value of a field must be: its types, and what else, in words and as a test."""
-
-    types: tuple[type, ...]
-    wanted: str
-    good: Callable[[Any], bool] | None  # None: the type says it all
-    # Whether a whole column is good, told in one go; if not, each value is looked at.
-    all_good: Callable[[Sequence[Any]], bool] = lambda column: False
-
-
-def _text(most: int, *, least: int = 0, lines: bool = False) -> Rule:
-    control = _CONTROL_BUT_LINES if lines else _CONTROL
-
-    def good(value: str) -> bool:
-        return least <= len(value) <= most and not control.search(value)
-
-    def all_good(column: Sequence[str]) -> bool:
-        # What is printable has no control characters, and is told so in a fraction of the time.
-        shortest, longest = min(map(len, column), default=least), max(map(len, column), default=0)
-        return least <= shortest and longest <= most and "".join(column).isprintable()
-
-    wanted = f"text of {least} to {most} characters without control characters"
-    return Rule((str,), wanted, good, all_good)
-
-
-def _matching(pattern: re.Pattern[str], most: int, wanted: str, *, empty: bool = False) -> Rule:
-    def good(value: str) -> bool:
-        return (empty and not value) or (len(value) <= most and bool(pattern.fullmatch(value)))
-
-    return Rule((str,), wanted, good)
-
-
-def _whole(least: int, most: int) -> Rule:
-    return Rule((int,), f"a whole number, {least} to {most}", lambda value: least <= value <= most)
-
-
-def _or_none(rule: Rule) -> Rule:
-    good = rule.good
-    return Rule(
-        (*rule.types, type(None)),
-        f"{rule.wanted}, or none",
-        good and (lambda value: value is None or good(value)),
-        lambda column: rule.all_good([value for value in column if value is not None]),
-    )
-
-
-def _known_instant(value: datetime) -> bool:
-    # Far from datetime's own limits, so that no time zone can carry it past them.
-    return value.utcoffset() is not None and 1900 <= value.year <= 2999
-
-
-ID = _text(200, least=1)
-INSTANT = Rule((datetime,), "a datetime with its offset, years 1900 to 2999", _known_instant)
-CATEGORY = _matching(_CATEGORY, 200, "dotted words in lower case, such as food.bakery", empty=True)
-LANG = _matching(_LANG, 16, "a language tag, such as fr")
-DEGREES = Rule((float, int), "degrees", None)  # the range is looked at for all rows at once
-FLAG = Rule((bool,), "true or false", None)
-
 _RULES: dict[type, dict[str, Rule]] = {
-    Tenant: {"name": _text(300, least=1), "timezone": _text(64, least=1), "lang": LANG},
-    Residence: {"name": _text(300)},
+    Tenant: {"name": text(300, least=1), "timezone": text(64, least=1), "lang": LANG},
+    Residence: {"name": text(300)},
     Building: {
         "lon": DEGREES,
         "lat": DEGREES,
-        "address": _text(500),
-        "dwellings": _or_none(_whole(0, 100_000)),
-        "residence_id": _or_none(ID),
+        "address": text(500),
+        "dwellings": or_none(whole(0, 100_000)),
+        "residence_id": or_none(ID),
     },
     Household: {"building_id": ID},
-    Member: {"household_id": ID, "level": _whole(0, 4), "name": _text(300), "lang": LANG},
+    Member: {
+        "household_id": ID,
+        "level": whole(0, 4),
+        "name": text(300),
+        "lang": LANG,
+        "gender": or_none(GENDER),
+    },
     Listing: {
         "kind": Rule((Kind,), "a kind", None),
-        "title": _text(300, least=1),
+        "title": text(300, least=1),
         "personal": FLAG,
-        "owner_id": _or_none(ID),
-        "lon": _or_none(DEGREES),
-        "lat": _or_none(DEGREES),
-        "address": _text(500),
-        "text": _text(20_000, lines=True),
+        "owner_id": or_none(ID),
+        "lon": or_none(DEGREES),
+        "lat": or_none(DEGREES),
+        "address": text(500),
+        "text": text(20_000, lines=True),
         "category": CATEGORY,
         "lang": LANG,
-        "url": _text(2_000),
+        "url": text(2_000),
         "audience": Rule((Audience,), "an audience", None),
-        "audience_id": _or_none(ID),
-        "reach_m": _or_none(_whole(1, MAX_REACH_M)),
-        "valid_from": _or_none(INSTANT),
-        "valid_to": _or_none(INSTANT),
-        "starts_at": _or_none(INSTANT),
-        "ends_at": _or_none(INSTANT),
-        "published_at": _or_none(INSTANT),
-        "opening_hours": _or_none(_text(1_000, lines=True)),
-        "hours_text": _or_none(_text(2_000, lines=True)),
-        "quota": _or_none(_whole(0, MAX_COUNT)),
-        "quota_used": _whole(0, MAX_COUNT),
+        "audience_id": or_none(ID),
+        "reach_m": or_none(whole(1, MAX_REACH_M)),
+        "valid_from": or_none(INSTANT),
+        "valid_to": or_none(INSTANT),
+        "starts_at": or_none(INSTANT),
+        "ends_at": or_none(INSTANT),
+        "published_at": or_none(INSTANT),
+        "opening_hours": or_none(text(1_000, lines=True)),
+        "hours_text": or_none(text(2_000, lines=True)),
+        "quota": or_none(whole(0, MAX_COUNT)),
+        "quota_used": whole(0, MAX_COUNT),
     },
     Endorsement: {
         "member_id": ID,
         "listing_id": ID,
         "category": CATEGORY,
-        "created_at": _or_none(INSTANT),
+        "created_at": or_none(INSTANT),
     },
     Block: {"member_id": ID, "other_id": ID},
     ApiKey: {
-        "name": _text(300),
+        "name": text(300),
         "scopes": Rule(
             (frozenset,), "a set of scopes", lambda value: all(type(s) is Scope for s in value)
         ),
-        "secret_sha256": _matching(_SHA256, 64, "a SHA-256 in lower-case hex"),
-        "created_at": _or_none(INSTANT),
+        "secret_sha256": SHA256,
+        "created_at": or_none(INSTANT),
     },
 }
+_RULES |= JOURNEYS
 for _rules in _RULES.values():
     _rules |= {"tenant_id": ID, "id": ID}
 
 _ZONE_RULES = {
     "tenant_id": ID,
-    "code": _text(20, least=1),
-    "vintage": _whole(1900, 2999),
-    "name": _text(300),
-    "type": _text(20),
-    "commune_code": _text(20),
-    "commune_name": _text(300),
+    "code": text(20, least=1),
+    "vintage": whole(1900, 2999),
+    "name": text(300),
+    "type": text(20),
+    "commune_code": text(20),
+    "commune_name": text(300),
 }
 
 
@@ -356,4 +312,5 @@ _AMONG_FIELDS: dict[type, Callable[[Columns], Iterable[tuple[int, str, str]]]] =
     Tenant: _tenants,
     Block: _blocks,
     Listing: _listings,
+    **AMONG_JOURNEYS,
 }

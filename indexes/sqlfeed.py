@@ -43,6 +43,7 @@ _OF_BUILDINGS = """
     JOIN members m ON m.tenant_id = h.tenant_id AND m.household_id = h.id
     WHERE h.tenant_id = :tenant_id AND h.building_id IN ({ids})"""
 _OWNED = "SELECT id FROM listings WHERE tenant_id = :tenant_id AND owner_id IN ({ids})"
+_DRIVEN = "SELECT id FROM trips WHERE tenant_id = :tenant_id AND owner_id IN ({ids})"
 _ENDORSED = """
     SELECT listing_id FROM endorsements WHERE tenant_id = :tenant_id AND member_id IN ({ids})"""
 
@@ -114,7 +115,8 @@ def touched(db: Connection, dialect: Dialect, tenant_id: str, changes: Iterable[
     """Whose joined rows may differ after some changes, as things are now.
 
     What a link led to before it was cut is among the changes: triggers note an endorsement's
-    listing, old and new, and everything else names its own old owner by its own change.
+    listing and a booking's trip, old and new, and everything else names its own old owner by its
+    own change.
     """
     changed: dict[str, set[str]] = defaultdict(set)
     for change in changes:
@@ -133,7 +135,13 @@ def touched(db: Connection, dialect: Dialect, tenant_id: str, changes: Iterable[
     moved = linked(_OF_HOUSEHOLDS, changed["households"])
     moved |= linked(_OF_BUILDINGS, changed["buildings"])
     listings = changed["listings"] | linked(_OWNED, people | moved) | linked(_ENDORSED, people)
-    return Touched(frozenset(listings), frozenset(people | moved), bool(changed["blocks"]))
+    trips = changed["trips"] | linked(_DRIVEN, people | moved)
+    return Touched(
+        listings=frozenset(listings),
+        members=frozenset(people | moved),
+        blocks=bool(changed["blocks"]),
+        trips=frozenset(trips),
+    )
 
 
 def mark_and_trim(db: Connection, dialect: Dialect, now: datetime, older_than_s: float) -> Place:

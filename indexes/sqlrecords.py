@@ -16,6 +16,7 @@ from geo.errors import ConflictError, InputError, NotFoundError
 from indexes import sqlzones
 from indexes.codec import KEPT, TABLES, Placing, record_of_row, row_columns
 from indexes.entities import Audience, Building, Entity, Listing, Residence, Tenant
+from indexes.journeys import Trip
 from indexes.rules import Checked, Columns, columns_of, require
 from indexes.store import ImportMark, Position
 
@@ -28,7 +29,8 @@ Row = tuple[Any, ...]
 AT_ONCE = 100  # more records in one write are a bulk load, which no time limit cuts off
 _KEY = itemgetter(0, 1)  # (tenant_id, id) of a row
 
-# What a public listing of one of these audiences names in its audience_id.
+# What a public listing, or an operator's trip, of one of these audiences names in its audience_id.
+_ADDRESSING = (Listing, Trip)
 _ADDRESSED: dict[Audience, type[Entity]] = {
     Audience.BUILDING: Building,
     Audience.RESIDENCE: Residence,
@@ -116,20 +118,23 @@ class Records(ABC):
 
     def _put(self, batches: Sequence[Checked], mark: ImportMark | None) -> Position:
         """Write records, by class in the order of writing, each id once."""
-        now = self._clock()
         with self._writing(bulk=sum(map(len, batches)) > AT_ONCE) as db:
-            for of, columns in ((batch.of, batch.columns) for batch in batches):
-                self._require_references(db, of, columns)
-                ready = row_columns(of, columns, self._instants, now, self._placing(db))
-                # In order of the key: neighbours in the tree are written together, and two
-                # writers of the same records lock them in the same order.
-                rows = sorted(zip(*ready.values(), strict=True), key=_KEY)
-                self._upsert(db, of, list(ready), rows)
-                if of is Tenant:
-                    sqlzones.add_placements(db)
+            self._write(db, batches)
             if mark is not None:
                 self._write_mark(db, mark)
             return self._newest(db)
+
+    def _write(self, db: Connection, batches: Sequence[Checked]) -> None:
+        now = self._clock()
+        for of, columns in ((batch.of, batch.columns) for batch in batches):
+            self._require_references(db, of, columns)
+            ready = row_columns(of, columns, self._instants, now, self._placing(db))
+            # In order of the key: neighbours in the tree are written together, and two
+            # writers of the same records lock them in the same order.
+            rows = sorted(zip(*ready.values(), strict=True), key=_KEY)
+            self._upsert(db, of, list(ready), rows)
+            if of is Tenant:
+                sqlzones.add_placements(db)
 
     def put(self, entity: Entity) -> Position:
         """See `indexes.store.Store.put`."""
@@ -139,7 +144,7 @@ class Records(ABC):
         """Raise `InputError` for the first record that refers to something unknown."""
         for field, target in _references(TABLES[of]):
             self._require_known(db, of, columns, field, columns[field], target)
-        if of is Listing:
+        if of in _ADDRESSING:
             for audience, target_class in _ADDRESSED.items():
                 pairs = zip(columns["audience"], columns["audience_id"], strict=True)
                 named = [id if asked is audience else None for asked, id in pairs]
@@ -305,8 +310,8 @@ def _users_of(of: type[Entity], id: str) -> Iterator[tuple[Any, ...]]:
                 yield other, other.c[key.column_keys[-1]] == id
     for audience, target in _ADDRESSED.items():
         if target is of:
-            c = TABLES[Listing].c
-            yield TABLES[Listing], c.audience_id == id, c.audience == audience.value
+            for users in (TABLES[one] for one in _ADDRESSING):
+                yield users, users.c.audience_id == id, users.c.audience == audience.value
 
 
 def upsert_sql(of: type[Entity], names: Sequence[str], source: str, differs: str) -> str:

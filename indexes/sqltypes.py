@@ -4,7 +4,7 @@ A geometry is PostGIS's own or an EWKB blob, an instant a ``timestamptz`` or who
 since 1970, a transaction an ``xid8`` or zero.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,7 +25,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import BindParameter, ColumnElement, FunctionElement
 from sqlalchemy.types import TypeEngine
 
-from geo.arrays import FloatArray, LonLatArray
+from geo.arrays import FloatArray, LonLatArray, as_lonlat
 
 __all__ = [
     "SRID",
@@ -34,6 +34,7 @@ __all__ = [
     "Instant",
     "Xid",
     "current_xid",
+    "ewkb_lines",
     "ewkb_points",
     "point_checks",
     "points_of_ewkb",
@@ -45,6 +46,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # EWKB of a point, big-endian. Byte order matters: it lets SQLite compare coordinates, see
 # `point_checks`. PostGIS reads either.
 _HEAD = bytes.fromhex("0020000001000010e6")
+_LINE_HEAD = bytes.fromhex("0060000002000010e6")  # with a measure
 _POINT = np.dtype([("head", "V9"), ("lon", ">f8"), ("lat", ">f8")])
 
 
@@ -66,6 +68,33 @@ def ewkb_points(lonlat: LonLatArray) -> list[bytes]:
     rows["lon"], rows["lat"] = lonlat[:, 0], lonlat[:, 1]
     data = rows.tobytes()
     return [data[at : at + _POINT.itemsize] for at in range(0, len(data), _POINT.itemsize)]
+
+
+def ewkb_lines(
+    lonlat: Iterable[Sequence[tuple[float, float]]], times_s: Iterable[Sequence[float]]
+) -> list[bytes]:
+    """Lines with times as EWKB, the time being each point's measure.
+
+    Parameters
+    ----------
+    lonlat : iterable of sequences of (lon, lat)
+        Degrees, EPSG:4326; rounded to 1e-7.
+    times_s : iterable of sequences of float
+        Seconds, one a point; rounded to milliseconds.
+
+    Examples
+    --------
+    >>> (line,) = ewkb_lines([((5.5, 43.25), (5.75, 43.5))], [(0.0, 90.0)])
+    >>> shapely.from_wkb(line).wkt
+    'LINESTRING M (5.5 43.25 0, 5.75 43.5 90)'
+    """
+    found = []
+    for points, seconds in zip(lonlat, times_s, strict=True):
+        rows = np.empty((len(points), 3), ">f8")
+        rows[:, :2] = as_lonlat(points) + 0.0  # makes -0.0 the 0.0 that it equals
+        rows[:, 2] = np.round(seconds, 3)
+        found.append(_LINE_HEAD + len(points).to_bytes(4, "big") + rows.tobytes())
+    return found
 
 
 def points_of_ewkb(blobs: Iterable[bytes]) -> tuple[FloatArray, FloatArray]:

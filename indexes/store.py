@@ -4,7 +4,7 @@ A store is one SQLite file or one PostGIS database. Both answer alike; one confo
 holds them to it. Every write commits whole, with its change in the outbox, before it returns.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -13,11 +13,14 @@ import pyarrow as pa
 
 from geo.errors import InputError
 from indexes.entities import ApiKey, Entity, GroupPartition, Zone
+from indexes.journeys import Booking, Trip
 from indexes.rules import Checked
 
 __all__ = [
     "LISTING_SCHEMA",
     "MEMBER_SCHEMA",
+    "Admit",
+    "BookingChange",
     "Change",
     "ImportMark",
     "Listener",
@@ -28,6 +31,12 @@ __all__ = [
 ]
 
 E = TypeVar("E", bound=Entity)
+
+Admit = Callable[[Trip, Sequence[Booking]], None]
+"""Refuses a booking, by raising: given its trip, and the bookings that hold seats that day."""
+
+BookingChange = Callable[[Booking], Booking]
+"""What becomes of a booking; refuses by raising."""
 
 # One row per listing, with what its owner implies already joined. A personal listing has no
 # lon and lat here: its place is `owner_group`. Instants are whole seconds since 1970, UTC.
@@ -126,6 +135,7 @@ class Touched:
     listings: frozenset[str] = frozenset()  # rows of `Store.listing_table` that may differ
     members: frozenset[str] = frozenset()  # rows of `Store.member_table` that may differ
     blocks: bool = False
+    trips: frozenset[str] = frozenset()  # trips that, or whose owners or bookings, may differ
     everything: bool = False  # zones, groups or the tenant itself: then no ids are told
 
 
@@ -243,6 +253,37 @@ class Store(Protocol):
 
     def blocks(self, tenant_id: str) -> list[tuple[str, str]]:
         """Pairs of members who never see each other, each pair once."""
+
+    def trips(self, tenant_id: str, ids: Collection[str] | None = None) -> list[Trip]:
+        """Trips as their owners stated them, sorted by id, bytewise: exact ends and all.
+
+        All of them, or of some ids those that are there.
+        """
+
+    def bookings(self, tenant_id: str, trip_ids: Collection[str] | None = None) -> list[Booking]:
+        """Bookings that hold seats on trips, sorted by id: all but the cancelled ones.
+
+        Of all trips, or of some.
+        """
+
+    def book(self, booking: Booking, admit: Admit) -> Position:
+        """Take seats: keep a new booking unless ``admit`` refuses it.
+
+        ``admit`` is called with the trip as it is and the bookings that hold seats on that day,
+        while nobody else can book the trip or change it. It must not call the store.
+
+        Raises what ``admit`` does; `NotFoundError` if there is no such trip; `ConflictError` if
+        there is a booking of that id.
+        """
+
+    def change_booking(
+        self, tenant_id: str, id: str, change: BookingChange
+    ) -> tuple[Booking, Position]:
+        """Replace a booking by what ``change`` makes of it, while nobody else changes it.
+
+        Raises what ``change`` does; `NotFoundError`; `ConflictError` for a cancelled one that
+        would come back, or where trip, day, legs or seats would be others.
+        """
 
     def position(self, *, settled: bool = True) -> Position:
         """The last change that is certain to have no earlier one still under way.

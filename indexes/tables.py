@@ -4,6 +4,7 @@ The migrations build what stands here; a test compares the two. Every table of a
 things begins its key and its indexes with ``tenant_id``.
 """
 
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -27,11 +28,13 @@ from sqlalchemy import (
 )
 
 from indexes.entities import Audience, Kind
+from indexes.journeys import BookingStatus, Role
 from indexes.sqltypes import Geom, Id, Instant, Xid, current_xid, point_checks
 
 __all__ = [
     "api_keys",
     "blocks",
+    "bookings",
     "buildings",
     "endorsements",
     "group_cells",
@@ -40,6 +43,7 @@ __all__ = [
     "imports",
     "listings",
     "members",
+    "messages",
     "metadata",
     "outbox",
     "outbox_marks",
@@ -48,6 +52,7 @@ __all__ = [
     "residences",
     "secrets",
     "tenants",
+    "trips",
     "zone_figures",
     "zones",
 ]
@@ -109,7 +114,7 @@ def _place() -> list[Column[Any]]:
     ]
 
 
-def _one_of(column: str, values: type[Kind] | type[Audience]) -> str:
+def _one_of(column: str, values: type[StrEnum]) -> str:
     return f"{column} IN ({', '.join(repr(value.value) for value in values)})"
 
 
@@ -158,9 +163,10 @@ members = _entities(
     _required("level", Integer),
     _required("name"),
     _required("lang"),
+    Column("gender", Text),
     _of_tenant("members"),
     _refers("members", "tenant_id household_id", "households"),
-    *_check("members", level="level BETWEEN 0 AND 4"),
+    *_check("members", level="level BETWEEN 0 AND 4", gender="gender IN ('F', 'M', 'O')"),
     *_sizes("members", name=300, lang=16),
     Index("ix_members_household", "tenant_id", "household_id"),
 )
@@ -277,6 +283,137 @@ api_keys = _entities(
     UniqueConstraint("secret_sha256", name="uq_api_keys_secret"),
     *_check("api_keys", secret="length(secret_sha256) = 64"),
     *_sizes("api_keys", name=300),
+)
+
+trips = _entities(
+    "trips",
+    Column("owner_id", Id),
+    _required("role"),
+    _required("geom", Geom("LINESTRINGM")),  # M: seconds from the first point
+    _required("estimated", Boolean),
+    _required("schedule"),  # JSON, see `indexes.schedules`
+    _required("seats", Integer),
+    Column("max_detour_s", Integer),
+    Column("max_walk_m", Integer),
+    _required("audience"),
+    Column("audience_id", Id),
+    _required("verified_only", Boolean),
+    _required("same_building", Boolean),
+    _required("women_only", Boolean),
+    Column("luggage", Integer),
+    Column("smoking", Boolean),
+    Column("animals", Boolean),
+    Column("music", Boolean),
+    Column("talker", Boolean),
+    _required("origin_name"),
+    _required("destination_name"),
+    Column("price_eur", Double),
+    _required("url"),
+    Column("published_at", Instant),
+    _required("cancelled", Boolean),
+    _required("first_written_at", Instant),
+    _of_tenant("trips"),
+    _refers("trips", "tenant_id owner_id", "members"),
+    *_check(
+        "trips",
+        role=_one_of("role", Role),
+        audience=_one_of("audience", Audience),
+        seats="seats BETWEEN 1 AND 8",
+        detour="max_detour_s BETWEEN 0 AND 86400",
+        walk="max_walk_m BETWEEN 0 AND 2000",
+        luggage="luggage BETWEEN 1 AND 5",
+        price="price_eur BETWEEN 0 AND 10000",
+    ),
+    *_sizes("trips", origin_name=300, destination_name=300, url=2_000, schedule=20_000),
+    Index(
+        "ix_trips_owner",
+        "tenant_id",
+        "owner_id",
+        sqlite_where=_owned,
+        postgresql_where=_owned,
+    ),
+    Index(
+        "ix_trips_audience",
+        "tenant_id",
+        "audience_id",
+        sqlite_where=_addressed,
+        postgresql_where=_addressed,
+    ),
+)
+
+# Carpoolers may be another operator's: they are no references.
+bookings = _entities(
+    "bookings",
+    Column("trip_id", Id),
+    Column("passenger_trip_id", Id),
+    _required("driver_id", Id),
+    _required("passenger_id", Id),
+    _required("day"),  # ISO 8601
+    _required("pickup_at", Instant),
+    *(
+        _required(name, Double)
+        for name in (
+            *("pickup_lon", "pickup_lat", "dropoff_lon", "dropoff_lat"),
+            *("pickup_s", "dropoff_s"),
+        )
+    ),
+    _required("seats", Integer),
+    _required("status"),
+    Column("price_eur", Double),
+    *(
+        _required(name)
+        for name in (
+            *("pickup_address", "dropoff_address", "driver_alias", "driver_operator"),
+            *("passenger_alias", "passenger_operator", "url"),
+        )
+    ),
+    Column("created_at", Instant),
+    _required("first_written_at", Instant),
+    _of_tenant("bookings"),
+    _refers("bookings", "tenant_id trip_id", "trips"),
+    _refers("bookings", "tenant_id passenger_trip_id", "trips"),
+    *_check(
+        "bookings",
+        status=_one_of("status", BookingStatus),
+        seats="seats BETWEEN 1 AND 8",
+        legs="trip_id IS NULL OR pickup_s < dropoff_s",
+        day="length(day) = 10",
+        price="price_eur BETWEEN 0 AND 10000",
+    ),
+    *_sizes(
+        "bookings",
+        pickup_address=500,
+        dropoff_address=500,
+        driver_alias=300,
+        driver_operator=300,
+        passenger_alias=300,
+        passenger_operator=300,
+        url=2_000,
+    ),
+    Index("ix_bookings_trip", "tenant_id", "trip_id", "day"),
+    Index("ix_bookings_passenger_trip", "tenant_id", "passenger_trip_id"),
+)
+
+messages = _entities(
+    "messages",
+    _required("sender_id", Id),
+    _required("recipient_id", Id),
+    _required("recipient_role"),
+    _required("text"),
+    _required("sender_alias"),
+    _required("sender_operator"),
+    Column("trip_id", Id),
+    Column("booking_id", Id),
+    Column("sent_at", Instant),
+    _required("first_written_at", Instant),
+    _of_tenant("messages"),
+    _refers("messages", "tenant_id trip_id", "trips", cascade=True),
+    _refers("messages", "tenant_id booking_id", "bookings", cascade=True),
+    *_check("messages", role=_one_of("recipient_role", Role)),
+    *_sizes("messages", text=500, sender_alias=300, sender_operator=300),
+    Index("ix_messages_recipient", "tenant_id", "recipient_id"),
+    Index("ix_messages_trip", "tenant_id", "trip_id"),
+    Index("ix_messages_booking", "tenant_id", "booking_id"),
 )
 
 zones = Table(

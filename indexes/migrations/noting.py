@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from alembic import op
 
-__all__ = ["make_function", "note_changes", "note_listing_of_endorsement", "wake_listeners"]
+__all__ = ["make_function", "note_changes", "note_referred", "wake_listeners"]
 
 _FUNCTION = """
 CREATE FUNCTION note_changes() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -20,12 +20,13 @@ BEGIN
     RETURN NULL;
 END $$"""
 
-_LISTINGS_FUNCTION = """
-CREATE FUNCTION note_listings() RETURNS trigger LANGUAGE plpgsql AS $$
+_REFERRED_FUNCTION = """
+CREATE FUNCTION note_{target}() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO outbox (tenant_id, entity, id)
-    SELECT DISTINCT tenant_id, 'listings', listing_id FROM changed
-    ORDER BY tenant_id, listing_id;
+    SELECT DISTINCT tenant_id, '{target}', {column} FROM changed
+    WHERE {column} IS NOT NULL
+    ORDER BY tenant_id, {column};
     RETURN NULL;
 END $$"""
 
@@ -73,25 +74,36 @@ def make_function() -> None:
         op.execute(_FUNCTION)
 
 
-def note_listing_of_endorsement() -> None:
-    """Note an endorsement's listing, old and new, from now on: its row counts endorsements."""
+def note_referred(table: str, column: str, target: str) -> None:
+    """Note what a record refers to, old and new, from now on, as if it had changed itself.
+
+    Parameters
+    ----------
+    table : str
+        A table of records.
+    column : str
+        Names what they refer to, by its id.
+    target : str
+        The table of that; of one table only.
+    """
     postgres = op.get_bind().dialect.name == "postgresql"
     if postgres:
-        op.execute(_LISTINGS_FUNCTION)
+        op.execute(_REFERRED_FUNCTION.format(target=target, column=column))
     for event, sides in (("INSERT", ("NEW",)), ("UPDATE", ("OLD", "NEW")), ("DELETE", ("OLD",))):
         for rows in sides:
-            name = f"note_listings_{event.lower()}_{rows.lower()}"
+            name = f"note_{target}_{event.lower()}_{rows.lower()}"
             if postgres:
                 op.execute(
-                    f"CREATE TRIGGER {name} AFTER {event} ON endorsements"
+                    f"CREATE TRIGGER {name} AFTER {event} ON {table}"
                     f" REFERENCING {rows} TABLE AS changed"
-                    " FOR EACH STATEMENT EXECUTE FUNCTION note_listings()"
+                    f" FOR EACH STATEMENT EXECUTE FUNCTION note_{target}()"
                 )
             else:
                 op.execute(
-                    f"CREATE TRIGGER {name} AFTER {event} ON endorsements BEGIN"
+                    f"CREATE TRIGGER {name} AFTER {event} ON {table}"
+                    f" WHEN {rows}.{column} IS NOT NULL BEGIN"
                     " INSERT INTO outbox (tenant_id, entity, id)"
-                    f" VALUES ({rows}.tenant_id, 'listings', {rows}.listing_id); END"
+                    f" VALUES ({rows}.tenant_id, '{target}', {rows}.{column}); END"
                 )
 
 

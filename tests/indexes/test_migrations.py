@@ -129,10 +129,11 @@ def test_every_table_of_records_notes_each_kind_of_change(engine: Engine) -> Non
         for table in TABLES.values()
         for event in ("insert", "update", "delete")
     }
-    # An endorsement is a change of its listing too, old and new.
+    # An endorsement is a change of its listing too, old and new, and a booking of its trip.
     sides = ("insert_new", "update_old", "update_new", "delete_old")
     waking = set() if engine.dialect.name == "sqlite" else {"wake_listeners"}
-    assert triggers == noting | {f"note_listings_{side}" for side in sides} | waking
+    referred = {f"note_{table}_{side}" for table in ("listings", "trips") for side in sides}
+    assert triggers == noting | referred | waking
 
 
 IMPOSSIBLE = [

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from indexes.migrations.noting import note_listing_of_endorsement, wake_listeners
+from indexes.migrations.noting import note_referred, wake_listeners
 from indexes.sqltypes import Xid
 
 revision = "0002"
@@ -24,7 +24,7 @@ def upgrade() -> None:
         op.execute("DROP INDEX ix_outbox_order")
         op.execute("ALTER TABLE outbox DROP CONSTRAINT outbox_pkey, ADD PRIMARY KEY (xid, seq)")
     wake_listeners()
-    note_listing_of_endorsement()
+    note_referred("endorsements", "listing_id", "listings")
 
 
 def downgrade() -> None:

@@ -1,0 +1,116 @@
+"""Trips and their bookings in SQL: whole lists for the index, and seats taken one by one."""
+
+from collections.abc import Collection, Iterable
+from typing import TypeVar
+
+from sqlalchemy import Connection, select
+
+from geo.errors import ConflictError, InputError, NotFoundError
+from indexes.codec import TABLES, record_of_row
+from indexes.entities import Entity
+from indexes.journeys import Booking, BookingStatus, Trip
+from indexes.rules import columns_of, require
+from indexes.sqlrecords import Records, storable
+from indexes.store import Admit, BookingChange, ImportMark, Position
+
+__all__ = ["TripRecords"]
+
+E = TypeVar("E", bound=Entity)
+
+IDS_AT_ONCE = 1_000
+# What decides about seats: settled once and for all when a booking is made.
+SETTLED = ("tenant_id", "id", "trip_id", "day", "pickup_s", "dropoff_s", "seats")
+
+
+class TripRecords(Records):
+    """The part of a `indexes.store.Store` that keeps trips, and takes seats on them."""
+
+    def put_all(self, entities: Iterable[Entity], mark: ImportMark | None = None) -> Position:
+        """See `indexes.store.Store.put_all`."""
+        found = list(entities)
+        if any(type(entity) is Booking for entity in found):
+            raise InputError("a booking takes seats: `book` makes it", code="invalid-booking")
+        return super().put_all(found, mark)
+
+    def trips(self, tenant_id: str, ids: Collection[str] | None = None) -> list[Trip]:
+        """See `indexes.store.Store.trips`."""
+        return self._listed(Trip, tenant_id, "id", ids)
+
+    def bookings(self, tenant_id: str, trip_ids: Collection[str] | None = None) -> list[Booking]:
+        """See `indexes.store.Store.bookings`."""
+        found = self._listed(Booking, tenant_id, "trip_id", trip_ids)
+        return [one for one in found if one.trip_id and one.status is not BookingStatus.CANCELLED]
+
+    def _listed(
+        self, of: type[E], tenant_id: str, column: str, ids: Collection[str] | None
+    ) -> list[E]:
+        if not storable(tenant_id):
+            return []
+        table = TABLES[of]
+        asked = select(table).where(table.c.tenant_id == tenant_id).order_by(table.c.id)
+        with self._reading(bulk=True) as db:
+            if ids is None:
+                return [record_of_row(of, row) for row in db.execute(asked).mappings()]
+            wanted = sorted(id for id in set(ids) if storable(id))
+            found = [
+                record_of_row(of, row)
+                for at in range(0, len(wanted), IDS_AT_ONCE)
+                for row in db.execute(
+                    asked.where(table.c[column].in_(wanted[at : at + IDS_AT_ONCE]))
+                ).mappings()
+            ]
+        return sorted(found, key=lambda one: one.id)
+
+    def book(self, booking: Booking, admit: Admit) -> Position:
+        """See `indexes.store.Store.book`."""
+        checked = require(Booking, columns_of(Booking, [booking]))
+        with self._writing() as db:
+            if booking.trip_id is not None:
+                trip = self._locked(db, Trip, booking.tenant_id, booking.trip_id)
+                admit(trip, self._seats_taken(db, booking))
+            if self._found(db, Booking, booking.tenant_id, booking.id) is not None:
+                raise ConflictError("there is a booking of this id", code="booking-exists")
+            self._write(db, [checked])
+            return self._newest(db)
+
+    def change_booking(
+        self, tenant_id: str, id: str, change: BookingChange
+    ) -> tuple[Booking, Position]:
+        """See `indexes.store.Store.change_booking`."""
+        with self._writing() as db:
+            old = self._locked(db, Booking, tenant_id, id)
+            new = change(old)
+            if any(getattr(old, name) != getattr(new, name) for name in SETTLED):
+                raise ConflictError("trip, day, legs and seats of a booking stay as they are")
+            if old.status is BookingStatus.CANCELLED and new.status is not old.status:
+                # Its seats may be another's by now.
+                raise ConflictError("a cancelled booking stays so", code="booking-cancelled")
+            self._write(db, [require(Booking, columns_of(Booking, [new]))])
+            return new, self._newest(db)
+
+    def _seats_taken(self, db: Connection, booking: Booking) -> list[Booking]:
+        table = TABLES[Booking]
+        asked = (
+            select(table)
+            .where(table.c.tenant_id == booking.tenant_id, table.c.trip_id == booking.trip_id)
+            .where(table.c.day == booking.day.isoformat())
+            .where(table.c.status != BookingStatus.CANCELLED.value)
+            .order_by(table.c.id)
+        )
+        return [record_of_row(Booking, row) for row in db.execute(asked).mappings()]
+
+    def _locked(self, db: Connection, of: type[E], tenant_id: str, id: str) -> E:
+        """A record that nobody else changes until the transaction ends."""
+        found = self._found(db, of, tenant_id, id)
+        if found is None:
+            raise NotFoundError(f"no {of.__name__.lower()} {ascii(id)[:80]}")
+        return found
+
+    def _found(self, db: Connection, of: type[E], tenant_id: str, id: str) -> E | None:
+        if not storable(tenant_id, id):
+            return None
+        table = TABLES[of]
+        asked = select(table).where(table.c.tenant_id == tenant_id, table.c.id == id)
+        # Locked; others may still refer to it. SQLite has no such clause: whoever writes is alone.
+        row = db.execute(asked.with_for_update(key_share=True)).mappings().first()
+        return None if row is None else record_of_row(of, row)

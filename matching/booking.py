@@ -1,0 +1,82 @@
+"""Whether a seat can be had: the rules that a booking is held to, by its trip and day."""
+
+from collections.abc import Sequence
+
+from geo.errors import ConflictError, InputError
+from indexes.journeys import Booking, BookingStatus, Role, Trip
+from matching.schedule import days_of
+
+__all__ = ["admit", "seats_free"]
+
+
+def seats_free(trip: Trip, taken: Sequence[Booking], pickup_s: float, dropoff_s: float) -> int:
+    """The seats that are free all the way from one point of a trip to another.
+
+    Parameters
+    ----------
+    trip : Trip
+        A driver's.
+    taken : sequence of Booking
+        Those that hold seats on one day.
+    pickup_s, dropoff_s : float
+        Seconds from the line's first point. Who gets out at a point leaves the seat to who gets
+        in there.
+    """
+    legs = [one for one in taken if one.pickup_s < dropoff_s and pickup_s < one.dropoff_s]
+    # Seats in use only ever grow where somebody gets in.
+    stops = [pickup_s, *(one.pickup_s for one in legs if one.pickup_s > pickup_s)]
+    used = (
+        sum(one.seats for one in legs if one.pickup_s <= stop < one.dropoff_s) for stop in stops
+    )
+    return trip.seats - max(used)
+
+
+def admit(trip: Trip, taken: Sequence[Booking], booking: Booking) -> None:
+    """Refuse a booking that its trip can't take; for `indexes.store.Store.book`.
+
+    Parameters
+    ----------
+    trip : Trip
+        The one that it names.
+    taken : sequence of Booking
+        Those that hold seats on the same day.
+    booking : Booking
+        A new one.
+
+    Raises
+    ------
+    InputError
+        ``not-a-driver``: the trip is a passenger's. ``self-booking``: it is the passenger's own.
+        ``invalid-legs``: the drop-off lies past the end of the line.
+    ConflictError
+        ``trip-cancelled``; ``unknown-day``: it doesn't take place on that day; ``trip-full``:
+        too few seats are free on some leg; ``booked-already``: the passenger has a seat then.
+    """
+    if trip.role is Role.PASSENGER:
+        raise InputError("seats are a driver's to give, not a passenger's", code="not-a-driver")
+    ours = not booking.passenger_operator
+    if ours and trip.owner_id is not None and trip.owner_id == booking.passenger_id:
+        raise InputError("nobody books a seat on a trip of their own", code="self-booking")
+    if trip.cancelled:
+        raise ConflictError("this trip is cancelled", code="trip-cancelled")
+    if booking.dropoff_s > trip.times_s[-1]:
+        raise InputError("the drop-off must lie on the trip's line", code="invalid-legs")
+    if not days_of(trip.schedule, booking.day, booking.day).size:
+        raise ConflictError(
+            f"this trip does not take place on {booking.day.isoformat()}", code="unknown-day"
+        )
+    if booking.status is BookingStatus.CANCELLED:
+        return
+    who = booking.passenger_id, booking.passenger_operator
+    if any(
+        (one.passenger_id, one.passenger_operator) == who
+        and one.pickup_s < booking.dropoff_s
+        and booking.pickup_s < one.dropoff_s
+        for one in taken
+    ):
+        raise ConflictError("this passenger has a seat on that trip", code="booked-already")
+    free = seats_free(trip, taken, booking.pickup_s, booking.dropoff_s)
+    if free < booking.seats:
+        raise ConflictError(
+            f"wanted {booking.seats} seats, {max(0, free)} are free all the way", code="trip-full"
+        )

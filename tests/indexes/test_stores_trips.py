@@ -1,0 +1,384 @@
+"""Trips and bookings at the Store port, held whole against every store."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from store_records import HOUSEHOLDS, MEMBERS, SLOW, TENANT, TOWN, start_of
+from trip_records import (
+    DRIVER,
+    MESSAGE,
+    MONDAY,
+    ONCE,
+    OPERATORS,
+    PASSENGER,
+    TRIPS,
+    WEEKLY,
+    booking,
+)
+
+from geo.errors import ConflictError, InputError, NotFoundError, StoreError
+from indexes.copying import copy_store
+from indexes.entities import Audience, Building, Member, Residence
+from indexes.journeys import Anchor, Booking, BookingStatus, Message, Role, Schedule, WeeklyTime
+from indexes.store import Store, open_store
+from matching.booking import admit
+
+ANYBODY = lambda trip, taken: None  # noqa: E731
+
+
+def admitted(one):
+    return lambda trip, taken: admit(trip, taken, one)
+
+
+@pytest.fixture
+def road(town: Store) -> Store:
+    town.put_all(TRIPS)
+    return town
+
+
+def stated(trip):
+    return replace(trip, published_at=None)
+
+
+def test_trips_and_messages_come_back_as_they_were_put(road: Store) -> None:
+    road.put(MESSAGE)
+    for trip in TRIPS:
+        got = road.get(type(trip), "t", trip.id)
+        assert got.published_at is not None
+        assert stated(got) == stated(trip)
+    assert road.get(type(OPERATORS), "t", "o1").published_at == OPERATORS.published_at
+    assert replace(road.get(Message, "t", "msg1"), sent_at=None) == MESSAGE
+    assert [stated(trip) for trip in road.trips("t")] == sorted(
+        map(stated, TRIPS), key=lambda t: t.id
+    )
+    assert [trip.id for trip in road.trips("t", ["p1", "nobody", "\0"])] == ["p1"]
+    assert road.trips("u") == [] and road.trips("t", []) == []
+
+
+zones_of_france = st.sampled_from(["Europe/Paris", "America/Cayenne", "Indian/Reunion"])
+flexes = st.integers(0, 12 * 3_600)
+instants = st.datetimes(datetime(1965, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))
+days = st.dates(date(1970, 1, 1), date(2090, 1, 1))
+
+
+@st.composite
+def schedules(draw: st.DrawFn) -> Schedule:
+    common = {
+        "timezone": draw(zones_of_france),
+        "anchor": draw(st.sampled_from(Anchor)),
+        "flex_before_s": draw(flexes),
+        "flex_after_s": draw(flexes),
+    }
+    if draw(st.booleans()):
+        return Schedule(at=draw(instants).replace(microsecond=0), **common)
+    weekdays = draw(st.lists(st.integers(0, 6), min_size=1, unique=True))
+    cut = draw(st.integers(0, len(weekdays)))
+    seconds = st.integers(0, 36 * 3_600)
+    parts = [part for part in (weekdays[:cut], weekdays[cut:]) if part]
+    exceptions = draw(st.lists(days, max_size=6, unique=True))
+    return Schedule(
+        weekly=tuple(WeeklyTime(days=tuple(part), second=draw(seconds)) for part in parts),
+        valid_from=draw(st.none() | st.dates(date(1970, 1, 1), date(2000, 1, 1))),
+        valid_to=draw(st.none() | st.dates(date(2001, 1, 1), date(2090, 1, 1))),
+        added=tuple(exceptions[::2]),
+        removed=tuple(exceptions[1::2]),
+        public_holidays=draw(st.booleans()),
+        **common,
+    )
+
+
+@SLOW
+@given(schedule=schedules())
+def test_any_schedule_comes_back_whole(store: Store, schedule: Schedule) -> None:
+    store.put_all([TENANT, replace(OPERATORS, schedule=schedule)])
+    assert store.trips("t")[0].schedule == schedule
+
+
+def test_a_trip_put_again_just_so_is_no_change(road: Store) -> None:
+    before = road.position()
+    road.put_all(TRIPS)
+    assert road.changes(before) == []
+    road.put(replace(DRIVER, seats=2))
+    assert [(change.entity, change.id) for change in road.changes(before)] == [("trips", "d1")]
+
+
+def test_coordinates_and_times_are_rounded_as_they_are_kept(road: Store) -> None:
+    line = ((5.370000000049, 43.29), (5.38, -0.0))
+    road.put(replace(OPERATORS, lonlat=line, times_s=(0, 100.00049), schedule=WEEKLY))
+    got = road.get(type(DRIVER), "t", "o1")
+    assert got.lonlat == ((5.37, 43.29), (5.38, 0.0))
+    assert str(got.lonlat[1][1]) == "0.0"
+    assert got.times_s == (0.0, 100.0)
+
+
+def test_an_instant_of_any_offset_is_the_same_trip(road: Store) -> None:
+    at = ONCE.at.astimezone(timezone(timedelta(hours=5)))
+    before = road.position()
+    road.put(replace(PASSENGER, schedule=replace(ONCE, at=at)))
+    assert road.changes(before) == []
+
+
+def test_ten_thousand_points_are_kept_and_one_more_is_not(road: Store) -> None:
+    line = tuple((5.0 + i * 1e-5, 43.0) for i in range(10_001))
+    times = tuple(float(i) for i in range(10_001))
+    road.put(replace(DRIVER, lonlat=line[:-1], times_s=times[:-1]))
+    assert len(road.trips("t", ["d1"])[0].lonlat) == 10_000
+    with pytest.raises(InputError, match="2 to 10,000 points, got 10,001") as raised:
+        road.put(replace(DRIVER, lonlat=line, times_s=times))
+    assert raised.value.code == "invalid-route"
+
+
+BAD = [
+    ({"lonlat": DRIVER.lonlat[:1], "times_s": (0.0,)}, "invalid-route"),
+    ({"lonlat": ((5.0, 43.0),) * 4}, "zero-length-route"),
+    ({"lonlat": (*DRIVER.lonlat[:3], (5.0, 91.0))}, "invalid-coordinates"),
+    ({"lonlat": (*DRIVER.lonlat[:3], (float("nan"), 43.0))}, "invalid-coordinates"),
+    ({"lonlat": (*DRIVER.lonlat[:3], [5.0, 43.0])}, "invalid-route"),
+    ({"lonlat": (*DRIVER.lonlat[:3], ("5", 43.0))}, "invalid-route"),
+    ({"times_s": (0.0, 10.0, 9.0, 20.0)}, "invalid-times"),
+    ({"times_s": (0.0, 10.0, 10.0001, 20.0)}, "invalid-times"),
+    ({"times_s": (1.0, 10.0, 15.0, 20.0)}, "invalid-times"),
+    ({"times_s": (0.0, 10.0, 20.0)}, "invalid-times"),
+    ({"times_s": (0.0, 10.0, 20.0, float("inf"))}, "invalid-times"),
+    ({"times_s": (0.0, 10.0, 20.0, 200_000.0)}, "invalid-times"),
+    ({"seats": 0}, "invalid-input"),
+    ({"seats": -1}, "invalid-input"),
+    ({"seats": 9}, "invalid-input"),
+    ({"max_walk_m": 2_001}, "invalid-input"),
+    ({"price_eur": -1.0}, "invalid-input"),
+    ({"price_eur": float("nan")}, "invalid-input"),
+    ({"luggage": 6}, "invalid-input"),
+    ({"schedule": replace(WEEKLY, timezone="Europe/Marseille")}, "unknown-timezone"),
+    ({"schedule": replace(WEEKLY, valid_to=date(2026, 8, 1))}, "invalid-validity"),
+    ({"schedule": replace(ONCE, at=datetime(2026, 11, 27, 7, 30))}, "invalid-instant"),
+    ({"schedule": replace(ONCE, flex_before_s=-1)}, "invalid-flex"),
+    ({"schedule": replace(ONCE, flex_before_s=True)}, "invalid-schedule"),
+    ({"schedule": replace(WEEKLY, valid_from=datetime(2026, 9, 1))}, "invalid-schedule"),
+    ({"schedule": Schedule(timezone="Europe/Paris")}, "invalid-schedule"),
+    ({"owner_id": "stranger"}, "unknown-reference"),
+    ({"audience_id": "b1"}, "invalid-audience"),
+    ({"audience": Audience.BUILDING, "owner_id": None}, "invalid-audience"),
+    ({"audience": Audience.RESIDENCE, "owner_id": None, "audience_id": "x"}, "unknown-reference"),
+    ({"women_only": True, "owner_id": None}, "owner-required"),
+]
+
+
+@pytest.mark.parametrize(("changes", "code"), BAD)
+def test_a_bad_trip_is_refused_and_nothing_is_written(
+    shared_town: Store, changes: dict[str, object], code: str
+) -> None:
+    before = shared_town.position()
+    with pytest.raises(InputError) as raised:
+        shared_town.put_all([OPERATORS, replace(DRIVER, **changes)])
+    assert raised.value.code == code
+    assert shared_town.trips("t") == []
+    assert shared_town.position() == before
+
+
+def test_an_owners_trips_are_touched_by_what_the_owner_becomes(road: Store) -> None:
+    def touched_by(*records):
+        before = road.position()
+        road.put_all(records)
+        return road.touched("t", road.changes(before)).trips
+
+    assert touched_by(replace(DRIVER, seats=1)) == {"d1"}
+    assert touched_by(replace(MEMBERS[0], level=4)) == {"d1"}
+    assert touched_by(replace(MEMBERS[1], gender="F")) == {"p1"}
+    other = Building(tenant_id="t", id="b2", lon=5.3, lat=43.2)
+    assert touched_by(other) == set()
+    assert touched_by(replace(HOUSEHOLDS[0], building_id="b2")) == {"d1"}
+    assert touched_by(replace(other, residence_id="r1")) == {"d1"}
+    assert touched_by(MESSAGE) == set()
+
+
+def test_a_booking_touches_its_trip(road: Store) -> None:
+    before = road.position()
+    road.book(booking(), ANYBODY)
+    assert road.touched("t", road.changes(before)).trips == {"d1"}
+    before = road.position()
+    road.change_booking("t", booking().id, lambda old: replace(old, url="https://example.org"))
+    assert road.touched("t", road.changes(before)).trips == {"d1"}
+    before = road.position()
+    road.delete(Booking, "t", booking().id)
+    assert road.touched("t", road.changes(before)).trips == {"d1"}
+    abroad = booking(2, trip_id=None, driver_operator="other.org", passenger_operator="")
+    before = road.position()
+    road.book(abroad, ANYBODY)
+    assert road.touched("t", road.changes(before)).trips == set()
+
+
+def test_a_booking_comes_back_as_it_was_made(road: Store) -> None:
+    whole = booking(
+        passenger_trip_id="p1",
+        price_eur=2.5,
+        pickup_address="Arrêt du Port",
+        driver_alias="Ada",
+        url="https://example.org/b",
+        created_at=datetime(2026, 11, 20, 10, 0, tzinfo=UTC),
+    )
+    position = road.book(whole, ANYBODY)
+    assert road.position() == position
+    assert road.get(Booking, "t", whole.id) == whole
+    assert road.bookings("t") == road.bookings("t", ["d1", "x"]) == [whole]
+    assert road.bookings("t", ["p1"]) == road.bookings("u") == []
+
+
+def test_who_admits_sees_the_trip_and_the_seats_of_that_day(road: Store) -> None:
+    tuesday = MONDAY + timedelta(days=1)
+    seen = []
+    road.book(booking(1), ANYBODY)
+    road.book(booking(2, day=tuesday), ANYBODY)
+    road.book(booking(3), ANYBODY)
+    road.change_booking(
+        "t", booking(3).id, lambda old: replace(old, status=BookingStatus.CANCELLED)
+    )
+    road.book(booking(4), lambda trip, taken: seen.append((trip, [one.id for one in taken])))
+    ((trip, taken),) = seen
+    assert stated(trip) == DRIVER
+    assert taken == [booking(1).id]
+
+
+def refused(trip, taken):
+    raise ConflictError("no", code="no")
+
+
+def test_a_refused_booking_leaves_nothing_behind(road: Store) -> None:
+    before = road.position()
+    with pytest.raises(ConflictError, match="no"):
+        road.book(booking(), refused)
+    with pytest.raises(NotFoundError, match="no trip"):
+        road.book(booking(trip_id="none"), ANYBODY)
+    with pytest.raises(InputError, match="pick-up must come before") as raised:
+        road.book(booking(pickup_s=500.0), ANYBODY)
+    assert raised.value.code == "invalid-booking"
+    with pytest.raises(InputError) as raised:
+        road.book(booking(passenger_id="m1", passenger_operator=""), ANYBODY)
+    assert raised.value.code == "self-booking"
+    with pytest.raises(InputError) as raised:
+        road.book(booking(pickup_lat=91.0), ANYBODY)
+    assert raised.value.code == "invalid-coordinates"
+    assert road.position() == before and road.bookings("t") == []
+
+
+def test_a_booking_is_made_once_and_by_book_only(road: Store) -> None:
+    road.book(booking(), ANYBODY)
+    with pytest.raises(ConflictError) as raised:
+        road.book(booking(day=MONDAY + timedelta(days=1)), ANYBODY)
+    assert raised.value.code == "booking-exists"
+    with pytest.raises(InputError, match="`book` makes it"):
+        road.put(booking(2))
+
+
+def test_a_booking_changes_its_status_but_never_its_seats(road: Store) -> None:
+    road.book(booking(), ANYBODY)
+    id = booking().id
+    new, position = road.change_booking(
+        "t", id, lambda old: replace(old, status=BookingStatus.VALIDATED)
+    )
+    assert road.get(Booking, "t", id) == new and road.position() == position
+    with pytest.raises(ConflictError, match="stay as they are"):
+        road.change_booking("t", id, lambda old: replace(old, seats=3))
+    with pytest.raises(ConflictError, match="no"):
+        road.change_booking("t", id, lambda old: refused(old, ()))
+    road.change_booking("t", id, lambda old: replace(old, status=BookingStatus.CANCELLED))
+    with pytest.raises(ConflictError) as raised:
+        road.change_booking("t", id, lambda old: replace(old, status=BookingStatus.CONFIRMED))
+    assert raised.value.code == "booking-cancelled"
+    with pytest.raises(NotFoundError, match="no booking"):
+        road.change_booking("t", "none", lambda old: old)
+
+
+def test_of_fifty_who_want_the_last_seat_at_once_exactly_one_gets_it(road: Store) -> None:
+    road.book(booking(99, seats=2), admitted(booking(99, seats=2)))
+    said: Counter[str] = Counter()
+
+    def ask(number: int) -> str:
+        one = booking(number)
+        while True:
+            try:
+                road.book(one, admitted(one))
+            except ConflictError as error:
+                return error.code
+            except StoreError:  # all connections are taken: ask again
+                continue
+            return "booked"
+
+    with ThreadPoolExecutor(50) as pool:
+        said.update(pool.map(ask, range(50)))
+    assert said == {"booked": 1, "trip-full": 49}
+    assert sum(one.seats for one in road.bookings("t")) == DRIVER.seats
+
+
+def test_a_cancelled_seat_is_anothers_and_two_stores_agree(road: Store, dsn: str) -> None:
+    other = open_store(dsn)
+    try:
+        for number in (1, 2, 3):
+            road.book(booking(number), admitted(booking(number)))
+        with pytest.raises(ConflictError) as raised:
+            other.book(booking(4), admitted(booking(4)))
+        assert raised.value.code == "trip-full"
+        road.change_booking(
+            "t", booking(1).id, lambda old: replace(old, status=BookingStatus.CANCELLED)
+        )
+        other.book(booking(4), admitted(booking(4)))
+        assert {one.id for one in road.bookings("t")} == {booking(i).id for i in (2, 3, 4)}
+    finally:
+        other.close()
+
+
+def test_a_trip_with_bookings_is_not_deleted_and_an_owner_not_before_the_trips(road: Store) -> None:
+    road.put(MESSAGE)
+    with pytest.raises(ConflictError, match="still has trips"):
+        road.delete(Member, "t", "m2")
+    road.delete(type(PASSENGER), "t", "p1")
+    road.delete(Member, "t", "m2")
+    road.book(booking(), ANYBODY)
+    with pytest.raises(ConflictError, match="still has bookings"):
+        road.delete(type(DRIVER), "t", "d1")
+    road.delete(Booking, "t", booking().id)
+    road.delete(type(DRIVER), "t", "d1")
+    assert road.count(Message, "t") == 0
+
+
+def test_an_operators_trip_for_a_residence_keeps_it(road: Store) -> None:
+    road.put(Residence(tenant_id="t", id="r9", name="x"))
+    road.put(replace(OPERATORS, audience=Audience.RESIDENCE, audience_id="r9"))
+    with pytest.raises(ConflictError, match="still has trips"):
+        road.delete(Residence, "t", "r9")
+
+
+def test_a_copy_holds_the_same_trips_and_bookings(road: Store, tmp_path) -> None:
+    road.book(booking(), ANYBODY)
+    road.put(MESSAGE)
+    target = open_store(tmp_path / "copy.db")
+    try:
+        copy_store(road, target)
+        assert target.trips("t") == road.trips("t")
+        assert target.bookings("t") == road.bookings("t")
+        assert target.page(Message, "t") == road.page(Message, "t")
+    finally:
+        target.close()
+
+
+def test_a_whole_town_and_its_trips_are_put_in_any_order(store: Store) -> None:
+    store.put_all([MESSAGE, *TRIPS, *reversed(TOWN)])
+    assert store.count(type(DRIVER), "t") == len(TRIPS)
+    changes = store.changes(start_of(store))
+    assert {change.id for change in changes if change.entity == "trips"} == {"d1", "p1", "o1"}
+
+
+@pytest.mark.parametrize("gender", ["X", "f", "", 1])
+def test_a_gender_is_one_of_three_or_unknown(shared_town: Store, gender: object) -> None:
+    with pytest.raises(InputError, match="F, M or O"):
+        shared_town.put(replace(MEMBERS[0], gender=gender))
+
+
+def test_roles_are_told_apart(road: Store) -> None:
+    assert [trip.id for trip in road.page(type(DRIVER), "t", where={"role": Role.PASSENGER})] == [
+        "p1"
+    ]
