@@ -5,6 +5,7 @@ a grid, groups are made of H3 cells, and every building and shop is drawn inside
 by rejection, so that what a place implies is known without asking the code under test.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -295,19 +296,22 @@ def _endorsements(
     return found
 
 
-def make_questions(town: Town, seed: int, count: int) -> list[tuple[Viewer, NearQuery]]:
-    """Who asks what: from anywhere or from home, with few filters at a time."""
+def make_questions(
+    town: Town, seed: int, count: int, members: Iterable[str] | None = None
+) -> list[tuple[Viewer, NearQuery]]:
+    """Who asks what: from anywhere or from home, with few filters at a time; of the members
+    some, or any."""
     build = _Builder(seed, town.tenant_id)
     located = [
         id
-        for id in town.world.members
+        for id in (town.world.members if members is None else members)
         if (home := town.world.home(id)) is not None and home.locatable
     ]
     return [_question(build, located) for _ in range(count)]
 
 
 def _question(build: _Builder, located: list[str]) -> tuple[Viewer, NearQuery]:
-    member = build.some(located) if build.chance(0.7) else None
+    member = build.some(located) if located and build.chance(0.7) else None
     free = member is None or build.chance(0.2)
     kinds = tuple(Kind)
     if build.chance(0.4):
