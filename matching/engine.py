@@ -1,6 +1,7 @@
 """The indexes of one process, kept current."""
 
 import hmac
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from matching.query import NearAnswer, NearQuery, Viewer
 from matching.scoring import Profiles
 
 __all__ = ["Engine"]
+
+ASK_AGAIN_S = 0.02
 
 
 class Engine:
@@ -186,9 +189,14 @@ class Engine:
         wanted = Position.parse(position)
         if self.has_read(wanted):
             return
+        until = time.monotonic() + timeout_s
         if self._follower is None:
             self.refresh()
-        if not self._town.wait_for(wanted, timeout_s):
+            # A write shows only once all that began before it have ended.
+            while not self.has_read(wanted) and time.monotonic() < until:
+                time.sleep(ASK_AGAIN_S)
+                self.refresh()
+        if not self._town.wait_for(wanted, until - time.monotonic()):
             raise IndexBehindError("the index has not read that far yet; ask again")
 
     # Following.
