@@ -127,7 +127,7 @@ def accepted_line(lonlat: LonLatArray, times_s: FloatArray, rides: Sequence[Ride
     for second, place, ride, end in stops:
         while i < len(points) - 1 and published[i] < second:
             new_points.append(points[i])
-            new_times.append(published[i] + late)
+            new_times.append(max(published[i] + late, new_times[-1] + 0.001))
             seconds.append(published[i])
             i += 1
         before, after = new_points[-1], points[i]

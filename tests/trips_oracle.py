@@ -139,7 +139,7 @@ def by_way_of(line: Line, rides: Sequence[Any]) -> Line:
         while len(rest) > 1 and rest[0][1] < second:
             passed, at = rest.pop(0)
             points.append(passed)
-            seconds.append(at + late)
+            seconds.append(max(at + late, seconds[-1] + 0.001))
         extra = 0.13 * max(
             0.0,
             distance_m(points[-1], point)
