@@ -1,5 +1,6 @@
 """A town that changes all the time answers as one looked at by hand, whatever came before."""
 
+import threading
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from itertools import count
@@ -260,6 +261,49 @@ def test_many_rows_are_packed_while_they_are_searched(
     assert [match.id for match in engine.near(ANYONE, replace(QUERY, text="n17")).matches] == [
         "n17"
     ]
+
+
+def test_searches_beside_changes_and_rebuilds_never_see_half_of_a_batch(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every listing is replaced in each batch: all titles of an answer are those of one."""
+    monkeypatch.setattr(matching.live, "COMPACTED", 50)
+    ids = [f"n{i:02}" for i in range(20)]
+    store.put_all([replace(shop(id), title="0") for id in ids])
+    engine = Engine.over(store, "t")
+    wide = replace(QUERY, limit=200, text="0 1 2 3 4 5 6 7 8 9")
+    mixed: list[set[str]] = []
+    asked, over = [0, 0], threading.Event()
+
+    def ask(who: int) -> None:
+        while not over.is_set():
+            matches = engine.near(ANYONE, wide if who else replace(QUERY, limit=200)).matches
+            titles = [match.title for match in matches if match.id in ids]
+            if len(titles) != len(ids) or len(set(titles)) != 1:
+                mixed.append(set(titles))
+            asked[who] += 1
+
+    def rebuild() -> None:
+        while not over.is_set():
+            engine._town.rebuild()
+
+    threads = [
+        *(threading.Thread(target=ask, args=(who,)) for who in (0, 1)),
+        threading.Thread(target=rebuild),
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        for batch in range(1, 30):
+            written = store.put_all([replace(shop(id), title=str(batch % 10)) for id in ids])
+            engine.wait_for(str(written), timeout_s=SOON_S)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert mixed == []
+    assert min(asked) > 10
+    assert engine.rebuilds > 1
 
 
 def run(dsn: str, examples: int) -> None:
