@@ -7,7 +7,7 @@ decided here, and hands in what a minute is worth.
 As in `indexes.search`, whole arrays are passed and indexed.
 """
 
-from math import cos, radians, sqrt
+from math import cos, hypot, radians, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -22,19 +22,23 @@ from geo.lines import extra_m, nearest_fraction
 __all__ = ["Lines", "Runs", "join", "place_row"]
 
 Ints = npt.NDArray[np.int32]
+Whole = int | np.int64
 
 compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 UNIT = 1e7  # coordinates are whole 1e-7 degrees
 METRES_PER_DEGREE = radians(1.0) * EARTH_RADIUS_M
+# Within some kilometres the plane that touches the Earth at a place errs by less than this.
+OFF, PLANE_M = 1.02, 5_000.0
 MAX_PASSES = 32  # of a line by one place that count, the first ones
 
 
 class Lines(NamedTuple):
     """Lines one after another: line i has the points ``first[i]`` to ``first[i + 1] - 1``.
 
-    ``points`` (n, 2) are longitude and latitude in 1e-7 degrees, ``ms`` (n,) milliseconds from
-    the line's first point, rising.
+    ``points`` (n, 3) are longitude and latitude in 1e-7 degrees, and milliseconds from the
+    line's first point, rising: side by side, since a search reads few points of many lines.
+    ``ms`` is that third column.
     """
 
     first: IntArray
@@ -94,7 +98,7 @@ def place_row(
 
 
 @compiled
-def start_ms(runs: Runs, run: int, ask: FloatArray) -> float:
+def start_ms(runs: Runs, run: Whole, ask: FloatArray) -> float:
     """When the line begins as planned, milliseconds from midnight of the service day."""
     rows = runs.rows
     second = rows[run, SECOND] * 1.0
@@ -105,8 +109,8 @@ def start_ms(runs: Runs, run: int, ask: FloatArray) -> float:
 
 @compiled
 def _options(
-    lines: Lines, line: int, begin: int, end: int, low_ms: float, high_ms: float,
-    places: FloatArray, first_place: int, last_place: int, detour_s_per_m: float,
+    lines: Lines, line: Whole, begin: Whole, end: Whole, low_ms: float, high_ms: float,
+    places: FloatArray, first_place: Whole, last_place: Whole, detour_s_per_m: float,
     options: FloatArray,
 ) -> int:  # fmt: skip
     """Where the pieces ``begin`` to ``end - 1`` of a line serve some places; how many options.
@@ -114,65 +118,120 @@ def _options(
     Each time that the line passes by a place, while within reach and inside the window, it is
     an option once: at the point that is nearest, or where the detour is least.
     """
-    origin = lines.first[line]
+    origin, points = lines.first[line], lines.points
     count = 0
     for place in range(first_place, last_place):
         lon, lat, cos_lat = places[place, LON], places[place, LAT], places[place, COS_LAT]
         reach, on_line = places[place, REACH_M], places[place, ON_LINE] != 0.0
-        east, north = METRES_PER_DEGREE * cos_lat, METRES_PER_DEGREE
-        passes, is_open, least = 0, False, np.inf
+        # On the plane that touches here, metres: it tells what is surely out, or surely farther.
+        north = METRES_PER_DEGREE / UNIT
+        east = north * cos_lat
+        lon_units, lat_units = lon * UNIT, lat * UNIT
+        out2, inside2 = (OFF * reach + 1.0) ** 2, max(0.0, reach / OFF - 1.0) ** 2
+        passes, is_open, least, nearest = 0, False, np.inf, np.inf
+        i = origin + begin
+        x2, y2 = (points[i, 0] - lon_units) * east, (points[i, 1] - lat_units) * north
+        t2 = points[i, 2] * 1.0
         for piece in range(begin, end):
-            i = origin + piece
-            t1, t2 = lines.ms[i] * 1.0, lines.ms[i + 1] * 1.0
+            i = origin + piece + 1
+            x1, y1, t1 = x2, y2, t2
+            x2, y2 = (points[i, 0] - lon_units) * east, (points[i, 1] - lat_units) * north
+            t2 = points[i, 2] * 1.0
             if t2 < low_ms or t1 > high_ms:
                 is_open = False
                 continue
-            lon1, lat1 = lines.points[i, 0] / UNIT, lines.points[i, 1] / UNIT
-            lon2, lat2 = lines.points[i + 1, 0] / UNIT, lines.points[i + 1, 1] / UNIT
-            x1, y1 = (lon1 - lon) * east, (lat1 - lat) * north
-            x2, y2 = (lon2 - lon) * east, (lat2 - lat) * north
-            f = nearest_fraction(
-                x1, y1, x2, y2,
-                max(0.0, (low_ms - t1) / (t2 - t1)),
-                min(1.0, (high_ms - t1) / (t2 - t1)),
-            )  # fmt: skip
+            low = 0.0 if low_ms <= t1 else (low_ms - t1) / (t2 - t1)
+            high = 1.0 if high_ms >= t2 else (high_ms - t1) / (t2 - t1)
+            f = nearest_fraction(x1, y1, x2, y2, low, high)
             x, y = x1 + f * (x2 - x1), y1 + f * (y2 - y1)
-            # Within 5 km the plane errs by less than 1 %, so only what is surely out is out.
-            if sqrt(x * x + y * y) > 1.02 * reach + 1.0:
+            off2 = x * x + y * y
+            if off2 > out2 or (off2 > inside2 and _off_m(points, i, f, lon, lat, cos_lat) > reach):
                 is_open = False
                 continue
-            at_lon, at_lat = lon1 + f * (lon2 - lon1), lat1 + f * (lat2 - lat1)
-            off_m = arc_m(lon, lat, cos_lat, at_lon, at_lat)
-            if off_m > reach:
-                is_open = False
-                continue
-            detour = 0.0
-            if not on_line:
-                detour = detour_s_per_m * extra_m(lon1, lat1, lon2, lat2, lon, lat)
-            key = off_m if on_line else detour
             if not is_open:
                 if passes == MAX_PASSES:
                     break
                 passes += 1
                 count += 1
-                is_open, least = True, np.inf
+                is_open, least, nearest = True, np.inf, np.inf
+            if on_line:
+                if off2 > OFF * OFF * nearest + 1.0:
+                    continue
+                nearest = min(nearest, off2)
+                key = _off_m(points, i, f, lon, lat, cos_lat)
+            else:
+                # There and back, less the whole piece, is the least that it can add.
+                shortcut = OFF * hypot(x2 - x1, y2 - y1) + 1.0
+                if 2.0 * (sqrt(off2) / OFF - 1.0) - shortcut > least:
+                    continue
+                key = extra_m(
+                    points[i - 1, 0] / UNIT, points[i - 1, 1] / UNIT,
+                    points[i, 0] / UNIT, points[i, 1] / UNIT, lon, lat,
+                )  # fmt: skip
             if key < least:
                 least = key
                 at = count - 1
+                lon1, lat1 = points[i - 1, 0] / UNIT, points[i - 1, 1] / UNIT
                 options[at, PLACE] = place
                 options[at, AT_S] = (t1 + f * (t2 - t1)) / 1000.0
-                options[at, DETOUR] = detour
-                options[at, WALK] = off_m if on_line else places[place, WALK_M]
+                options[at, DETOUR] = 0.0 if on_line else detour_s_per_m * key
+                options[at, WALK] = key if on_line else places[place, WALK_M]
                 options[at, PIECE] = piece
-                options[at, OPT_LON] = at_lon if on_line else lon
-                options[at, OPT_LAT] = at_lat if on_line else lat
+                options[at, OPT_LON] = lon1 + f * (points[i, 0] / UNIT - lon1) if on_line else lon
+                options[at, OPT_LAT] = lat1 + f * (points[i, 1] / UNIT - lat1) if on_line else lat
                 options[at, FRACTION] = f
     return count
 
 
 @compiled
+def _off_m(points: Ints, i: Whole, f: float, lon: float, lat: float, cos_lat: float) -> float:
+    """How far a place is from a point of the piece that ends at point ``i``."""
+    lon1, lat1 = points[i - 1, 0] / UNIT, points[i - 1, 1] / UNIT
+    at_lon = lon1 + f * (points[i, 0] / UNIT - lon1)
+    at_lat = lat1 + f * (points[i, 1] / UNIT - lat1)
+    return arc_m(lon, lat, cos_lat, at_lon, at_lat)
+
+
+@compiled
+def least_minutes(
+    lines: Lines, line: Whole, begin: Whole, end: Whole, places: FloatArray, first_place: Whole,
+    last_place: Whole, ask: FloatArray,
+) -> float:  # fmt: skip
+    """A lower bound of what a stop at one of some places costs: walk and detour, minutes.
+
+    The first of them is the rider's end itself, any point of the line. A meeting point is at
+    least as far from the line as the end is, less the walk to it; and x metres off a piece of L
+    metres, a detour is 2 √(L²/4 + x²) - L at least.
+    """
+    points, first = lines.points, lines.first[line]
+    lon, lat = places[first_place, LON] * UNIT, places[first_place, LAT] * UNIT
+    north = METRES_PER_DEGREE / UNIT
+    east = north * places[first_place, COS_LAT]
+    x2, y2 = (points[first + begin, 0] - lon) * east, (points[first + begin, 1] - lat) * north
+    off2, longest2 = np.inf, 0.0
+    for i in range(first + begin + 1, first + end + 1):
+        x1, y1 = x2, y2
+        x2, y2 = (points[i, 0] - lon) * east, (points[i, 1] - lat) * north
+        f = nearest_fraction(x1, y1, x2, y2, 0.0, 1.0)
+        x, y = x1 + f * (x2 - x1), y1 + f * (y2 - y1)
+        off2 = min(off2, x * x + y * y)
+        longest2 = max(longest2, (x2 - x1) * (x2 - x1) + (y2 - y1) * (y2 - y1))
+    off, long = sqrt(off2) / OFF - 1.0, OFF * sqrt(longest2) + 1.0
+    least = np.inf
+    if off <= places[first_place, REACH_M]:
+        least = ask[WALK_MIN] * max(0.0, off) + ask[ELSEWHERE_MIN]
+    for p in range(first_place + 1, last_place):
+        x = max(0.0, off - places[p, WALK_M])
+        # Long pieces leave the plane; what they add may be next to nothing.
+        extra = 2.0 * sqrt(long * long / 4.0 + x * x) - long if long < PLANE_M else 0.0
+        minutes = ask[WALK_MIN] * places[p, WALK_M] + ask[DETOUR_S] * extra / 60.0
+        least = min(least, minutes)
+    return least
+
+
+@compiled
 def _detour_s(
-    lines: Lines, line: int, a: FloatArray, i: int, b: FloatArray, j: int, places: FloatArray,
+    lines: Lines, line: Whole, a: FloatArray, i: int, b: FloatArray, j: int, places: FloatArray,
     detour_s_per_m: float,
 ) -> float:  # fmt: skip
     """The detour of a pick-up and a drop-off; on one piece they are driven one after the other."""
@@ -189,7 +248,7 @@ def _detour_s(
 
 @compiled
 def _has_room(
-    runs: Runs, run: int, pickup_s: float, dropoff_s: float, detours: tuple[float, float],
+    runs: Runs, run: Whole, pickup_s: float, dropoff_s: float, detours: tuple[float, float],
     seats: float,
 ) -> bool:  # fmt: skip
     """Whether seats are free on every leg, and nobody who has booked comes too late for it."""
@@ -222,8 +281,8 @@ def _has_room(
 
 @compiled
 def join(
-    lines: Lines, runs: Runs, run: int, pieces: tuple[int, int, int, int], ask: FloatArray,
-    days: IntArray, places: FloatArray, options: FloatArray, found: FloatArray,
+    lines: Lines, runs: Runs, run: Whole, pieces: tuple[Whole, Whole, Whole, Whole],
+    ask: FloatArray, days: IntArray, places: FloatArray, options: FloatArray, found: FloatArray,
 ) -> bool:  # fmt: skip
     """Whether a rider can join a run, and how with the least effort.
 
@@ -275,6 +334,11 @@ def join(
             walks = ups[i, WALK] + downs[j, WALK]
             if walks > ask[MAX_WALKS_M]:
                 continue
+            elsewhere = places[np.int64(ups[i, PLACE]), ON_LINE]
+            elsewhere += places[np.int64(downs[j, PLACE]), ON_LINE]
+            on_foot = ask[WALK_MIN] * walks + ask[ELSEWHERE_MIN] * elsewhere
+            if np.rint(60_000.0 * on_foot) > least:
+                continue
             up, down = ups[i, DETOUR], downs[j, DETOUR]
             detour = _detour_s(lines, line, ups, i, downs, j, places, ask[DETOUR_S])
             if detour * 1000.0 > rows[run, BUDGET_MS]:
@@ -294,22 +358,16 @@ def join(
             served_ms = (dropoff_s if by_arrival else pickup_s) * 1000.0
             if served_ms < low_ms - 0.5 or served_ms > high_ms + 0.5:
                 continue
-            if not _has_room(runs, run, ups[i, AT_S], downs[j, AT_S], detours, ask[SEATS_NEEDED]):
-                continue
-            elsewhere = places[np.int64(ups[i, PLACE]), ON_LINE]
-            elsewhere += places[np.int64(downs[j, PLACE]), ON_LINE]
-            effort = np.rint(
-                60_000.0 * (ask[WALK_MIN] * walks + ask[ELSEWHERE_MIN] * elsewhere)
-                + 1000.0 * detour
-            )
+            effort = np.rint(60_000.0 * on_foot + 1000.0 * detour)
             ride = np.rint(1000.0 * (dropoff_s - pickup_s))
             if effort > least or (effort == least and ride >= shortest):
+                continue
+            if not _has_room(runs, run, ups[i, AT_S], downs[j, AT_S], detours, ask[SEATS_NEEDED]):
                 continue
             least, shortest = effort, ride
             shift = abs((begin_ms + served_ms) / 1000.0 - ask[ASKED])
             unmatched = 0.0 if rows[run, SEVERAL] else len(days) - matched * 1.0
-            cost = (dropoff_s - pickup_s + shift + detour) / 60.0
-            cost += ask[WALK_MIN] * walks + ask[ELSEWHERE_MIN] * elsewhere
+            cost = (dropoff_s - pickup_s + shift + detour) / 60.0 + on_foot
             cost += ask[UNMATCHED_MIN] * unmatched - ask[LEVEL_MIN] * rows[run, LEVEL]
             if rows[run, BUILDING] >= 0 and rows[run, BUILDING] == ask[OWN_BUILDING]:
                 cost -= ask[SAME_BUILDING_MIN]

@@ -1,15 +1,22 @@
 """The corridor index: who drives past here, and then past there, at that time."""
 
 from collections.abc import Sequence
+from math import cos, radians
 
 import numpy as np
 import numpy.typing as npt
 
 from geo.arrays import FloatArray, IntArray, LonLatArray
+from indexes import corridor as c
 from indexes import joining as j
+from indexes.corridor import Grid
 from indexes.joining import Lines, Runs
 
 __all__ = ["RouteIndex", "pack_lines"]
+
+TICK_S = 5.0
+MOST_TICKS = 65_000  # that 16 bits count, and some to spare
+WIDEST_LAT = 85.0
 
 
 def pack_lines(lonlat: Sequence[LonLatArray], times_s: Sequence[FloatArray]) -> Lines:
@@ -24,12 +31,11 @@ def pack_lines(lonlat: Sequence[LonLatArray], times_s: Sequence[FloatArray]) -> 
     """
     counts = np.array([len(line) for line in lonlat], np.int64)
     first = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-    points = np.empty((int(first[-1]), 2), np.int32)
-    ms = np.empty(len(points), np.int32)
+    points = np.empty((int(first[-1]), 3), np.int32)
     if len(points):
-        np.rint(np.concatenate(lonlat) * j.UNIT, out=points, casting="unsafe")
-        np.rint(np.concatenate(times_s) * 1000.0, out=ms, casting="unsafe")
-    return Lines(first, points, ms)
+        points[:, :2] = np.rint(np.concatenate(lonlat) * j.UNIT)
+        points[:, 2] = np.rint(np.concatenate(times_s) * 1000.0)
+    return Lines(first, points, points[:, 2])
 
 
 class RouteIndex:
@@ -41,27 +47,42 @@ class RouteIndex:
         Made by `pack_lines`.
     runs : Runs
         Each of one of the lines.
+
+    Attributes
+    ----------
+    span_s : (float, float)
+        When the first run can be on its way and the last, seconds of the service day.
     """
 
     def __init__(self, lines: Lines, runs: Runs) -> None:
         self.lines, self.runs = lines, runs
+        rows = runs.rows
+        self._starts_s = rows[:, j.SECOND] - rows[:, j.LEAD_MS] / 1000.0
+        lasting_s = lines.points[lines.first[1:] - 1, 2][rows[:, j.LINE]] / 1000.0
+        self._ends_s = self._starts_s + lasting_s
+        self.span_s = (
+            float((self._starts_s - rows[:, j.FLEX_BEFORE]).min(initial=0.0)),
+            float((self._ends_s + rows[:, j.FLEX_AFTER]).max(initial=0.0)),
+        )
+        self._longest_s = float(lasting_s.max(initial=0.0))
+        self._grid: Grid | None = None
 
     def __len__(self) -> int:
         return len(self.runs.rows)
 
-    def scan(
-        self, ask: FloatArray, days: IntArray, places: FloatArray, which: IntArray | None = None
-    ) -> FloatArray:
-        """Join some runs, or all, one after the other: slow, and what `search` is held to.
+    @property
+    def grid(self) -> Grid:
+        """The runs by cell and time; made when first asked for."""
+        if self._grid is None:
+            self._grid = self._entries()
+        return self._grid
 
-        Returns
-        -------
-        ndarray of float64, shape (m, 21)
-            A row for each run that can be joined (`indexes.joining.RUN` and so on).
-        """
-        if which is None:
-            which = np.arange(len(self), dtype=np.int64)
-        return j.scan(self.lines, self.runs, ask, days, places, which)
+    @property
+    def bytes_per_route(self) -> tuple[float, float]:
+        """Bytes that a run takes: of the grid, and of its row and line."""
+        grid = sum(column.nbytes for column in self.grid)
+        held = sum(column.nbytes for column in (*self.lines[:2], *self.runs))
+        return grid / max(1, len(self)), held / max(1, len(self))
 
     def search(
         self,
@@ -72,19 +93,97 @@ class RouteIndex:
         run_trip: IntArray,
         alive: npt.NDArray[np.uint8],
     ) -> FloatArray:
-        rows = self.scan(ask, days, places, np.flatnonzero(alive[run_trip]))
-        return rows[np.argsort(rows[:, j.COST], kind="stable")][:limit]
+        """The runs that a rider joins at the least cost, best first, exactly.
 
-    @property
-    def span_s(self) -> tuple[float, float]:
-        """When the first run can be on its way, and the last, seconds of the service day."""
-        rows, lines = self.runs.rows, self.lines
-        if not len(rows):
-            return 0.0, 0.0
-        ends = lines.ms[lines.first[1:] - 1]
-        starts_s = rows[:, j.SECOND] - rows[:, j.LEAD_MS] / 1000.0
-        ends_s = starts_s + ends[rows[:, j.LINE]] / 1000.0
-        return (
-            float((starts_s - rows[:, j.FLEX_BEFORE]).min()),
-            float((ends_s + rows[:, j.FLEX_AFTER]).max()),
+        Parameters
+        ----------
+        ask, days, places
+            The question: `indexes.joining.EARLIEST` and so on, service days, where to.
+        limit : int
+            At most so many.
+        run_trip : ndarray of int64, shape (runs,)
+            What ``alive`` is by.
+        alive : ndarray of uint8
+            0 for what does not count.
+
+        Returns
+        -------
+        ndarray of float64, shape (m, 21)
+            `indexes.joining.RUN`, ``COST`` and so on.
+        """
+        found: FloatArray = self.counted(ask, days, places, limit, run_trip, alive)[0]
+        return found
+
+    def counted(
+        self,
+        ask: FloatArray,
+        days: IntArray,
+        places: FloatArray,
+        limit: int,
+        run_trip: IntArray,
+        alive: npt.NDArray[np.uint8],
+    ) -> tuple[FloatArray, IntArray]:
+        """As `search`, and what it read: entries around either end, runs in both, runs joined."""
+        counted: tuple[FloatArray, IntArray] = c.search(
+            self.grid, self.lines, self.runs, ask, days, places, limit, run_trip, alive
         )
+        return counted
+
+    def scan(
+        self, ask: FloatArray, days: IntArray, places: FloatArray, which: IntArray | None = None
+    ) -> FloatArray:
+        """Join some runs, or all, one after the other: slow, and what `search` is held to.
+
+        Returns
+        -------
+        ndarray of float64, shape (m, 21)
+            A row for each run that can be joined.
+        """
+        if which is None:
+            which = np.arange(len(self), dtype=np.int64)
+        found: FloatArray = j.scan(self.lines, self.runs, ask, days, places, which)
+        return found
+
+    def _entries(self) -> Grid:
+        lines, rows = self.lines, self.runs.rows
+        middle = float(np.median(np.abs(lines.points[:, 1]))) / j.UNIT if len(lines.points) else 0.0
+        column_degrees = c.CELL_DEGREES / cos(radians(min(middle, WIDEST_LAT)))
+        first = np.empty(len(lines.first), np.int64)
+        nothing = np.empty(0, np.int64), np.empty((0, 2)), np.empty((0, 2), np.uint16)
+        count = c.walk(lines, column_degrees, *nothing, first)
+        keys, seconds = np.empty(count, np.int64), np.empty((count, 2))
+        pieces = np.empty((count, 2), np.uint16)
+        c.walk(lines, column_degrees, keys, seconds, pieces, first)
+        cells, cell = np.unique(keys, return_inverse=True)
+        # One entry for each run on a line, and each cell that the line visits.
+        counts = np.diff(first)[rows[:, j.LINE]]
+        of_run = np.repeat(np.arange(len(rows), dtype=np.int32), counts)
+        offset = np.arange(len(of_run)) - np.repeat(np.cumsum(counts) - counts, counts)
+        line_entry = first[rows[:, j.LINE]][of_run] + offset
+        zero_s = float(self._starts_s.min(initial=0.0)) - 1.0
+        lasting_s = float(self._ends_s.max(initial=0.0)) - zero_s + 2.0
+        tick_s = max(TICK_S, lasting_s / MOST_TICKS)
+        starts_s = self._starts_s[of_run] - zero_s
+        begin = ((starts_s + seconds[line_entry, 0] - c.SLACK_S) / tick_s).astype(np.uint16)
+        end = np.ceil((starts_s + seconds[line_entry, 1] + c.SLACK_S) / tick_s).astype(np.uint16)
+        numbers = np.array(
+            [
+                column_degrees, zero_s, tick_s, self._longest_s,
+                rows[:, j.FLEX_AFTER].max(initial=0), rows[:, j.FLEX_BEFORE].max(initial=0),
+            ],
+            np.float64,
+        )  # fmt: skip
+        grid = Grid(
+            keys=cells,
+            first=np.zeros(len(cells) + 1, np.int64),
+            stay=np.zeros(len(cells), np.uint16),
+            begin=np.empty(len(of_run), np.uint16),
+            end=np.empty(len(of_run), np.uint16),
+            run=np.empty(len(of_run), np.int32),
+            pieces=np.empty((len(of_run), 2), np.uint16),
+            numbers=numbers,
+        )
+        c.count_cells(cell[line_entry], grid.first)
+        order = np.argsort(begin, kind="stable")
+        c.fill(order, line_entry, of_run, begin, end, cell, pieces, grid)
+        return grid

@@ -229,7 +229,7 @@ def _common_km(part: DriverPart, found: FloatArray) -> float:
     line = part.index.runs.rows[int(found[j.RUN]), j.LINE]
     first = int(part.index.lines.first[line])
     pieces = [int(found[end + j.F_PIECE]) for end in (j.PICKUP, j.DROPOFF)]
-    along = along_m(part.index.lines.points[first + pieces[0] : first + pieces[1] + 2] / UNIT)
+    along = along_m(part.index.lines.points[first + pieces[0] : first + pieces[1] + 2, :2] / UNIT)
     last = pieces[1] - pieces[0]
     begin = found[j.PICKUP + j.F_FRACTION] * along[1]
     end = along[last] + found[j.DROPOFF + j.F_FRACTION] * (along[last + 1] - along[last])

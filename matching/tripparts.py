@@ -211,7 +211,7 @@ class DriverPart:
             return seconds
         line = self.index.runs.rows[run, j.LINE]
         lines = self.index.lines
-        own_ms = lines.ms[lines.first[line] : lines.first[line + 1]]
+        own_ms = lines.points[lines.first[line] : lines.first[line + 1], 2]
         return float(np.interp(seconds * 1000.0, own_ms, published))
 
 

@@ -69,6 +69,10 @@ def schedule_of(rng: random.Random, monday: date, hour_s: int) -> Schedule:
     else:
         weekly = (WeeklyTime(days=tuple(days), second=second),)
     odd = rng.random()
+    valid_from = monday + timedelta(days=rng.randrange(9)) if rng.random() < 0.2 else None
+    valid_to = monday + timedelta(days=rng.randrange(9, 20)) if rng.random() < 0.2 else None
+    if valid_from is not None:
+        valid_to = None  # else there may be no day at all, which is refused
     return Schedule(
         timezone=timezone,
         anchor=anchor,
@@ -76,8 +80,8 @@ def schedule_of(rng: random.Random, monday: date, hour_s: int) -> Schedule:
         flex_after_s=flex[1],
         weekly=weekly,
         weeks=Weeks.ALL if odd < 0.7 else rng.choice([Weeks.ODD, Weeks.EVEN]),
-        valid_from=monday + timedelta(days=rng.randrange(9)) if rng.random() < 0.2 else None,
-        valid_to=monday + timedelta(days=rng.randrange(9, 20)) if rng.random() < 0.2 else None,
+        valid_from=valid_from,
+        valid_to=valid_to,
         added=(monday + timedelta(days=6),) if rng.random() < 0.2 else (),
         removed=(monday + timedelta(days=2),) if rng.random() < 0.2 else (),
     )
@@ -178,7 +182,7 @@ def world_of(seed: int, trips: int) -> tuple[World, random.Random, date, int]:
 def rides_of(rng: random.Random, trip: Trip, monday: date) -> dict[date, list[Ride]]:
     """One or two rides accepted on some days, not far off the line."""
     taken = {}
-    for _ in range(2):
+    for _ in range(5):
         rides = []
         for _ in range(rng.choice([1, 1, 2])):
             begin, end = sorted(rng.uniform(0, trip.times_s[-1]) for _ in range(2))
