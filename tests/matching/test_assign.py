@@ -203,7 +203,12 @@ def least_by_linear_programming(pairs, most):
     ]
     each, all_of_them = vstack(once), csr_array(np.ones((1, n)))
     found = linprog(
-        pairs.detour_m, A_ub=each, b_ub=np.ones(each.shape[0]), A_eq=all_of_them, b_eq=[most]
+        pairs.detour_m,
+        A_ub=each,
+        b_ub=np.ones(each.shape[0]),
+        A_eq=all_of_them,
+        b_eq=[most],
+        method="highs-ipm",
     )
     assert found.status == 0
     return found.fun
