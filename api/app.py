@@ -33,6 +33,7 @@ ROUTES = (
     "members",
     "endorsements",
     "blocks",
+    "trips",
     "zones",
     "imports",
     "changes",

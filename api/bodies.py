@@ -13,6 +13,7 @@ from api.problems import BodyTooLargeError, MalformedError, MediaTypeError
 from geo.errors import InputError
 
 __all__ = [
+    "MAX_ITEMS",
     "MAX_JSON_BYTES",
     "JsonBody",
     "accepts",
@@ -152,12 +153,12 @@ class JsonBody(Generic[M]):
     a byte is read, and so that ``true`` is no number and the last of two equal keys doesn't win.
     """
 
-    def __init__(self, model: type[M]) -> None:
-        self.model = model
+    def __init__(self, model: type[M], max_items: int = MAX_ITEMS) -> None:
+        self.model, self.max_items = model, max_items
 
     async def __call__(self, request: Request) -> M:
         data = await read_json(request)
-        strict_json(data)
+        strict_json(data, self.max_items)
         return validated(self.model, data)
 
 

@@ -292,6 +292,9 @@ class MemberIn(Input):
     level: Annotated[int, Field(ge=0, le=4), Whole] = 0
     name: Name = ""
     lang: Lang = "fr"
+    gender: Literal["F", "M", "O"] | None = Field(
+        None, description="Asked by trips among women; never answered."
+    )
 
 
 class ListingIn(Input):

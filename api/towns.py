@@ -16,6 +16,7 @@ from api.problems import UnauthenticatedError
 from geo.arrays import LonLat, as_lonlat
 from geo.errors import FeedGapError, IndexBehindError, InputError, MitoyenError, StoreError
 from indexes.entities import Group, GroupPartition, Tenant, Zone
+from indexes.publishing import Publisher
 from indexes.store import Store
 from matching.engine import Engine
 from matching.follower import Follower
@@ -39,6 +40,8 @@ class Outlines:
     ----------
     zones : tuple of Zone
         The newest vintage, in order of code.
+    publisher : Publisher
+        Tells what of a trip others may see.
     """
 
     def __init__(self, zones: Sequence[Zone], partition: GroupPartition | None) -> None:
@@ -46,6 +49,7 @@ class Outlines:
         self._by_code = {str(zone.code): zone for zone in zones}
         self._groups = {group.id: group for group in partition.groups} if partition else {}
         self._area = ServiceArea(zones)
+        self.publisher = Publisher(partition)
 
     @classmethod
     def read(cls, store: Store, tenant_id: str) -> "Outlines":

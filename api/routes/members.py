@@ -22,6 +22,7 @@ def make(asking: Caller, id: str, body: MemberIn, town: Town) -> list[Entity]:
         level=body.level,
         name=body.name,
         lang=body.lang,
+        gender=body.gender,
     )
     try:
         known = stored(town, Household, body.household_id)

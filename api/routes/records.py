@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, create_model
 
 from api.answers import Output, WrittenOut
 from api.auth import Caller, caller
-from api.bodies import JsonBody, accepts, check_text
+from api.bodies import MAX_ITEMS, JsonBody, accepts, check_text
 from api.paging import Pager
 from api.schemas import Id, Input, PageParams
 from api.towns import Town
@@ -62,6 +62,8 @@ class Resource(Generic[E]):
         Whether a member also reads only their own.
     by_members : bool
         Whether one who acts as a member writes at all.
+    max_items : int
+        How many values a body's lists and objects may hold in all.
     examples : dict, optional
         Worked bodies for OpenAPI.
     find : callable, optional
@@ -79,6 +81,7 @@ class Resource(Generic[E]):
     own: str | None = None
     private: bool = False
     by_members: bool = True
+    max_items: int = MAX_ITEMS
     examples: dict[str, Any] | None = None
     find: Callable[[Caller, str, Town], E] | None = None
 
@@ -139,7 +142,7 @@ def record_router(resource: Resource[E], *, listed: bool = True) -> APIRouter:
     name = resource.name
     Reader = Annotated[Caller, Security(caller, scopes=[str(s) for s in resource.readers])]  # noqa: N806
     Writer = Annotated[Caller, Security(caller, scopes=[str(s) for s in resource.writers])]  # noqa: N806
-    Body = Annotated[Any, Depends(JsonBody(resource.body))]  # noqa: N806
+    Body = Annotated[Any, Depends(JsonBody(resource.body, resource.max_items))]  # noqa: N806
     Params = Annotated[PageParams, Query()]  # noqa: N806
     written: dict[int | str, dict[str, Any]] = {
         200: {"description": "Replaced.", "model": WrittenOut, "headers": POSITION_HEADER},

@@ -1,0 +1,190 @@
+"""`/v1/trips`: journeys of drivers and passengers, and who may see which, as what."""
+
+from typing import Annotated, Any
+
+from fastapi import Query, Request, Security
+
+from api.auth import Caller, caller
+from api.paging import Pager
+from api.routes.listings import blocked_with, home_of
+from api.routes.records import Resource, missing, page_model, record_router, stored, town_of
+from api.schemas import PageParams
+from api.towns import Town
+from api.trip_schemas import LineStringOut, TripIn, TripOut, schedule_out
+from geo.errors import InputError, NotFoundError
+from indexes.entities import Entity, Scope, Tenant
+from indexes.journeys import Trip
+from indexes.router import AirRouter
+from matching.carpool import ANYBODY, Party
+from matching.schedule import check_schedule
+from matching.triprules import may_see
+
+__all__ = ["router"]
+
+ROUTER = AirRouter()
+MAX_BODY_ITEMS = 50_000  # 10,000 points are four items each
+COPIED = (
+    *("role", "seats", "max_detour_s", "max_walk_m", "audience", "audience_id", "verified_only"),
+    *("same_building", "women_only", "luggage", "smoking", "animals", "music", "talker"),
+    *("origin_name", "destination_name", "price_eur", "url", "cancelled"),
+)
+
+
+def make(asking: Caller, id: str, body: TripIn, town: Town) -> list[Entity]:
+    timezone = town.store.get(Tenant, town.tenant_id, town.tenant_id).timezone
+    schedule = body.schedule.schedule(timezone)
+    check_schedule(schedule)
+    lonlat, times_s, estimated = line_of(body)
+    for lon, lat in (lonlat[0], lonlat[-1]):
+        town.outlines.refuse_swapped(lat, lon)
+    duration_s = body.schedule.duration_s
+    if duration_s is not None:
+        scale = duration_s / times_s[-1]
+        times_s = tuple(round(time * scale, 3) for time in times_s)
+    trip = Trip(
+        tenant_id=town.tenant_id,
+        id=id,
+        owner_id=body.owner_id or asking.member_id,
+        lonlat=lonlat,
+        times_s=times_s,
+        estimated=estimated,
+        schedule=schedule,
+        **{name: getattr(body, name) for name in COPIED},
+    )
+    return [trip]
+
+
+def line_of(
+    body: TripIn,
+) -> tuple[tuple[tuple[float, float], ...], tuple[float, ...], bool]:
+    """A trip's line and times, and whether either was made up."""
+    if body.waypoints is not None:
+        return ROUTER.route([(point.lon, point.lat) for point in body.waypoints])
+    line = body.route.coordinates if body.route else []
+    lonlat = tuple((point[0], point[1]) for point in line)
+    if body.times_s is not None:
+        if not body.times_s or body.times_s[-1] <= 0:
+            raise InputError("times must begin with 0 and rise", code="invalid-times")
+        return lonlat, tuple(map(float, body.times_s)), False
+    return ROUTER.route(lonlat)
+
+
+def party_of(town: Town, member_id: str | None) -> Party:
+    """What counts of a member when two are to share a car; nobody for one who is not known."""
+    if member_id is None:
+        return ANYBODY
+    try:
+        home = home_of(town, member_id)
+    except NotFoundError:
+        return ANYBODY
+    return Party(
+        id=member_id,
+        level=home.level,
+        building=home.building.id,
+        residence=home.building.residence_id or "",
+        zones=frozenset(home.zones),
+        blocked=frozenset(blocked_with(town, member_id)),
+    )
+
+
+def find(asking: Caller, id: str, town: Town) -> Trip:
+    trip = stored(town, Trip, id)
+    if asking.sees_all or (trip.owner_id is not None and trip.owner_id == asking.member_id):
+        return trip
+    viewer = party_of(town, asking.member_id)
+    if trip.owner_id in viewer.blocked or not may_see(viewer, trip, party_of(town, trip.owner_id)):
+        raise missing()
+    if asking.member_id is None and trip.owner_id is not None:
+        raise missing()  # people are seen by people
+    return trip
+
+
+def show(asking: Caller, trip: Trip, town: Town) -> TripOut:
+    own = trip.owner_id is None or trip.owner_id == asking.member_id
+    published = None if own else town.outlines.publisher.publish(trip)
+    shown = trip if own else published.trip if published else None
+    told: dict[str, Any] = {name: getattr(shown or trip, name) for name in COPIED}
+    if shown is None:
+        told |= {"origin_name": "", "destination_name": ""}
+    told = {name: value for name, value in told.items() if value not in ("", None)}
+    if asking.sees_all or own:
+        told["owner_id"] = trip.owner_id
+    if shown is not None:
+        told |= {
+            "route": LineStringOut(coordinates=list(shown.lonlat)),
+            "times_s": list(shown.times_s),
+            "schedule": schedule_out(shown.schedule),
+        }
+    estimated = (shown or trip).estimated
+    return TripOut(
+        id=trip.id, exact=own, estimated=estimated, published_at=trip.published_at, **told
+    )
+
+
+resource = Resource(
+    name="trips",
+    of=Trip,
+    body=TripIn,
+    shown=TripOut,
+    make=make,
+    show=show,
+    find=find,
+    readers=(),
+    writers=(Scope.APP,),
+    own="owner_id",
+    max_items=MAX_BODY_ITEMS,
+    examples={
+        "commute": {
+            "value": {
+                "role": "driver",
+                "owner_id": "m-7",
+                "route": {
+                    "type": "LineString",
+                    "coordinates": [[5.374, 43.2951], [5.39, 43.31], [5.4285, 43.3467]],
+                },
+                "times_s": [0, 300, 1080],
+                "schedule": {
+                    "weekly": [{"days": ["MON", "TUE", "WED", "THU", "FRI"], "time": "07:50"}]
+                },
+                "seats": 3,
+            }
+        },
+        "once": {
+            "value": {
+                "role": "passenger",
+                "owner_id": "m-7",
+                "waypoints": [{"lat": 43.2951, "lon": 5.374}, {"lat": 43.3467, "lon": 5.4285}],
+                "schedule": {"arrive_at": "2026-11-30T08:30:00+01:00", "flex_before_s": 1800},
+            }
+        },
+    },
+)
+router = record_router(resource, listed=False)
+
+
+@router.get(
+    "/v1/trips",
+    name="list trips",
+    summary="List trips in order of id: a member's own, or all for the app, as published",
+    response_model=page_model("trips", TripOut),
+    response_model_exclude_none=True,
+)
+def page(
+    request: Request,
+    asking: Annotated[Caller, Security(caller, scopes=[Scope.APP.value])],
+    params: Annotated[PageParams, Query()],
+) -> dict[str, Any]:
+    town = town_of(request, asking)
+    pager = Pager(town.cursor_secret, "trips", town.tenant_id, asking.member_id or "")
+    found = town.store.page(
+        Trip,
+        town.tenant_id,
+        after=pager.read(params.cursor),
+        limit=params.limit + 1,
+        where={} if asking.member_id is None else {"owner_id": asking.member_id},
+    )
+    listed = found[: params.limit]
+    return {
+        "trips": [show(asking, trip, town) for trip in listed],
+        "next": pager.write(listed[-1].id) if len(found) > params.limit else None,
+    }
