@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching, min_weight_full_bipartite_matching
 from scipy.spatial import cKDTree
 
-from geo.arrays import FloatArray, IntArray, LonLatArray
+from geo.arrays import BoolArray, FloatArray, IntArray, LonLatArray
 from geo.distance import EARTH_RADIUS_M, distance_m
 from geo.errors import InputError
 from geo.kernels import forget_stale
@@ -38,6 +38,10 @@ class Requests:
 
     def __len__(self) -> int:
         return len(self.early_s)
+
+    def only(self, rows: BoolArray) -> "Requests":
+        """Some of them: those marked, in the same order."""
+        return Requests(self.origins[rows], self.destinations[rows], self.early_s[rows])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,7 +132,7 @@ def feasible_pairs(
     *,
     max_apart_s: float = 600.0,
     max_detour_share: float = 0.2,
-    advance: Callable[[int], object] = lambda drivers: None,
+    advance: Callable[[int, int], object] = lambda done, drivers: None,
 ) -> Pairs:
     """Which riders a driver can take from door to door, on straight lines.
 
@@ -144,7 +148,7 @@ def feasible_pairs(
     max_detour_share : float
         Of the driver's way, zero or more.
     advance : callable
-        Told how many drivers more are done, now and then.
+        Told for how many drivers riders were looked for, and of how many, now and then.
 
     Returns
     -------
@@ -172,6 +176,7 @@ def feasible_pairs(
     0
     """
     found: list[tuple[IntArray, IntArray, FloatArray]] = []
+    done = 0
     by_time = np.argsort(riders.early_s, kind="stable")
     times_s = riders.early_s[by_time]
     doors = np.hstack((_on_sphere(riders.origins), _on_sphere(riders.destinations)))[by_time]
@@ -200,7 +205,8 @@ def feasible_pairs(
             ) - ways_m  # fmt: skip
             kept = detour_m <= max_detour_share * ways_m
             found.append((rider[kept], driver[kept], np.maximum(detour_m[kept], 0.0)))
-            advance(len(some))
+            done += len(some)
+            advance(done, len(drivers))
     if not found:
         return Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
     rider, driver, detour = (np.concatenate(column) for column in zip(*found, strict=True))
