@@ -25,6 +25,7 @@ BoolArray = npt.NDArray[np.bool_]
 CellArray = npt.NDArray[np.uint64]  # H3 ids: unsigned, so that numpy never makes floats of them
 
 COORDINATE_DECIMALS = 7  # 1e-7 degree: 11 mm
+COORDINATE_SCALE = 10.0**COORDINATE_DECIMALS
 
 
 def as_point(lonlat: LonLat) -> LonLat:
@@ -38,9 +39,7 @@ def as_point(lonlat: LonLat) -> LonLat:
     lon, lat = lonlat
     if not (-180.0 <= lon <= 180.0 and -90.0 <= lat <= 90.0):
         as_lonlat(lonlat)  # says what is wrong
-    scale = 10.0**COORDINATE_DECIMALS
-    # What numpy's rounding does: Python's own would decide ties by the decimal text.
-    return round(lon * scale) / scale, round(lat * scale) / scale
+    return rounded(lon), rounded(lat)
 
 
 def rounded(degrees: float) -> float:
@@ -56,8 +55,8 @@ def rounded(degrees: float) -> float:
     >>> rounded(5.37400000049)
     5.374
     """
-    # Python's own round() decides ties by the decimal text, numpy by the product: pick one.
-    return float(np.round(degrees, COORDINATE_DECIMALS))
+    # What numpy does: round(degrees, 7) would decide ties by the decimal text.
+    return round(degrees * COORDINATE_SCALE) / COORDINATE_SCALE
 
 
 def as_lonlat(lonlat: npt.ArrayLike) -> LonLatArray:

@@ -3,6 +3,7 @@
 import base64
 import hmac
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import msgspec
 
@@ -40,7 +41,7 @@ def query_digest(secret: bytes, parts: object) -> str:
 
     Keyed, since an origin has few enough values to be guessed from a plain hash.
     """
-    return hmac.digest(secret, repr(parts).encode(), "sha256").hex()[:32]
+    return blake2b(repr(parts).encode(), key=secret, digest_size=SIGNATURE_BYTES).hexdigest()
 
 
 def seal(secret: bytes, cursor: Cursor) -> str:
@@ -62,9 +63,7 @@ def unseal(secret: bytes, text: str) -> Cursor:
             raise ValueError
         sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         signature, body = sealed[:SIGNATURE_BYTES], sealed[SIGNATURE_BYTES:]
-        if not hmac.compare_digest(
-            signature, hmac.digest(secret, body, "sha256")[:SIGNATURE_BYTES]
-        ):
+        if not hmac.compare_digest(signature, _signature(secret, body)):
             raise ValueError
         return msgspec.json.decode(body, type=Cursor)
     except ValueError as error:  # base64 and msgspec raise kinds of it
@@ -72,4 +71,4 @@ def unseal(secret: bytes, text: str) -> Cursor:
 
 
 def _signature(secret: bytes, body: bytes) -> bytes:
-    return hmac.digest(secret, body, "sha256")[:SIGNATURE_BYTES]
+    return blake2b(body, key=secret, digest_size=SIGNATURE_BYTES, person=b"mitoyen-cursor").digest()

@@ -5,6 +5,7 @@ day is evaluated once: between two changes of that day an answer is one look-up.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -153,7 +154,7 @@ class HoursTable:
             day = self._evaluated(local_day, day)
             kept = list(self._days.items())[1 - DAYS_KEPT :]
             self._days = {**dict(kept), local_day: day}
-        changes = int(np.searchsorted(day.moments, second, side="right"))
+        changes = bisect_right(day.moments, second)
         latest = self._latest
         if latest is None or latest[:2] != (local_day, changes):
             states = day.at(second)

@@ -132,14 +132,37 @@ def reasons(
     if lang not in LANGS:
         raise InputError(f"lang must be fr or en, got {lang!r}", code="unknown-language")
     distance, trust, fresh, free, fit = map(mul, weights, factors)
-    said = (
-        _distance(distance_m, band, lang, distance),
-        _trust(personal, level, endorsers, lang, trust),
-        _fresh(kind, age_s, starts_in_s, ends_in_s, lang, fresh) if fresh else None,
-        _available(kind is _ARTISAN or kind is _MERCHANT or kind is _PLACE, available, lang, free),
-        _fit(asked, lang, fit),
+    keeps_hours = kind is _ARTISAN or kind is _MERCHANT or kind is _PLACE
+    recommended, rest = _lasting(
+        personal, level, endorsers, keeps_hours, available, asked, lang, trust, free, fit
     )
-    return tuple([reason for reason in said if reason is not None])
+    near = _distance(distance_m, band, lang, distance)
+    said = recommended if near is None else (near, *recommended)
+    new = _fresh(kind, age_s, starts_in_s, ends_in_s, lang, fresh) if fresh else None
+    return said + rest if new is None else (*said, new, *rest)
+
+
+# A page says the same few things over and over: keeping them takes half of its time away.
+@lru_cache(maxsize=16_384)
+def _lasting(
+    personal: bool,
+    level: int,
+    endorsers: int,
+    keeps_hours: bool,
+    available: str,
+    asked: Asked,
+    lang: str,
+    trust: float,
+    free: float,
+    fit: float,
+) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
+    """What depends on neither place nor time: the reason before freshness, and those after."""
+    after = _available(keeps_hours, available, lang, free), _fit(asked, lang, fit)
+    before = _trust(personal, level, endorsers, lang, trust)
+    return (
+        () if before is None else (before,),
+        tuple([reason for reason in after if reason is not None]),
+    )
 
 
 def _distance(distance_m: float | None, band: str | None, lang: str, share: float) -> Reason | None:
@@ -157,8 +180,6 @@ def _distance(distance_m: float | None, band: str | None, lang: str, share: floa
     return Reason("distance-band", text, share)
 
 
-# A page says the same few things over and over: keeping them takes half of its time away.
-@lru_cache(maxsize=16_384)
 def _trust(personal: bool, level: int, endorsers: int, lang: str, share: float) -> Reason | None:
     share = round(share, 9)
     if share <= 0:
@@ -194,7 +215,6 @@ def _fresh(
     return Reason("fresh-new", _say("published", lang, _duration(age_s, lang)), share)
 
 
-@lru_cache(maxsize=1_024)
 def _available(keeps_hours: bool, available: str, lang: str, share: float) -> Reason | None:
     share = round(share, 9)
     code = _CODES[available]
@@ -204,7 +224,6 @@ def _available(keeps_hours: bool, available: str, lang: str, share: float) -> Re
     return Reason(code, _say("ask" if asks else code, lang), share)
 
 
-@lru_cache(maxsize=1_024)
 def _fit(asked: Asked, lang: str, share: float) -> Reason | None:
     share = round(share, 9)
     return Reason(f"fit-{asked}", _say(f"fit-{asked}", lang), share) if share > 0 else None
