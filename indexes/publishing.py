@@ -41,10 +41,10 @@ PIECE_M, MOST_PIECES = 100.0, 2_000  # of a line that is made up
 @dataclass(frozen=True, slots=True)
 class Published:
     """A trip as others see it. Its line begins ``start_s`` seconds after that of the trip
-    itself; None where it is another line, made up."""
+    itself; 0 where it is another line, made up."""
 
     trip: Trip
-    start_s: float | None
+    start_s: float
 
 
 class Publisher:
@@ -124,7 +124,7 @@ class Publisher:
             self._named(trip), lonlat=route.lonlat, times_s=route.times_s, estimated=True
         )
         if trip.role is Role.PASSENGER:
-            return Published(made, None)
+            return Published(made, 0.0)
         line, times_s = _in_pieces(route.lonlat, route.times_s)
         regions = self._regions(line)
         outside = np.flatnonzero((regions != origin.number) & (regions != destination.number))
@@ -136,7 +136,7 @@ class Publisher:
             lonlat=tuple((lon, lat) for lon, lat in line[some].tolist()),
             times_s=tuple(np.round(times_s[some] - times_s[some][0], 3).tolist()),
         )
-        return Published(_moved(cut, origin.lonlat, destination.lonlat), None)
+        return Published(_moved(cut, origin.lonlat, destination.lonlat), 0.0)
 
     def _named(self, trip: Trip) -> Trip:
         """The trip without the owner's words for its ends: their communes instead."""

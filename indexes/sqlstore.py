@@ -84,7 +84,7 @@ _HOME = """
     LEFT JOIN buildings b ON b.tenant_id = h.tenant_id AND b.id = h.building_id"""
 
 _MEMBERS = f"""
-    SELECT m.id, m.level, m.household_id, h.building_id, b.residence_id, b.group_id
+    SELECT m.id, m.level, m.household_id, h.building_id, b.residence_id, b.group_id, m.gender
     FROM members m {_HOME}
     WHERE m.tenant_id = :tenant_id {{some}} ORDER BY m.id"""
 

@@ -84,6 +84,7 @@ MEMBER_SCHEMA = pa.schema(
         pa.field("building", pa.string()),
         pa.field("residence", pa.string()),
         pa.field("group", pa.string()),
+        pa.field("gender", pa.string()),
     ]
 )
 

@@ -5,15 +5,21 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from geo.errors import FeedGapError, IndexBehindError, InputError, MitoyenError
+from geo.arrays import LonLat
+from geo.errors import DeniedError, FeedGapError, IndexBehindError, InputError, MitoyenError
+from indexes.journeys import Trip
+from indexes.publishing import Published
 from indexes.store import Position, Store, open_store
 from matching.batch import near_many
+from matching.carpool import ANYBODY, Party
 from matching.follower import Follower
 from matching.live import LiveTown
 from matching.moves import Watched
 from matching.near import near
 from matching.query import NearAnswer, NearQuery, Viewer
 from matching.scoring import Profiles
+from matching.tripbook import TripView
+from matching.triptown import TripTown
 
 __all__ = ["Engine"]
 
@@ -21,7 +27,7 @@ ASK_AGAIN_S = 0.02
 
 
 class Engine:
-    """Near me for one tenant: reads come from memory, the store is only followed.
+    """Near me and carpool for one tenant: reads come from memory, the store is only followed.
 
     Parameters
     ----------
@@ -57,6 +63,7 @@ class Engine:
         # Each tenant's cursors have a key of their own: another's are refused.
         self._secret = hmac.digest(store.secret("cursors"), tenant_id.encode(), "sha256")
         self._town = LiveTown(store, tenant_id)
+        self._trips = TripTown(store, tenant_id)
         self._follower: Follower | None = None
         self._owns_follower = False
 
@@ -107,12 +114,53 @@ class Engine:
         town, age_s = self._town.snapshot, self.age_s
         return near_many(town, self._profiles, self._secret, viewer, queries, age_s, threads)
 
+    @property
+    def trips(self) -> TripView:
+        """The town's trips, as searches want them (`matching.trips`). Take it once."""
+        return self._trips.view
+
+    def published(self, trip: Trip) -> Published | None:
+        """What of a trip others may see: see `indexes.publishing.Publisher.publish`."""
+        return self._trips.publisher.publish(trip)
+
+    def party(self, member_id: str | None) -> Party:
+        """What counts of who asks when two are to share a car.
+
+        Raises
+        ------
+        DeniedError
+            ``unknown-member`` if there is no such member.
+        """
+        if member_id is None:
+            return ANYBODY
+        town = self._town.snapshot
+        home = town.people.home(member_id)
+        if home is None:
+            raise DeniedError("no such member", code="unknown-member")
+        group = town.vocabulary.group(home.group)
+        return Party(
+            id=member_id,
+            level=home.level,
+            building=home.building,
+            residence=home.residence,
+            zones=frozenset(group.zones) if group else frozenset(),
+            gender=home.gender or None,
+            blocked=frozenset(town.people.blocks.get(member_id, ())),
+        )
+
+    def group_point(self, member_id: str) -> LonLat | None:
+        """Where a member is searched from: the point of their group, if it can be located."""
+        town = self._town.snapshot
+        home = town.people.home(member_id)
+        group = town.vocabulary.group(home.group) if home else None
+        return (group.lon, group.lat) if group is not None and group.locatable else None
+
     # How current the index is.
 
     @property
     def position(self) -> Position:
-        """How far the index has read: it shows all changes up to here."""
-        return self._town.snapshot.position
+        """How far the indexes have read: they show all changes up to here."""
+        return min(self._town.snapshot.position, self._trips.position)
 
     @property
     def age_s(self) -> float:
@@ -154,14 +202,15 @@ class Engine:
 
         Searches go on meanwhile with what there is.
         """
-        town, before = self._town, self.position
-        try:
-            town.catch_up()
-        except FeedGapError:
-            town.expire()
-        if town.wants_rebuild:
-            town.rebuild()
-        town.compact()
+        before = self.position
+        for town in (self._town, self._trips):
+            try:
+                town.catch_up()
+            except FeedGapError:
+                town.expire()
+            if town.wants_rebuild:
+                town.rebuild()
+            town.compact()
         return self.position != before
 
     def has_read(self, position: Position) -> bool:
@@ -196,7 +245,9 @@ class Engine:
             while not self.has_read(wanted) and time.monotonic() < until:
                 time.sleep(ASK_AGAIN_S)
                 self.refresh()
-        if not self._town.wait_for(wanted, until - time.monotonic()):
+        if not all(
+            town.wait_for(wanted, until - time.monotonic()) for town in (self._town, self._trips)
+        ):
             raise IndexBehindError("the index has not read that far yet; ask again")
 
     # Following.
@@ -212,12 +263,14 @@ class Engine:
         self._owns_follower = follower is None
         self._follower = follower or Follower(self._store)
         self._follower.add(self._town)
+        self._follower.add(self._trips)
 
     def stop(self) -> None:
         """Stop following."""
         follower, self._follower = self._follower, None
         if follower is not None:
             follower.remove(self._town)
+            follower.remove(self._trips)
             if self._owns_follower:
                 follower.close()
 

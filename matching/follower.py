@@ -2,19 +2,35 @@
 
 import logging
 import threading
+from collections.abc import Sequence
+from typing import Protocol
 
 from geo.errors import FeedGapError, MitoyenError, StoreError
 from indexes.feed import Feed
-from indexes.store import Change, Store
-from matching.live import LiveTown
+from indexes.store import Change, Position, Store
 
-__all__ = ["Follower"]
+__all__ = ["Followed", "Follower"]
 
 log = logging.getLogger(__name__)
 
 READ_S = 0.5  # a read ends then, so that the thread can be stopped
 RETRY_S = 0.2  # while the store is away
 REBUILD_RETRY_S = 2.0  # it is costly
+
+
+class Followed(Protocol):
+    """What is kept current: a tenant's listings, or its trips. See `matching.live.LiveTown`."""
+
+    @property
+    def tenant_id(self) -> str: ...
+    @property
+    def wants_rebuild(self) -> bool: ...
+
+    def apply(self, changes: Sequence[Change], position: Position) -> None: ...
+    def catch_up(self) -> None: ...
+    def compact(self) -> None: ...
+    def expire(self) -> None: ...
+    def rebuild(self) -> None: ...
 
 
 class Follower:
@@ -34,8 +50,8 @@ class Follower:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._feed = Feed(store, store.position())
-        self._towns: list[LiveTown] = []
-        self._rebuilds: dict[LiveTown, threading.Thread] = {}
+        self._towns: list[Followed] = []
+        self._rebuilds: dict[Followed, threading.Thread] = {}
         self._applying = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -47,7 +63,7 @@ class Follower:
         """Seconds since all changes that were there had been read."""
         return self._feed.lag_s
 
-    def add(self, town: LiveTown) -> None:
+    def add(self, town: Followed) -> None:
         """Bring a town up to here, and keep it current from now on.
 
         Raises
@@ -60,13 +76,14 @@ class Follower:
             try:
                 town.catch_up()
             except FeedGapError:
+                town.expire()
                 town.rebuild()
             self._towns.append(town)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
                 self._thread.start()
 
-    def remove(self, town: LiveTown) -> None:
+    def remove(self, town: Followed) -> None:
         """Keep a town current no longer."""
         with self._applying:
             if town in self._towns:
@@ -110,7 +127,7 @@ class Follower:
             town.compact()
             self._see_to(town)
 
-    def _apply(self, town: LiveTown, changes: list[Change]) -> None:
+    def _apply(self, town: Followed, changes: list[Change]) -> None:
         try:
             town.apply(changes, self._feed.position)
         except StoreError:
@@ -126,7 +143,7 @@ class Follower:
         for town in tuple(self._towns):
             town.expire()
 
-    def _see_to(self, town: LiveTown) -> None:
+    def _see_to(self, town: Followed) -> None:
         """Rebuild a town that wants it, beside everything else."""
         running = self._rebuilds.get(town)
         if town.wants_rebuild and (running is None or not running.is_alive()):
@@ -136,7 +153,7 @@ class Follower:
             self._rebuilds[town] = thread
             thread.start()
 
-    def _rebuild(self, town: LiveTown) -> None:
+    def _rebuild(self, town: Followed) -> None:
         try:
             town.rebuild()
         except MitoyenError as error:

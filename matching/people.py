@@ -14,12 +14,16 @@ __all__ = ["Home", "Members", "People", "Seen", "blocks_by_member"]
 
 
 class Home(NamedTuple):
-    """A member's verification level, and where the member lives; "" where that is not known."""
+    """A member's verification level, and where the member lives; "" where that is not known.
+
+    ``gender`` is F, M or O, "" where nobody said.
+    """
 
     level: int
     building: str
     residence: str
     group: str
+    gender: str = ""
 
 
 class Members:
@@ -34,14 +38,15 @@ class Members:
     def __init__(self, table: pa.Table) -> None:
         self._ids = SortedIds(whole(table["id"]))
         self._levels = numbers_of(whole(table["level"]), 0)
-        self._places = [Strings(whole(table[name])) for name in ("building", "residence", "group")]
+        names = ("building", "residence", "group", "gender")
+        self._words = [Strings(whole(table[name])) for name in names]
 
     def home(self, member_id: str) -> Home | None:
         """A member's home, or None if there is no such member."""
         row = self._ids.row_of(member_id)
         if row < 0:
             return None
-        return Home(int(self._levels[row]), *(place.of((row,))[0] for place in self._places))
+        return Home(int(self._levels[row]), *(words.of((row,))[0] for words in self._words))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,8 @@ class People:
         """The same, some members read again: those of ``ids`` not in the table are gone."""
         now = {
             row["id"]: Home(
-                row["level"], row["building"] or "", row["residence"] or "", row["group"] or ""
+                row["level"],
+                *(row[name] or "" for name in ("building", "residence", "group", "gender")),
             )
             for row in table.to_pylist()
         }

@@ -114,6 +114,7 @@ def test_a_personal_listing_has_its_owners_home_but_no_point(town: Store) -> Non
         "building": "b1",
         "residence": "r1",
         "group": "g1",
+        "gender": None,
     }
 
 

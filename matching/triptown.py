@@ -1,0 +1,255 @@
+"""A tenant's trips kept current: read whole once, then change by change, searched all the while."""
+
+import re
+import threading
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from indexes.entities import Audience, Group
+from indexes.journeys import Booking, Trip
+from indexes.publishing import Publisher
+from indexes.store import Change, Position, Store
+from matching.carpool import Party
+from matching.detour import Ride
+from matching.meeting import MEETING_CATEGORIES, MeetingPoint, MeetingPoints
+from matching.people import blocks_by_member
+from matching.tripbook import TripBook, TripView
+
+__all__ = ["TripTown"]
+
+
+class TripTown:
+    """The trips of one tenant as searches want them: published, their owners known.
+
+    One thread applies changes, and searches read `view`: what one batch of changes brings is
+    there all at once. It follows the store beside `matching.live.LiveTown`, and just so.
+
+    Parameters
+    ----------
+    store : Store
+        The truth. All trips of the tenant are read from it here.
+    tenant_id : str
+        Whose trips.
+
+    Attributes
+    ----------
+    position : Position
+        How far the store has been read: `view` shows all changes up to here.
+
+    Raises
+    ------
+    StoreError
+        If the store can't be read.
+    """
+
+    def __init__(self, store: Store, tenant_id: str) -> None:
+        self.tenant_id = tenant_id
+        self._store = store
+        self._writing = threading.Lock()
+        self._moved = threading.Condition()
+        self._stale = False
+        self.position = store.position()
+        self._loaded = _Loaded(store, tenant_id)
+
+    @property
+    def view(self) -> TripView:
+        """What a search reads now. Take it once."""
+        return self._loaded.book.view
+
+    @property
+    def publisher(self) -> Publisher:
+        """Tells what of a trip others may see."""
+        return self._loaded.publisher
+
+    @property
+    def wants_rebuild(self) -> bool:
+        """Whether `rebuild` should be called."""
+        return self._stale
+
+    def apply(self, changes: Sequence[Change], position: Position) -> None:
+        """Take in what the tenant's changes touch.
+
+        Parameters
+        ----------
+        changes : sequence of Change
+            The tenant's own among all changes up to ``position``. Trips are read again as they
+            are now, so they may come late, or twice.
+        position : Position
+            How far the store has then been read.
+
+        Raises
+        ------
+        StoreError
+            If the store can't be read. Nothing has changed then: apply them again.
+        """
+        with self._writing:
+            if not self._loaded.take(changes):
+                self.expire()
+            self._reach(position)
+
+    def expire(self) -> None:
+        """Say that only `rebuild` can show what has changed. Until then the position stays."""
+        self._stale = True
+
+    def compact(self) -> None:
+        """Nothing: the book merges what has come by itself."""
+
+    def rebuild(self) -> None:
+        """Read everything anew, while searches go on with what there is.
+
+        Raises
+        ------
+        StoreError
+            If the store can't be read.
+        """
+        position = self._store.position()
+        loaded = _Loaded(self._store, self.tenant_id)
+        with self._writing:
+            # What came meanwhile may or may not have been read: it is read again.
+            whole = True
+            while changes := self._store.changes(position):
+                position = changes[-1].position
+                mine = [one for one in changes if one.tenant_id == self.tenant_id]
+                whole = loaded.take(mine) and whole
+            self._loaded, self._stale = loaded, not whole
+            self._reach(position)
+
+    def catch_up(self) -> None:
+        """Apply all that the store has to tell, from here on.
+
+        Raises
+        ------
+        StoreError
+            If the store can't be read.
+        FeedGapError
+            If changes after this position were dropped: `rebuild`.
+        """
+        after = self.position
+        while changes := self._store.changes(after):
+            after = changes[-1].position
+            self.apply([one for one in changes if one.tenant_id == self.tenant_id], after)
+
+    def wait_for(self, position: Position, timeout_s: float) -> bool:
+        """Return True as soon as searches see a position, or False after some seconds."""
+        with self._moved:
+            return self._moved.wait_for(lambda: self.position >= position, timeout_s)
+
+    def _reach(self, position: Position) -> None:
+        if not self._stale:
+            with self._moved:
+                self.position = max(self.position, position)
+                self._moved.notify_all()
+
+
+class _Loaded:
+    """A tenant's trips read whole, and what has changed since. One writer at a time."""
+
+    def __init__(self, store: Store, tenant_id: str) -> None:
+        self._store, self._tenant_id = store, tenant_id
+        partition = store.groups(tenant_id)
+        self.publisher = Publisher(partition)
+        self._groups: dict[str, Group] = (
+            {group.id: group for group in partition.groups} if partition else {}
+        )
+        self._blocks = blocks_by_member(store.blocks(tenant_id))
+        self._owners: dict[str, str] = {}  # of trips that have one
+        self._meeting = _meeting_points(store.listing_table(tenant_id))
+        self.book = TripBook(meeting=MeetingPoints(tuple(self._meeting.values())))
+        self._put(store.trips(tenant_id), store.bookings(tenant_id))
+
+    def take(self, changes: Sequence[Change]) -> bool:
+        """Read again what changes touch; False where only reading everything can show it."""
+        if not changes:
+            return True
+        touched = self._store.touched(self._tenant_id, changes)
+        if touched.everything:
+            return False
+        ids = set(touched.trips)
+        if touched.blocks:
+            before, self._blocks = (
+                self._blocks,
+                blocks_by_member(self._store.blocks(self._tenant_id)),
+            )
+            ids |= {
+                id
+                for id, owner in self._owners.items()
+                if sorted(before.get(owner, ())) != sorted(self._blocks.get(owner, ()))
+            }
+        if touched.listings:
+            self._take_listings(touched.listings)
+        if ids:
+            trips = self._store.trips(self._tenant_id, ids)
+            self._put(trips, self._store.bookings(self._tenant_id, ids))
+            gone = ids - {trip.id for trip in trips}
+            self.book.remove(gone)
+            for id in gone & self._owners.keys():
+                del self._owners[id]
+        return True
+
+    def _take_listings(self, ids: Collection[str]) -> None:
+        found = _meeting_points(self._store.listing_table(self._tenant_id, ids))
+        kept = {id: point for id, point in self._meeting.items() if id not in ids} | found
+        if kept != self._meeting:
+            self._meeting = kept
+            self.book.meet_at(MeetingPoints(tuple(kept.values())))
+
+    def _put(self, trips: Sequence[Trip], bookings: Iterable[Booking]) -> None:
+        published = self.publisher.publish_all(trips)
+        owners = {trip.id: trip.owner_id for trip in trips if trip.owner_id is not None}
+        self._owners |= owners
+        rows: list[dict[str, Any]] = []
+        if owners:
+            table = self._store.member_table(self._tenant_id, set(owners.values()))
+            rows = table.to_pylist()
+        rides: dict[str, dict[date, list[Ride]]] = {}
+        for booking in bookings:
+            if booking.trip_id in published:
+                start_s = published[booking.trip_id].start_s
+                days = rides.setdefault(booking.trip_id, {})
+                days.setdefault(booking.day, []).append(_ride(booking, start_s))
+        self.book.put(
+            [one.trip for one in published.values()],
+            {row["id"]: self._party(row) for row in rows},
+            rides,
+        )
+        self.book.remove({trip.id for trip in trips} - published.keys())
+
+    def _party(self, row: Mapping[str, Any]) -> Party:
+        group = self._groups.get(row["group"] or "")
+        return Party(
+            id=row["id"],
+            level=row["level"],
+            building=row["building"] or "",
+            residence=row["residence"] or "",
+            zones=frozenset(group.zones) if group else frozenset(),
+            gender=row["gender"],
+            blocked=frozenset(self._blocks.get(row["id"], ())),
+        )
+
+
+def _ride(booking: Booking, start_s: float) -> Ride:
+    """A booking on the line as published, whose seconds begin later than the trip's own."""
+    return Ride(
+        (booking.pickup_lon, booking.pickup_lat),
+        (booking.dropoff_lon, booking.dropoff_lat),
+        booking.pickup_s - start_s,
+        booking.dropoff_s - start_s,
+        booking.seats,
+    )
+
+
+def _meeting_points(listings: pa.Table) -> dict[str, MeetingPoint]:
+    """Public listings that are meeting points, by id."""
+    wanted = pc.equal(listings["audience"], Audience.PUBLIC.value)
+    wanted = pc.and_(wanted, pc.invert(listings["personal"]))
+    below = "|".join(map(re.escape, MEETING_CATEGORIES))
+    named = pc.match_substring_regex(listings["category"], rf"^({below})(\.|$)")
+    rows = listings.filter(pc.and_(wanted, named)).select(["id", "title", "lon", "lat"])
+    return {
+        row["id"]: MeetingPoint(row["id"], row["title"], row["lon"], row["lat"])
+        for row in rows.to_pylist()
+    }
