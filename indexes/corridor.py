@@ -8,6 +8,7 @@ bound of its cost: runs are joined (`indexes.joining`) in that order until no ot
 the best.
 """
 
+from heapq import heapify, heappop, heappush
 from math import ceil, cos, floor, radians, sqrt
 from typing import NamedTuple
 
@@ -319,13 +320,7 @@ def search(
                 minutes[at, 1] = others_least[c]
             else:
                 _widen(seen, minutes, at, 1, grid, i, others_least[c])
-    # The detours may put a stop off by so much.
-    off_line = 0.0
-    for p in range(len(places)):
-        if places[p, j.ON_LINE] == 0.0:
-            off_line = max(off_line, places[p, j.REACH_M])
-    late = 4.0 * ask[j.DETOUR_S] * off_line
-    bounds, known = np.empty(n), np.empty(n)
+    bounds, rest = np.empty(n), np.empty(n)
     who = np.empty(n, np.int64)
     m = 0
     for at in range(n):
@@ -337,12 +332,13 @@ def search(
         else:
             ride_s = (seen[at, OTHER + SEEN_IN] - seen[at, SEEN_OUT]) * tick
         begin_s = zero + seen[at, SEEN_IN] * tick + min(0.0, shift)
-        end_s = zero + seen[at, SEEN_OUT] * tick + max(0.0, shift) + late
+        end_s = zero + seen[at, SEEN_OUT] * tick + max(0.0, shift)
         gap_s = max(0.0, begin_s - ask[j.ASKED], ask[j.ASKED] - end_s)
-        known[m] = (max(0.0, ride_s) + gap_s) / 60.0 - ask[j.LEVEL_MIN] * runs.rows[run, j.LEVEL]
+        rest[m] = -ask[j.LEVEL_MIN] * runs.rows[run, j.LEVEL]
         if runs.rows[run, j.BUILDING] >= 0 and runs.rows[run, j.BUILDING] == ask[j.OWN_BUILDING]:
-            known[m] -= ask[j.SAME_BUILDING_MIN]
-        bounds[m] = (known[m] + minutes[at, 0] + minutes[at, 1]) * 1e6 - 2.0
+            rest[m] -= ask[j.SAME_BUILDING_MIN]
+        stops = minutes[at, 0] + minutes[at, 1]
+        bounds[m] = (rest[m] + (max(0.0, ride_s) + gap_s) / 60.0 + stops) * 1e6 - 2.0
         who[m] = at
         m += 1
     counts[2] = m
@@ -351,24 +347,28 @@ def search(
     found = np.empty((kept + 1, j.FOUND_COLUMNS))
     order = np.arange(kept + 1)  # rows of `found`, the best first; the last is scratch
     size = 0
-    for i in np.argsort(bounds[:m]):
-        if size == kept and (kept == 0 or bounds[i] > found[order[kept - 1], j.COST]):
+    by_up = j.minutes_by_distance(ask, places, 0, split)
+    by_down = j.minutes_by_distance(ask, places, split, len(places))
+    heap = [(bounds[i], i, False) for i in range(m)]
+    heapify(heap)
+    while len(heap) > 0 and kept > 0:
+        bound, i, is_close = heappop(heap)
+        if size == kept and bound > found[order[kept - 1], j.COST]:
             break
         at = who[i]
+        run = np.int64(seen[at, SEEN_RUN])
         up, down = (OTHER, 0) if by_arrival else (0, OTHER)
         pieces = (
             np.int64(seen[at, up + FIRST_PIECE]), np.int64(seen[at, up + LAST_PIECE]) + 1,
             np.int64(seen[at, down + FIRST_PIECE]), np.int64(seen[at, down + LAST_PIECE]) + 1,
         )  # fmt: skip
-        run = np.int64(seen[at, SEEN_RUN])
-        if size == kept and off_line > 0.0:  # a join is dear then: look a bit closer first
-            line = runs.rows[run, j.LINE]
-            least_up = j.least_minutes(lines, line, pieces[0], pieces[1], places, 0, split, ask)
-            least_down = j.least_minutes(
-                lines, line, pieces[2], pieces[3], places, split, len(places), ask
-            )
-            if (known[i] + least_up + least_down) * 1e6 - 2.0 > found[order[kept - 1], j.COST]:
-                continue
+        if not is_close:  # a second bound, from the line itself
+            both = j.least_minutes(
+                lines, runs, run, pieces[0], pieces[1], ask, places, True, by_up
+            ) + j.least_minutes(lines, runs, run, pieces[2], pieces[3], ask, places, False, by_down)
+            if both < np.inf:
+                heappush(heap, (max(bound, (rest[i] + both) * 1e6 - 2.0), i, True))
+            continue
         counts[3] += 1
         new = order[size]
         if not j.join(lines, runs, run, pieces, ask, days, places, options, found[new]):

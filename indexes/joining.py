@@ -29,7 +29,8 @@ compiled = njit(cache=True, nogil=True, error_model="numpy")
 UNIT = 1e7  # coordinates are whole 1e-7 degrees
 METRES_PER_DEGREE = radians(1.0) * EARTH_RADIUS_M
 # Within some kilometres the plane that touches the Earth at a place errs by less than this.
-OFF, PLANE_M = 1.02, 5_000.0
+OFF = 1.02
+STEP_M, SHORT_M = 20.0, 250.0
 MAX_PASSES = 32  # of a line by one place that count, the first ones
 
 
@@ -105,6 +106,16 @@ def start_ms(runs: Runs, run: Whole, ask: FloatArray) -> float:
     if rows[run, DATED] == 0 and second >= ask[EDGE_S]:
         second += ask[SHIFT_S]
     return float(second * 1000.0 - rows[run, LEAD_MS])
+
+
+@compiled
+def window_ms(runs: Runs, run: Whole, ask: FloatArray) -> tuple[float, float]:
+    """The window asked for, widened by the driver's flex, milliseconds from the line's start."""
+    begin_ms = start_ms(runs, run, ask)
+    return (
+        ask[EARLIEST] * 1000.0 - runs.rows[run, FLEX_AFTER] * 1000.0 - begin_ms,
+        ask[LATEST] * 1000.0 + runs.rows[run, FLEX_BEFORE] * 1000.0 - begin_ms,
+    )
 
 
 @compiled
@@ -193,39 +204,74 @@ def _off_m(points: Ints, i: Whole, f: float, lon: float, lat: float, cos_lat: fl
 
 
 @compiled
-def least_minutes(
-    lines: Lines, line: Whole, begin: Whole, end: Whole, places: FloatArray, first_place: Whole,
-    last_place: Whole, ask: FloatArray,
-) -> float:  # fmt: skip
-    """A lower bound of what a stop at one of some places costs: walk and detour, minutes.
+def minutes_by_distance(
+    ask: FloatArray, places: FloatArray, first_place: Whole, last_place: Whole
+) -> FloatArray:
+    """What a stop costs at least, walk and detour, by how far the line is from the rider's end.
 
-    The first of them is the rider's end itself, any point of the line. A meeting point is at
-    least as far from the line as the end is, less the walk to it; and x metres off a piece of L
-    metres, a detour is 2 √(L²/4 + x²) - L at least.
+    Row 0 is for pieces up to `SHORT_M` long, row 1 for any; a column is `STEP_M`. The first
+    place is the end itself. A meeting point is at least as far from the line as the end is,
+    less the walk to it; and x metres off a piece of L metres, a detour is
+    2 √(L²/4 + x²) - L at least.
     """
+    farthest = 0.0
+    for p in range(first_place, last_place):
+        farthest = max(farthest, places[p, REACH_M] + places[p, WALK_M])
+    found = np.full((2, int(farthest / STEP_M) + 2), np.inf)
+    for step in range(found.shape[1]):
+        off = step * STEP_M
+        if off <= places[first_place, REACH_M]:
+            found[:, step] = ask[WALK_MIN] * off + ask[ELSEWHERE_MIN]
+        for p in range(first_place + 1, last_place):
+            x = max(0.0, off - places[p, WALK_M])
+            if x > places[p, REACH_M]:
+                continue
+            extra = 2.0 * sqrt(SHORT_M * SHORT_M / 4.0 + x * x) - SHORT_M
+            walk = ask[WALK_MIN] * places[p, WALK_M]
+            found[0, step] = min(found[0, step], walk + ask[DETOUR_S] * extra / 60.0)
+            found[1, step] = min(found[1, step], walk)
+    return found
+
+
+@compiled
+def least_minutes(
+    lines: Lines, runs: Runs, run: Whole, begin: Whole, end: Whole, ask: FloatArray,
+    places: FloatArray, boards: bool, minutes: FloatArray,
+) -> float:  # fmt: skip
+    """A lower bound of what a stop on some pieces costs, and of the ride from or to it, minutes.
+
+    The ride is counted from the line's start: less the later one boards, more the later one
+    alights. ``minutes`` is what `minutes_by_distance` made of this end. At the end with the
+    window the shift counts too.
+    """
+    line = runs.rows[run, LINE]
+    place = 0 if boards else int(ask[PICKUPS])
+    timed = boards == (ask[BY_ARRIVAL] == 0.0)
+    low_ms, high_ms = window_ms(runs, run, ask)
+    asked_ms = ask[ASKED] * 1000.0 - start_ms(runs, run, ask)
     points, first = lines.points, lines.first[line]
-    lon, lat = places[first_place, LON] * UNIT, places[first_place, LAT] * UNIT
+    lon, lat = places[place, LON] * UNIT, places[place, LAT] * UNIT
     north = METRES_PER_DEGREE / UNIT
-    east = north * places[first_place, COS_LAT]
+    east = north * places[place, COS_LAT]
     x2, y2 = (points[first + begin, 0] - lon) * east, (points[first + begin, 1] - lat) * north
-    off2, longest2 = np.inf, 0.0
+    least = np.inf
     for i in range(first + begin + 1, first + end + 1):
         x1, y1 = x2, y2
         x2, y2 = (points[i, 0] - lon) * east, (points[i, 1] - lat) * north
+        shift_ms = 0.0
+        if timed:
+            if points[i, 2] < low_ms or points[i - 1, 2] > high_ms:
+                continue
+            shift_ms = max(0.0, points[i - 1, 2] - asked_ms, asked_ms - points[i, 2])
         f = nearest_fraction(x1, y1, x2, y2, 0.0, 1.0)
         x, y = x1 + f * (x2 - x1), y1 + f * (y2 - y1)
-        off2 = min(off2, x * x + y * y)
-        longest2 = max(longest2, (x2 - x1) * (x2 - x1) + (y2 - y1) * (y2 - y1))
-    off, long = sqrt(off2) / OFF - 1.0, OFF * sqrt(longest2) + 1.0
-    least = np.inf
-    if off <= places[first_place, REACH_M]:
-        least = ask[WALK_MIN] * max(0.0, off) + ask[ELSEWHERE_MIN]
-    for p in range(first_place + 1, last_place):
-        x = max(0.0, off - places[p, WALK_M])
-        # Long pieces leave the plane; what they add may be next to nothing.
-        extra = 2.0 * sqrt(long * long / 4.0 + x * x) - long if long < PLANE_M else 0.0
-        minutes = ask[WALK_MIN] * places[p, WALK_M] + ask[DETOUR_S] * extra / 60.0
-        least = min(least, minutes)
+        step = int(max(0.0, sqrt(x * x + y * y) / OFF - 1.0) / STEP_M)
+        if step >= minutes.shape[1]:
+            continue
+        is_short = (x2 - x1) * (x2 - x1) + (y2 - y1) * (y2 - y1) < (SHORT_M / OFF - 1.0) ** 2
+        stop = minutes[0 if is_short else 1, step]
+        ride_ms = -points[i, 2] if boards else points[i - 1, 2]
+        least = min(least, stop + (ride_ms + shift_ms) / 60_000.0)
     return least
 
 
@@ -309,8 +355,7 @@ def join(
         return False
     line = rows[run, LINE]
     begin_ms = start_ms(runs, run, ask)
-    low_ms = ask[EARLIEST] * 1000.0 - rows[run, FLEX_AFTER] * 1000.0 - begin_ms
-    high_ms = ask[LATEST] * 1000.0 + rows[run, FLEX_BEFORE] * 1000.0 - begin_ms
+    low_ms, high_ms = window_ms(runs, run, ask)
     by_arrival = ask[BY_ARRIVAL] != 0.0
     split = int(ask[PICKUPS])
     ups, downs = options[0], options[1]
@@ -365,7 +410,8 @@ def join(
             if not _has_room(runs, run, ups[i, AT_S], downs[j, AT_S], detours, ask[SEATS_NEEDED]):
                 continue
             least, shortest = effort, ride
-            shift = abs((begin_ms + served_ms) / 1000.0 - ask[ASKED])
+            planned_s = downs[j, AT_S] if by_arrival else ups[i, AT_S]
+            shift = abs(begin_ms / 1000.0 + planned_s - ask[ASKED])
             unmatched = 0.0 if rows[run, SEVERAL] else len(days) - matched * 1.0
             cost = (dropoff_s - pickup_s + shift + detour) / 60.0 + on_foot
             cost += ask[UNMATCHED_MIN] * unmatched - ask[LEVEL_MIN] * rows[run, LEVEL]

@@ -1,18 +1,19 @@
 """One day of a town: all its riders and drivers, paired at once.
 
-Cars have several seats, and who has got in already lengthens the way: which riders go together in
-one car is a vehicle routing problem, which nobody solves exactly for a town. So it is done in
-rounds. In each, every driver takes one rider at most, and `matching.assign.best_pairs` picks the
-most pairs that are possible, then those of least cost together: exactly. Then those riders sit in
-the car, their stops are part of its line, and all who are left are matched with it anew: seats on
-every leg, the detour in all and the delay of those aboard are what `matching.trips` says. It ends
-when nobody who is left can join any car.
+Cars have several seats, and who is aboard already lengthens the way: which riders share a car is
+a vehicle routing problem, which nobody solves exactly for a town. So it is done in rounds. In each,
+a car has as many places as seats left, and `matching.assign.best_pairs` picks the most pairs
+that are possible and of these the cheapest, exactly, as if riders never got in each other's way.
+Of each car's riders the cheapest gets in. Then those sit in the car, their stops are part of its
+line, and all who are left are searched with it anew: seats on every leg, the detour in all and the
+delay of those aboard are what `matching.trips` says. It ends when nobody who is left can join any
+car.
 
-So a town of drivers with one seat each is paired in the best way there is. With more seats each
-round is, and all rounds together need not be.
+So all pairs are possible together. Where every car takes one rider, the first round is the best
+there is; otherwise nothing is promised of all rounds together.
 
-Who would do either, drive or ride, does what the cheapest of his pairs says: pairs are taken in
-the order of their cost, first those of who only rides, and one that has him do both is left out.
+Who would do either, drive or ride, does one: pairs are taken in the order of their cost, first
+those of who only rides, and one that has somebody do both is left out.
 """
 
 import itertools
@@ -190,10 +191,12 @@ class _Town:
         """Let the best pairs of those left get in; who has got in is left no more."""
         boarded: list[DayPair] = []
         riding: set[str] = set()
+        full: set[_Car] = set()
         rides: dict[str, dict[date, list[Ride]]] = {}
         for id, car in self._best():
-            if id in rides or car.driver in riding:  # one of either role does one thing
+            if car in full or id in rides or car.driver in riding:
                 continue
+            full.add(car)
             part, row = self._found_in[car.driver]
             rider = self.riders[id]
             # Found when searched for; nothing has changed since.
@@ -213,15 +216,20 @@ class _Town:
 
     def _best(self) -> list[tuple[str, _Car]]:
         """The best pairs, in the order in which they are taken."""
-        pairs = [(id, car) for id, cars in self.costs.items() for car in cars]
+        places = [
+            (id, car, place)
+            for id, cars in self.costs.items()
+            for car in cars
+            for place in range(self._places(car))
+        ]
         rows = {id: row for row, id in enumerate(sorted(self.costs))}
-        columns = {car: column for column, car in enumerate(sorted({car for _, car in pairs}))}
+        columns = {one: column for column, one in enumerate(sorted({one[1:] for one in places}))}
         chosen = best_pairs(
-            np.array([rows[id] for id, _ in pairs], np.int64),
-            np.array([columns[car] for _, car in pairs], np.int64),
-            np.array([self.costs[id][car] for id, car in pairs], np.int64),
+            np.array([rows[id] for id, _, _ in places], np.int64),
+            np.array([columns[one[1:]] for one in places], np.int64),
+            np.array([self.costs[id][car] for id, car, _ in places], np.int64),
         )
-        found = [pairs[i] for i in chosen.tolist()]
+        found = [places[i][:2] for i in chosen.tolist()]
         return sorted(
             found,
             key=lambda pair: (
@@ -230,6 +238,12 @@ class _Town:
                 pair[0].encode(),
             ),
         )
+
+    def _places(self, car: _Car) -> int:
+        """Seats that are left if nobody aboard gets out; one where a rider fits in nonetheless."""
+        part, row = self._found_in[car.driver]
+        aboard = part.rides.get(car.driver, {}).get(EPOCH + timedelta(days=car.day), ())
+        return max(1, part.trips[row].seats - sum(ride.seats for ride in aboard))
 
     def _leave(
         self, settled: Collection[str], rides: Mapping[str, Mapping[date, Sequence[Ride]]]

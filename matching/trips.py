@@ -29,8 +29,8 @@ detour, and a minute for each stop that is no meeting point. Of equals the short
 
 **The cost**, minutes: ride + 2 · walk + shift + detour + 1 for each stop elsewhere than at a
 meeting point + 2.5 for each day of two weeks asked for that is not matched - 6 · trust - 3 in the
-same building. Shift is how far the driver's plan lies from the time asked for; trust is the
-other's level / 4. Lowest first, in 1e-6 minutes; then the earlier pick-up, then the id, bytewise.
+same building. Shift is how far the driver's plan, without the detour, lies from the time asked
+for; trust is the other's level / 4. Lowest first, in 1e-6 minutes; then the earlier pick-up, then the id, bytewise.
 
 **Both ways** hold: verified people only, same building (both addresses proved), women only, blocks,
 and who the trip is addressed to. Nobody rides with himself.

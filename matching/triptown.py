@@ -19,7 +19,7 @@ from matching.meeting import MEETING_CATEGORIES, MeetingPoint, MeetingPoints
 from matching.people import blocks_by_member
 from matching.tripbook import TripBook, TripView
 
-__all__ = ["TripTown"]
+__all__ = ["TripTown", "meeting_listings"]
 
 
 class TripTown:
@@ -34,6 +34,9 @@ class TripTown:
         The truth. All trips of the tenant are read from it here.
     tenant_id : str
         Whose trips.
+    listings : (pyarrow.Table, Position), optional
+        What `meeting_listings` chooses of the tenant's listings, and how far the store had then
+        been read; read from the store if not given.
 
     Attributes
     ----------
@@ -46,14 +49,18 @@ class TripTown:
         If the store can't be read.
     """
 
-    def __init__(self, store: Store, tenant_id: str) -> None:
+    def __init__(
+        self, store: Store, tenant_id: str, listings: tuple[pa.Table, Position] | None = None
+    ) -> None:
         self.tenant_id = tenant_id
         self._store = store
         self._writing = threading.Lock()
         self._moved = threading.Condition()
         self._stale = False
-        self.position = store.position()
-        self._loaded = _Loaded(store, tenant_id)
+        # The position is first: what changes while rows are read is read again, never missed.
+        position = store.position()
+        table, self.position = listings or (store.listing_table(tenant_id), position)
+        self._loaded = _Loaded(store, tenant_id, table)
 
     @property
     def view(self) -> TripView:
@@ -107,7 +114,8 @@ class TripTown:
             If the store can't be read.
         """
         position = self._store.position()
-        loaded = _Loaded(self._store, self.tenant_id)
+        table = self._store.listing_table(self.tenant_id)
+        loaded = _Loaded(self._store, self.tenant_id, table)
         with self._writing:
             # What came meanwhile may or may not have been read: it is read again.
             whole = True
@@ -148,7 +156,7 @@ class TripTown:
 class _Loaded:
     """A tenant's trips read whole, and what has changed since. One writer at a time."""
 
-    def __init__(self, store: Store, tenant_id: str) -> None:
+    def __init__(self, store: Store, tenant_id: str, listings: pa.Table) -> None:
         self._store, self._tenant_id = store, tenant_id
         partition = store.groups(tenant_id)
         self.publisher = Publisher(partition)
@@ -157,7 +165,7 @@ class _Loaded:
         )
         self._blocks = blocks_by_member(store.blocks(tenant_id))
         self._owners: dict[str, str] = {}  # of trips that have one
-        self._meeting = _meeting_points(store.listing_table(tenant_id))
+        self._meeting = _meeting_points(listings)
         self.book = TripBook(meeting=MeetingPoints(tuple(self._meeting.values())))
         self._put(store.trips(tenant_id), store.bookings(tenant_id))
 
@@ -242,13 +250,18 @@ def _ride(booking: Booking, start_s: float) -> Ride:
     )
 
 
-def _meeting_points(listings: pa.Table) -> dict[str, MeetingPoint]:
-    """Public listings that are meeting points, by id."""
+def meeting_listings(listings: pa.Table) -> pa.Table:
+    """Those of some listings (`indexes.store.LISTING_SCHEMA`) that are meeting points."""
     wanted = pc.equal(listings["audience"], Audience.PUBLIC.value)
     wanted = pc.and_(wanted, pc.invert(listings["personal"]))
     below = "|".join(map(re.escape, MEETING_CATEGORIES))
     named = pc.match_substring_regex(listings["category"], rf"^({below})(\.|$)")
-    rows = listings.filter(pc.and_(wanted, named)).select(["id", "title", "lon", "lat"])
+    return listings.filter(pc.and_(wanted, named))
+
+
+def _meeting_points(listings: pa.Table) -> dict[str, MeetingPoint]:
+    """Public listings that are meeting points, by id."""
+    rows = meeting_listings(listings).select(["id", "title", "lon", "lat"])
     return {
         row["id"]: MeetingPoint(row["id"], row["title"], row["lon"], row["lat"])
         for row in rows.to_pylist()

@@ -284,7 +284,7 @@ def join(
         ride = round((at_down - at_up) * 1000)
         if best is not None and (effort, ride) >= (best.effort_ms, best.ride_ms):
             continue
-        shift = abs(start + served - wanted)
+        shift = abs(start + (down if by_arrival else up).second - wanted)
         minutes = (at_down - at_up + shift + detour) / 60 + walk_min + elsewhere
         best = Join(
             effort, ride, minutes, round((start + at_up) * 1000), (up.meeting, down.meeting), detour
