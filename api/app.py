@@ -12,6 +12,8 @@ from fastapi.responses import HTMLResponse
 from api.access import AccessLog
 from api.auth import KeyRing
 from api.changes import Streams
+from api.clock import clock_from
+from api.covoiturage import PREFIX, covoiturage_app
 from api.docs import page_of
 from api.fast import FastNear
 from api.metrics import Metrics
@@ -119,6 +121,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_problems(app)
     for name in ROUTES:
         app.include_router(import_module(f"api.routes.{name}").router)
+    app.mount(PREFIX, covoiturage_app(chosen.operator, clock_from(chosen.now), app.state))
 
     @app.get("/docs", include_in_schema=False)
     def docs(request: Request) -> HTMLResponse:

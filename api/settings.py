@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from geo.errors import InputError
@@ -39,6 +39,10 @@ class Settings(BaseSettings):
         Whose public things a reader without a key sees; by default the only tenant's.
     log_format : {"text", "json"}
         How the server's log looks.
+    operator : str
+        Our domain name, by which other carpooling platforms know us.
+    now : datetime or None
+        What time it is for carpooling when the server starts; by default the machine's clock.
     """
 
     model_config = SettingsConfigDict(env_prefix="MITOYEN_", frozen=True, extra="ignore")
@@ -48,6 +52,8 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=1, le=65535)
     tenant: str = ""
     log_format: LogFormat = "text"
+    operator: str = "mitoyen.example"
+    now: AwareDatetime | None = None
 
     @classmethod
     def read(cls, **values: object) -> "Settings":

@@ -166,7 +166,7 @@ def weekly_windows(
     Examples
     --------
     >>> weekly_windows("Europe/Paris", 28_800, [1], 900, 0, 604_800)
-    [Within(earliest=457200, latest=459000, meant=457200)]
+    [Within(earliest=456300, latest=458100, meant=457200)]
     """
     begin, end = max(begin, FIRST_S), min(end, LAST_S)
     if begin > end:
@@ -226,7 +226,8 @@ def driver_journeys(
             row = int(part.run_trip[run])
             trip = part.trips[row]
             if current.alive[row] and is_open(trip) and (trip.schedule.weekly or not weekly):
-                for journey in _of_run(part, run, departure, arrival, windows, prices or Prices()):
+                fare = prices or Prices()
+                for journey in _of_run(part, run, departure, arrival, windows, fare):
                     _keep(found, journey)
     return sorted(found.values(), key=lambda journey: journey.rank)
 
@@ -264,6 +265,8 @@ def ride_on(
 ) -> Journey | None:
     """The journey of a driver that a booking names, between its places; None if there is none.
 
+    Whether a seat is free is for the store to say: what is searched may be a moment behind.
+
     Parameters
     ----------
     view : TripView
@@ -279,14 +282,12 @@ def ride_on(
     windows = [Within(at - SAME_TIME_S, at + SAME_TIME_S, at)]
     for current in view.driver_parts():
         if current.has(id.trip_id):
-            row = current.part.row_of[id.trip_id]
-            if is_open(current.part.trips[row]):
-                for run in current.part.runs_of(row).tolist():
-                    for journey in _of_run(
-                        current.part, run, departure, arrival, windows, Prices()
-                    ):
-                        if journey.day == id.day:
-                            return journey
+            part, row = current.part, current.part.row_of[id.trip_id]
+            for run in part.runs_of(row).tolist() if is_open(part.trips[row]) else ():
+                found = _of_run(part, run, departure, arrival, windows, Prices(), least_seats=0)
+                for journey in found:
+                    if journey.day == id.day:
+                        return journey
     return None
 
 
@@ -312,6 +313,7 @@ def _of_run(
     arrival: FloatArray,
     windows: Sequence[Within],
     prices: Prices,
+    least_seats: int = 1,
 ) -> list[Journey]:
     """The journeys of one line and time of day."""
     lines, row = part.index.lines, part.index.runs.rows[run]
@@ -331,7 +333,7 @@ def _of_run(
                 continue
             pickup_s, dropoff_s = (float(ms) / 1000.0 for ms in rides[:, MS])
             seats = _seats_left(part, run, pickup_s, dropoff_s)
-            if seats < 1:
+            if seats < least_seats:
                 continue
             walks_m = float(rides[0, WALK_M]), float(rides[1, WALK_M])
             pickup_at = round(start + pickup_s)

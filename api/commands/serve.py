@@ -52,6 +52,10 @@ def serve(
     log_format: Annotated[
         str | None, typer.Option(metavar="text|json", help="How the log looks.")
     ] = None,
+    now: Annotated[
+        str | None,
+        typer.Option(metavar="INSTANT", help="What time it is for carpooling, from here on."),
+    ] = None,
 ) -> None:
     """Serve the HTTP interface; on this machine only, unless told otherwise."""
     given = {
@@ -60,6 +64,7 @@ def serve(
         "store": store,
         "tenant": tenant,
         "log_format": log_format,
+        "now": now,
     }
     # Unlike `model_copy`, building anew checks; what is not given comes from the environment.
     settings = Settings.read(**{k: v for k, v in given.items() if v is not None})
@@ -71,7 +76,8 @@ def serve(
     with TemporaryDirectory(prefix="mitoyen-metrics-") as folder:
         # Workers are processes begun anew: what they are told, they find in the environment.
         for name, value in settings.model_dump().items():
-            os.environ[f"MITOYEN_{name.upper()}"] = str(value)
+            if value is not None:
+                os.environ[f"MITOYEN_{name.upper()}"] = str(value)
         os.environ[MULTIPROCESS] = folder
         _run("api.app:create_app", settings, workers=workers, factory=True)
 

@@ -28,6 +28,7 @@ from matching.tripbook import TripBook
 MONDAY = date(2026, 11, 23)
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 EDGE_M = 2 * oracle.STEP_M
+CITY = np.array((5.40, 43.30))
 
 
 def instant(hour: float, day: date = MONDAY) -> int:
@@ -38,7 +39,7 @@ def instant(hour: float, day: date = MONDAY) -> int:
 
 def a_trip(rng: np.random.Generator, number: int, role: Role) -> Trip:
     points = int(rng.integers(2, 9))
-    line = np.cumsum(rng.normal(0.0, 0.006, (points, 2)), axis=0) + (5.40, 43.30)
+    line = CITY + np.cumsum(rng.normal(0.0, 0.006, (points, 2)), axis=0)
     times = np.concatenate(([0.0], np.cumsum(rng.uniform(20.0, 300.0, points - 1))))
     schedule: dict[str, Any] = {"anchor": Anchor.ARRIVE if rng.random() < 0.4 else Anchor.DEPART}
     if rng.random() < 0.5:
@@ -82,7 +83,7 @@ def found_of(trips: list[Trip], way: Way = EAST, **more: Any) -> list[Any]:
 def test_every_driver_within_radii_and_window_is_told_and_no_other(seed: int) -> None:
     rng = np.random.default_rng(seed)
     trips = [a_trip(rng, number, Role.DRIVER) for number in range(8)]
-    ends = [tuple((rng.normal(0, 0.006, 2) + (5.40, 43.30)).round(7).tolist()) for _ in range(2)]
+    ends = [tuple((CITY + rng.normal(0, 0.006, 2)).round(7).tolist()) for _ in range(2)]
     radii = float(rng.uniform(200, 1_500)), float(rng.uniform(200, 1_500))
     meant, delta = instant(float(rng.uniform(6.0, 10.0))), int(rng.integers(0, 5_400))
     way = Way(ends[0], ends[1], *radii)
@@ -135,7 +136,7 @@ def test_a_rider_gets_in_and_out_where_the_walks_are_least(seed: int) -> None:
 def test_every_passenger_whose_ends_lie_within_the_radii_is_told(seed: int) -> None:
     rng = np.random.default_rng(seed)
     trips = [a_trip(rng, number, Role.PASSENGER) for number in range(12)]
-    ends = [tuple((rng.normal(0, 0.004, 2) + (5.40, 43.30)).round(7).tolist()) for _ in range(2)]
+    ends = [tuple((CITY + rng.normal(0, 0.004, 2)).round(7).tolist()) for _ in range(2)]
     radii = float(rng.uniform(500, 2_500)), float(rng.uniform(500, 2_500))
     meant, delta = instant(float(rng.uniform(6.0, 10.0))), int(rng.integers(0, 7_200))
     window = Within(meant - delta, meant + delta, meant)

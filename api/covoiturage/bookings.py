@@ -1,0 +1,383 @@
+"""Bookings: made by either platform, known to both, and only ever brought forward."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+from pydantic import BaseModel
+
+import indexes.journeys as kept
+from api.bodies import JsonBody, accepts, check_text
+from api.covoiturage.asking import Asking, AskingPlatform
+from api.covoiturage.errors import (
+    ALREADY_SET,
+    MISSING_BOOKING,
+    MISSING_JOURNEY,
+    MISSING_USER,
+)
+from api.covoiturage.mapping import (
+    booking_out,
+    driver_of,
+    operator_of,
+    price_of,
+)
+from api.covoiturage.schemas import (
+    Booking,
+    BookingEvent,
+    CarpoolBooking,
+    CarpoolerType,
+    Failure,
+    MessageIn,
+    User,
+)
+from geo.arrays import LonLat
+from geo.errors import ConflictError, InputError, NotFoundError
+from indexes.entities import Member
+from indexes.journeys import BookingStatus, Role
+from matching.booking import admit
+from matching.journeys import JourneyId, is_open, ride_on
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["Interact"])
+
+# What stands for the side of a booking that an event doesn't name, or that has no name.
+SOMEBODY = {Role.DRIVER: "unknown-driver", Role.PASSENGER: "unknown-passenger"}
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(UUID(check_text(text)))
+    except ValueError as error:
+        raise InputError("bookingId must be a UUID") from error
+
+
+def _id_of(user: User, role: Role) -> str:
+    return user.id or SOMEBODY[role]
+
+
+def _base(asking: Asking, body: Booking | CarpoolBooking) -> dict[str, Any]:
+    """What a booking and an event of one say alike."""
+    at = datetime.fromtimestamp(body.passengerPickupDate, UTC)
+    return {
+        "tenant_id": asking.town.tenant_id,
+        "id": body.id,
+        "trip_id": None,
+        "day": at.date(),
+        "pickup_at": at,
+        "pickup_lon": body.passengerPickupLng,
+        "pickup_lat": body.passengerPickupLat,
+        "dropoff_lon": body.passengerDropLng,
+        "dropoff_lat": body.passengerDropLat,
+        "pickup_s": 0.0,
+        "dropoff_s": float(body.duration or 0),
+        "status": body.status,
+        "pickup_address": body.passengerPickupAddress or "",
+        "dropoff_address": body.passengerDropAddress or "",
+        "url": body.webUrl or "",
+        "created_at": asking.platform.clock(),
+    }
+
+
+def _side(asking: Asking, role: Role, user: User) -> dict[str, Any]:
+    """A user of one of the two platforms."""
+    return {
+        f"{role}_id": _id_of(user, role),
+        f"{role}_alias": user.alias,
+        f"{role}_operator": operator_of(user.operator, asking.ours),
+    }
+
+
+def _ends(body: Booking) -> tuple[LonLat, LonLat]:
+    return (
+        (body.passengerPickupLng, body.passengerPickupLat),
+        (body.passengerDropLng, body.passengerDropLat),
+    )
+
+
+def _journey_id(named: str | None, role: Role) -> JourneyId:
+    try:
+        id = JourneyId.parse(named or "")
+    except InputError:
+        raise InputError(f"{MISSING_JOURNEY}: the booking must name a journey of ours") from None
+    if id.role is not role:
+        raise InputError(f"{MISSING_JOURNEY}: that journey is not a {role}'s")
+    return id
+
+
+def _on_our_driver(asking: Asking, body: Booking) -> dict[str, Any]:
+    """What a booking of a seat with a driver of ours is on: trip, day and legs.
+
+    Raises
+    ------
+    InputError
+        If there is no such journey, or the driver is another.
+    """
+    id = _journey_id(body.driverJourneyId, Role.DRIVER)
+    journey = ride_on(asking.view, id, *_ends(body), body.passengerPickupDate)
+    if journey is None or journey.pickup_at < asking.platform.clock().timestamp() - 60:
+        raise InputError(
+            f"{MISSING_JOURNEY}: no such journey, between these places at that time, is to come"
+        )
+    if body.driver.id != driver_of(journey.trip):
+        raise InputError(f"{MISSING_USER}: the driver of this journey is another")
+    try:
+        trip = asking.town.store.get(kept.Trip, asking.town.tenant_id, id.trip_id)
+    except NotFoundError:
+        raise InputError(f"{MISSING_JOURNEY}: this journey was withdrawn") from None
+    published = asking.town.engine.published(trip)
+    start_s = 0.0 if published is None else published.start_s
+    return {
+        "trip_id": id.trip_id,
+        "day": id.day,
+        "pickup_s": start_s + journey.pickup_s,
+        "dropoff_s": start_s + journey.dropoff_s,
+    }
+
+
+def _on_our_passenger(asking: Asking, body: Booking) -> dict[str, Any]:
+    """What a booking of another platform's driver is for: a passenger's trip of ours, and a day."""
+    id = _journey_id(body.passengerJourneyId, Role.PASSENGER)
+    found = asking.view.trip(id.trip_id)
+    if found is None or found[0].role is Role.DRIVER or not is_open(found[0]):
+        raise InputError(f"{MISSING_JOURNEY}: no such journey is to come")
+    if body.passenger.id != driver_of(found[0]):
+        raise InputError(f"{MISSING_USER}: the passenger of this journey is another")
+    return {"passenger_trip_id": id.trip_id, "day": id.day}
+
+
+@router.post(
+    "/bookings",
+    status_code=201,
+    summary="Tell of a booking that the other platform began",
+    responses={201: {"model": Booking}},
+    openapi_extra=accepts(Booking),
+)
+def post_booking(
+    asking: AskingPlatform, body: Annotated[Booking, Depends(JsonBody(Booking))]
+) -> Response:
+    if body.status is not BookingStatus.WAITING_CONFIRMATION:
+        raise InputError("a booking begins as WAITING_CONFIRMATION")
+    booking = kept.Booking(
+        **_base(asking, body)
+        | _side(asking, Role.DRIVER, body.driver)
+        | _side(asking, Role.PASSENGER, body.passenger)
+        | {"price_eur": price_of(body.price)}
+        | (_on_our_driver(asking, body) if body.driver.operator == asking.ours else {})
+        | (_on_our_passenger(asking, body) if body.passenger.operator == asking.ours else {})
+    )
+    _require_part(asking, booking)
+    asking.town.store.book(booking, partial(admit, booking=booking))
+    return _json(booking_out(booking, asking.ours), 201)
+
+
+def _require_part(asking: Asking, booking: kept.Booking) -> None:
+    if not asking.takes_part(booking):
+        raise InputError("a platform tells of bookings that it takes part in, and no other")
+
+
+@router.get(
+    "/bookings/{bookingId}",
+    summary="Read a booking, to compare it",
+    responses={200: {"model": Booking}, 404: {"model": Failure}},
+)
+def get_booking(asking: AskingPlatform, bookingId: Annotated[str, Path()]) -> Response:  # noqa: N803
+    return _json(booking_out(_booking(asking, _uuid(bookingId)), asking.ours), 200)
+
+
+def _booking(asking: Asking, id: str) -> kept.Booking:
+    try:
+        found = asking.town.store.get(kept.Booking, asking.town.tenant_id, id)
+    except NotFoundError:
+        raise _missing() from None
+    if not asking.takes_part(found):
+        raise _missing()
+    return found
+
+
+def _missing() -> NotFoundError:
+    return NotFoundError("no such booking", code=MISSING_BOOKING)
+
+
+@router.patch(
+    "/bookings/{bookingId}",
+    summary="Bring a booking forward, or cancel it",
+    responses={404: {"model": Failure}, 409: {"model": Failure}},
+)
+def patch_booking(
+    asking: AskingPlatform,
+    bookingId: Annotated[str, Path()],  # noqa: N803
+    status: Annotated[BookingStatus, Query()],
+    message: Annotated[str, Query(max_length=500)] = "",
+) -> Response:
+    id = _uuid(bookingId)
+    check_text(message)
+    booking = _bring_forward(asking, id, status)
+    if message:
+        asking.town.store.put(_note_of(asking, booking, message))
+    return Response(status_code=200)
+
+
+def _bring_forward(
+    asking: Asking,
+    id: str,
+    status: BookingStatus,
+) -> kept.Booking:
+    def change(old: kept.Booking) -> kept.Booking:
+        if not asking.takes_part(old):
+            raise _missing()
+        if status.rank <= old.status.rank:
+            raise ConflictError("a booking is that far already", code=ALREADY_SET)
+        return replace(old, status=status)
+
+    try:
+        booking, _ = asking.town.store.change_booking(asking.town.tenant_id, id, change)
+    except NotFoundError:
+        raise _missing() from None
+    return booking
+
+
+def _note_of(asking: Asking, booking: kept.Booking, text: str) -> kept.Message:
+    """What came with a change, from the side that is not ours to the other."""
+    sides = {
+        Role.DRIVER: (booking.driver_id, booking.driver_alias, booking.driver_operator),
+        Role.PASSENGER: (
+            booking.passenger_id,
+            booking.passenger_alias,
+            booking.passenger_operator,
+        ),
+    }
+    sender, recipient = Role.PASSENGER, Role.DRIVER
+    if not booking.passenger_operator or asking.operator == booking.driver_operator:
+        sender, recipient = recipient, sender
+    id, alias, operator = sides[sender]
+    return kept.Message(
+        tenant_id=booking.tenant_id,
+        id=str(uuid4()),
+        sender_id=id,
+        sender_alias=alias,
+        sender_operator=operator,
+        recipient_id=sides[recipient][0],
+        recipient_role=recipient,
+        text=text,
+        trip_id=booking.trip_id,
+        booking_id=booking.id,
+        sent_at=asking.platform.clock(),
+    )
+
+
+@router.post(
+    "/booking_events",
+    tags=["Webhooks"],
+    summary="Be told of a booking that one of our people made with another platform",
+    openapi_extra=accepts(BookingEvent),
+)
+def post_booking_event(
+    asking: AskingPlatform, body: Annotated[BookingEvent, Depends(JsonBody(BookingEvent))]
+) -> Response:
+    data = body.data
+    by_driver = data.driver is not None and data.price is not None
+    if by_driver is (data.passenger is not None):
+        raise InputError("data must have driver and price, or passenger, and not all of them")
+    nobody = User(id="", alias="", operator=asking.ours)
+    booking = kept.Booking(
+        **_base(asking, data)
+        | _side(asking, Role.DRIVER, data.driver or nobody)
+        | _side(asking, Role.PASSENGER, data.passenger or nobody)
+        | {"price_eur": None if data.price is None else price_of(data.price)}
+    )
+    try:
+        _bring_forward(asking, booking.id, booking.status)
+    except NotFoundError:
+        _require_part(asking, booking)
+        asking.town.store.book(booking, partial(admit, booking=booking))
+    except ConflictError as error:  # 409 is no status of this operation
+        raise InputError(str(error)) from error
+    return Response(status_code=200)
+
+
+@router.post(
+    "/messages",
+    status_code=201,
+    summary="Write to the owner of a journey",
+    responses={404: {"model": Failure}},
+    openapi_extra=accepts(MessageIn),
+)
+def post_message(
+    asking: AskingPlatform, body: Annotated[MessageIn, Depends(JsonBody(MessageIn))]
+) -> Response:
+    role = Role.DRIVER if body.recipientCarpoolerType is CarpoolerType.DRIVER else Role.PASSENGER
+    trip_id = _trip_named(asking, body)
+    if body.bookingId is not None:
+        _booking(asking, body.bookingId)
+    if not _is_known(asking, body.to):
+        raise NotFoundError("no such user", code=MISSING_USER)
+    asking.town.store.put(
+        kept.Message(
+            tenant_id=asking.town.tenant_id,
+            id=str(uuid4()),
+            sender_id=body.from_.id or SOMEBODY[_other(role)],
+            sender_alias=body.from_.alias,
+            sender_operator=operator_of(body.from_.operator, asking.ours),
+            recipient_id=body.to.id,
+            recipient_role=role,
+            text=body.message,
+            trip_id=trip_id,
+            booking_id=body.bookingId,
+            sent_at=asking.platform.clock(),
+        )
+    )
+    return Response(status_code=201)
+
+
+def _other(role: Role) -> Role:
+    return Role.PASSENGER if role is Role.DRIVER else Role.DRIVER
+
+
+def _trip_named(asking: Asking, body: MessageIn) -> str | None:
+    """The trip of ours that a message is about; a journey of the recipient's must be one."""
+    named = (
+        body.driverJourneyId
+        if body.recipientCarpoolerType is CarpoolerType.DRIVER
+        else body.passengerJourneyId
+    )
+    if named is None or body.to.operator != asking.ours:
+        return None
+    try:
+        trip_id = JourneyId.parse(named).trip_id
+    except InputError:
+        trip_id = ""
+    if asking.view.trip(trip_id) is None:
+        raise NotFoundError("no such journey", code=MISSING_JOURNEY)
+    return trip_id
+
+
+def _is_known(asking: Asking, user: User) -> bool:
+    """Whether somebody is a member, offers a trip, or takes part in a booking."""
+    store, tenant_id = asking.town.store, asking.town.tenant_id
+    if user.operator == asking.ours:
+        try:
+            store.get(Member, tenant_id, user.id)
+            return True
+        except NotFoundError:
+            held = asking.view.trip(user.id)
+            if held is not None and driver_of(held[0]) == user.id:
+                return True
+    operator = operator_of(user.operator, asking.ours)
+    return any(
+        store.page(
+            kept.Booking,
+            tenant_id,
+            limit=1,
+            where={f"{role}_id": user.id, f"{role}_operator": operator},
+        )
+        for role in SOMEBODY
+    )
+
+
+def _json(model: BaseModel, status: int) -> Response:
+    body = model.model_dump_json(exclude_none=True)
+    return Response(body, status, media_type="application/json")
