@@ -23,6 +23,7 @@ from api.settings import Settings
 from api.towns import Towns
 from api.version import VERSION
 from indexes.store import open_store
+from matching.keeping import Keeper
 
 __all__ = ["create_app"]
 
@@ -86,14 +87,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     --------
     >>> app = create_app(Settings(store="town.db"))
     >>> sorted(app.openapi()["paths"])[:3]
-    ['/', '/healthz', '/readyz']
+    ['/', '/healthz', '/metrics']
     """
     chosen = settings or Settings.read()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         store = open_store(chosen.dsn)
-        towns = Towns(store, chosen.tenant)
+        folder = chosen.snapshot_folder
+        towns = Towns(
+            store,
+            chosen.tenant,
+            None if folder is None else lambda id: Keeper(store, id, folder, chosen.dsn),
+        )
         try:
             towns.start()
             app.state.towns = towns

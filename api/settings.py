@@ -43,6 +43,9 @@ class Settings(BaseSettings):
         Our domain name, by which other carpooling platforms know us.
     now : datetime or None
         What time it is for carpooling when the server starts; by default the machine's clock.
+    snapshots : str or None
+        Folder of the files that a server starts from; by default `snapshot_folder` names it,
+        empty for none.
     """
 
     model_config = SettingsConfigDict(env_prefix="MITOYEN_", frozen=True, extra="ignore")
@@ -54,6 +57,7 @@ class Settings(BaseSettings):
     log_format: LogFormat = "text"
     operator: str = "mitoyen.example"
     now: AwareDatetime | None = None
+    snapshots: str | None = None
 
     @classmethod
     def read(cls, **values: object) -> "Settings":
@@ -75,3 +79,23 @@ class Settings(BaseSettings):
     def dsn(self) -> str:
         """The store to open: the one named, or the default."""
         return self.store or default_store()
+
+    @property
+    def snapshot_folder(self) -> Path | None:
+        """Where snapshots are kept, None for nowhere.
+
+        By default beside a SQLite file, or for PostGIS in the user's cache directory.
+
+        Examples
+        --------
+        >>> Settings(store="/srv/town.db").snapshot_folder
+        PosixPath('/srv/town.db.snapshots')
+        >>> Settings(store="/srv/town.db", snapshots="").snapshot_folder is None
+        True
+        """
+        if self.snapshots is not None:
+            return Path(self.snapshots).expanduser() if self.snapshots else None
+        if self.dsn.startswith(("postgresql://", "postgres://")):
+            home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+            return Path(home) / "mitoyen" / "snapshots"
+        return Path(f"{self.dsn}.snapshots").expanduser()

@@ -6,7 +6,7 @@ One thread builds what is missing and follows the store; requests never wait for
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -20,6 +20,7 @@ from indexes.publishing import Publisher
 from indexes.store import Store
 from matching.engine import Engine
 from matching.follower import Follower
+from matching.keeping import Keeper
 from matching.query import ANYONE, NearQuery
 
 __all__ = ["Outlines", "Town", "Towns"]
@@ -92,14 +93,20 @@ class Outlines:
 class Town:
     """One tenant as requests see it."""
 
-    def __init__(self, store: Store, tenant_id: str, follower: Follower | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        tenant_id: str,
+        follower: Follower | None = None,
+        keeper: Keeper | None = None,
+    ) -> None:
         self.store = store
         self.tenant_id = tenant_id
         self.cursor_secret = store.secret("cursor")
         # The position is read first, so that no change after it is missed.
         self._read_at = store.position()
         self.outlines = Outlines.read(store, tenant_id)
-        self.engine = Engine.over(store, tenant_id)
+        self.engine = Engine.over(store, tenant_id, keeper)
         # On a fresh machine the first search compiles for ten seconds: here, and not while
         # somebody waits for it, and everybody else with them.
         self.outlines.refuse_swapped(0.0, 0.0)
@@ -134,6 +141,8 @@ class Towns:
         The truth.
     keyless : str
         Whose public things a reader without a key sees; empty for the only tenant's.
+    keeper : callable, optional
+        Makes the keeper of a tenant's snapshot, by the tenant's id.
 
     Attributes
     ----------
@@ -143,13 +152,17 @@ class Towns:
         Those that the store had then.
     """
 
-    def __init__(self, store: Store, keyless: str = "") -> None:
+    def __init__(
+        self, store: Store, keyless: str = "", keeper: Callable[[str], Keeper] | None = None
+    ) -> None:
         self.store = store
         self._keyless = keyless
         self.store_up = True
         self.tenants: Sequence[str] = ()
         self._towns: dict[str, Town] = {}
         self._why = "the first index is being built"
+        self._make_keeper = keeper
+        self._loading: Keeper | None = None
         self._follower: Follower | None = None
         self._trim_at = 0.0
         self._wake = threading.Event()
@@ -174,7 +187,7 @@ class Towns:
                 for tenant_id in self.tenants:
                     town = self._towns.get(tenant_id)
                     if town is None:
-                        self._towns[tenant_id] = Town(self.store, tenant_id, follower)
+                        self._towns[tenant_id] = self._load(tenant_id, follower)
                     else:
                         town.follow()
                 self._why = ""
@@ -192,6 +205,13 @@ class Towns:
             self._wake.wait(FOLLOW_S)
             self._wake.clear()
 
+    def _load(self, tenant_id: str, follower: Follower) -> Town:
+        keeper = self._loading = self._make_keeper and self._make_keeper(tenant_id)
+        try:
+            return Town(self.store, tenant_id, follower, keeper)
+        finally:
+            self._loading = None
+
     @property
     def engines(self) -> list[Engine]:
         """Those that are loaded."""
@@ -207,9 +227,11 @@ class Towns:
         """
         missing = [name for name in self.tenants if name not in self._towns]
         if missing:
+            keeper = self._loading
+            doing = keeper and "; ".join(filter(None, (keeper.doing, keeper.trouble)))
             raise IndexBehindError(
                 f"{len(missing)} of {len(missing) + len(self._towns)} indexes not loaded: "
-                f"{self._why or 'being built'}",
+                f"{doing or self._why or 'being built'}",
                 code="index-loading",
             )
         return {name: town.engine.age_s for name, town in sorted(self._towns.items())}

@@ -72,12 +72,16 @@ class Segment:
         `indexes.store.LISTING_SCHEMA`, one chunk a column.
     columns : PointColumns
         What `Vocabulary.columns_of` makes of it.
+    text : TextIndex, optional
+        Of its words, where there is one already.
     """
 
-    def __init__(self, table: pa.Table, columns: PointColumns) -> None:
+    def __init__(
+        self, table: pa.Table, columns: PointColumns, text: TextIndex | None = None
+    ) -> None:
         self.table = table
         self.columns = columns
-        self.text = TextIndex(table["title"], table["text"], table["category"])
+        self.text = text or TextIndex(table["title"], table["text"], table["category"])
         self._kept: dict[int, Record] = {}
 
     def __len__(self) -> int:

@@ -13,13 +13,14 @@ from indexes.store import Position, Store, open_store
 from matching.batch import near_many
 from matching.carpool import ANYBODY, Party
 from matching.follower import Follower
+from matching.keeping import Keeper
 from matching.live import LiveTown
 from matching.moves import Watched
 from matching.near import near
 from matching.query import NearAnswer, NearQuery, Viewer
 from matching.scoring import Profiles
 from matching.tripbook import TripView
-from matching.triptown import TripTown
+from matching.triptown import TripTown, meeting_listings
 
 __all__ = ["Engine"]
 
@@ -37,6 +38,8 @@ class Engine:
         Whose listings.
     profiles : Profiles, optional
         Ranking profiles; the defaults if none.
+    keeper : Keeper, optional
+        Keeps a file of the town to start from; none is kept without.
 
     Examples
     --------
@@ -56,21 +59,28 @@ class Engine:
     ['four']
     """
 
-    def __init__(self, store: Store, tenant_id: str, profiles: Profiles | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        tenant_id: str,
+        profiles: Profiles | None = None,
+        keeper: Keeper | None = None,
+    ) -> None:
         self._store = store
         self._owns_store = False
         self._profiles = profiles or Profiles.load()
         # Each tenant's cursors have a key of their own: another's are refused.
         self._secret = hmac.digest(store.secret("cursors"), tenant_id.encode(), "sha256")
-        self._town = LiveTown(store, tenant_id)
-        self._trips = TripTown(store, tenant_id)
+        self.keeper = keeper
+        self._town = LiveTown(store, tenant_id, keeper)
+        self._trips = TripTown(store, tenant_id, self._town.choose(meeting_listings))
         self._follower: Follower | None = None
         self._owns_follower = False
 
     @classmethod
-    def over(cls, store: Store, tenant_id: str) -> "Engine":
+    def over(cls, store: Store, tenant_id: str, keeper: Keeper | None = None) -> "Engine":
         """An engine over a store that somebody else opened, read once."""
-        return cls(store, tenant_id)
+        return cls(store, tenant_id, keeper=keeper)
 
     @classmethod
     def open(cls, dsn: str | Path, tenant: str | None = None) -> "Engine":
@@ -273,6 +283,8 @@ class Engine:
             follower.remove(self._trips)
             if self._owns_follower:
                 follower.close()
+        if self.keeper is not None:
+            self.keeper.close()
 
     def close(self) -> None:
         """Stop following, and close the store if this engine opened it."""

@@ -3,24 +3,26 @@
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from indexes.entities import Tenant
+from geo.errors import FeedGapError
 from indexes.live import LiveIndex
-from indexes.points import PointIndex
-from indexes.store import Change, Position, Store, Touched
+from indexes.store import LISTING_SCHEMA, Change, Position, Store, Touched
 from matching.catalog import Catalog, Segment
 from matching.hours import HoursTable
+from matching.keeping import Keeper
 from matching.moves import OWNS_NOTHING, Eyes, Journal, Move, Watched, sight_of
 from matching.people import Members, People, blocks_by_member
 from matching.ranks import Ranks, RanksUsedUp
+from matching.saved import Base, read_base
 from matching.snapshot import Snapshot
 from matching.strings import SortedIds
-from matching.vocabulary import Vocabulary, whole
+from matching.vocabulary import whole
 
 __all__ = ["LiveTown"]
 
@@ -28,6 +30,8 @@ log = logging.getLogger(__name__)
 
 COMPACTED = 1_000  # rows in no tree yet that are packed into one
 PENDING_SHARE, PENDING_ROWS = 0.2, 50_000  # of the base or at all: beyond both, it is read anew
+WAIT_S = 300.0  # for another process to read the store; then this one does
+ASIDE_ROWS = 20_000  # from here on another process reads: rows would hold up searches here
 
 
 class LiveTown:
@@ -42,6 +46,8 @@ class LiveTown:
         The truth. All of the tenant is read from it here.
     tenant_id : str
         Whose listings.
+    keeper : Keeper, optional
+        Keeps a file of the town, to start from; none is kept without.
 
     Attributes
     ----------
@@ -58,18 +64,20 @@ class LiveTown:
         If the store can't be read.
     """
 
-    def __init__(self, store: Store, tenant_id: str) -> None:
+    def __init__(self, store: Store, tenant_id: str, keeper: Keeper | None = None) -> None:
         self.tenant_id = tenant_id
         self.applied = self.rebuilds = 0
         self._store = store
+        self._keeper = keeper
         self._writing = threading.Lock()
         self._rebuilding = threading.Lock()
         self._moved = threading.Condition()
         self._journal: list[Change] | None = None  # what has come since a rebuild began
         self._stale_at: float | None = None  # when something came that only a rebuild can show
-        self._loaded = _Loaded(store, tenant_id)
+        self._loaded = self._load(WAIT_S) or self._read()
         self.snapshot = self._loaded.snapshot
         self._read_to = self.snapshot.position
+        self._note_moves()
 
     @property
     def pending(self) -> int:
@@ -85,7 +93,20 @@ class LiveTown:
     @property
     def wants_rebuild(self) -> bool:
         """Whether `rebuild` should be called."""
+        return self._must_rebuild or self._wants_file
+
+    @property
+    def _must_rebuild(self) -> bool:
         return self._stale_at is not None or self._loaded.is_full
+
+    @property
+    def _wants_file(self) -> bool:
+        """Whether another process has made a file, or this one should."""
+        keeper, loaded = self._keeper, self._loaded
+        return keeper is not None and (
+            keeper.has_another
+            or keeper.is_due(loaded.changed, len(loaded.ids), self._read_to, loaded.base.position)
+        )
 
     def apply(self, changes: Sequence[Change], position: Position) -> None:
         """Take in what the tenant's changes touch, and let searches see it all at once.
@@ -131,6 +152,9 @@ class LiveTown:
     def rebuild(self) -> None:
         """Read everything anew, while searches and changes go on with what there is.
 
+        Where that is only for the sake of a file, and another process is about to make one,
+        nothing happens: it will be there next time.
+
         Raises
         ------
         NotFoundError
@@ -144,11 +168,17 @@ class LiveTown:
                 self._journal = missed
             try:
                 began_at = time.monotonic()
-                loaded = _Loaded(self._store, self.tenant_id)
+                may_wait = self._wants_file and not self._must_rebuild
+                loaded = self._load(0.0 if may_wait else WAIT_S, searched=True)
+                if loaded is None and may_wait:
+                    return
+                loaded = loaded or self._read()
                 if self.snapshot.catalog.has_text:
                     loaded.snapshot.catalog.build_text()  # somebody may be asking for words
                 with self._writing:
                     # What came meanwhile may or may not have been read: it is read again.
+                    after = loaded.snapshot.position
+                    missed = [change for change in missed if change.position > after]
                     shown = loaded.take(self._store, self.tenant_id, missed)
                     self._loaded = loaded
                     self._stale_at = None if shown else time.monotonic()
@@ -182,6 +212,49 @@ class LiveTown:
         with self._moved:
             return self._moved.wait_for(lambda: self.snapshot.position >= position, timeout_s)
 
+    def choose(self, chosen: Callable[[pa.Table], pa.Table]) -> tuple[pa.Table, Position]:
+        """Those listings that are ``chosen`` from all, and a position that they are no older than.
+
+        From memory: they are as `indexes.store.Store.listing_table` gives them, in any order.
+        """
+        with self._writing:
+            return self._loaded.choose(chosen), self.snapshot.position
+
+    def _read(self) -> "_Loaded":
+        return _Loaded(read_base(self._store, self.tenant_id))
+
+    def _load(self, timeout_s: float, *, searched: bool = False) -> "_Loaded | None":
+        """The town as it is now from a file, made if need be; None if none can be had."""
+        keeper = self._keeper
+        if keeper is None:
+            return None
+        loaded = self._from_file(keeper)
+        if loaded is not None:
+            return loaded
+        with keeper.turn(timeout_s) as mine:
+            loaded = self._from_file(keeper)  # another process may have made one meanwhile
+            if loaded is not None or not mine:
+                return loaded
+            if searched and len(self._loaded.ids) >= ASIDE_ROWS:
+                return self._from_file(keeper) if keeper.make() else None
+            base = read_base(self._store, self.tenant_id)
+            kept = self._from_file(keeper) if keeper.write(base) else None
+            return kept or _Loaded(base)
+
+    def _from_file(self, keeper: Keeper) -> "_Loaded | None":
+        """The town from a file that has not been looked at, and what has changed since."""
+        base = keeper.open()
+        if base is None:
+            return None
+        loaded = _Loaded(base)
+        try:
+            if loaded.catch_up(self._store, self.tenant_id):
+                return loaded
+            keeper.refuse("too much has changed since it was made")
+        except FeedGapError as error:
+            keeper.refuse(str(error))
+        return None
+
     def watch(self, member_id: str | None, after: Position) -> Watched | None:
         """What somebody may tell from the moves since a position, or None for no such member."""
         loaded = self._loaded  # eyes and moves go by the numbers of one vocabulary
@@ -213,28 +286,23 @@ class LiveTown:
 class _Loaded:
     """A tenant read whole, and what has changed since. One writer at a time."""
 
-    def __init__(self, store: Store, tenant_id: str) -> None:
-        # The position is first: what changes while rows are read is read again, never missed.
-        position = store.position()
-        tenant = store.get(Tenant, tenant_id, tenant_id)
-        vocabulary = Vocabulary(store.groups(tenant_id))
-        listings = store.listing_table(tenant_id).combine_chunks()
-        columns = vocabulary.columns_of(listings)
-        members = Members(store.member_table(tenant_id).combine_chunks())
-        self.ids = SortedIds(whole(listings["id"]))
-        self.index = LiveIndex(PointIndex.build(columns))
+    def __init__(self, base: Base) -> None:
+        vocabulary = base.vocabulary
+        self.base = base
+        self.ids = SortedIds(whole(base.listings.table["id"]))
+        self.index = LiveIndex(base.index)
         self._ranks = Ranks(self.ids)
-        self.journal = Journal(position)
+        self.journal = Journal(base.position)
         self.moves: list[Move] = []  # since the last batch
         self._rows: dict[str, int] = {}  # of ids that have changed, -1 for one that is gone
         self.snapshot = Snapshot(
             index=self.index.view,
-            catalog=Catalog(vocabulary, Segment(listings, columns)),
-            people=People(members, blocks_by_member(store.blocks(tenant_id)), {}),
-            hours=HoursTable(vocabulary.hours.words, tenant.timezone),
+            catalog=Catalog(vocabulary, base.listings),
+            people=People(Members(base.members), blocks_by_member(base.blocks), {}),
+            hours=HoursTable(vocabulary.hours.words, base.timezone),
             vocabulary=vocabulary,
             ranks=self._ranks,
-            position=position,
+            position=base.position,
         )
 
     @property
@@ -247,6 +315,31 @@ class _Loaded:
         """Whether so much has changed that a new base pays."""
         changed = self.index.pending + len(self.snapshot.people.changed)
         return changed > max(PENDING_SHARE * len(self.ids), PENDING_ROWS)
+
+    def choose(self, chosen: Callable[[pa.Table], pa.Table]) -> pa.Table:
+        """Those listings that are ``chosen`` from all."""
+        base = chosen(self.base.listings.table)
+        changed = pa.array(self._rows, pa.string())
+        base = base.filter(pc.invert(pc.is_in(base["id"], value_set=changed)))
+        rows = [row for row in self._rows.values() if row >= 0]
+        now = pa.Table.from_pylist(self.snapshot.catalog.stored(rows), LISTING_SCHEMA)
+        return pa.concat_tables([base, chosen(now)])
+
+    @property
+    def changed(self) -> int:
+        """Listings and members that are not as the base has them."""
+        return len(self._rows) + len(self.snapshot.people.changed)
+
+    def catch_up(self, store: Store, tenant_id: str) -> bool:
+        """`take` all that the store has to tell; False where a new base is better."""
+        while changes := store.changes(self.snapshot.position):
+            mine = [change for change in changes if change.tenant_id == tenant_id]
+            if not self.take(store, tenant_id, mine) or self.is_full:
+                return False
+            self.snapshot = replace(
+                self.snapshot, index=self.index.view, position=changes[-1].position
+            )
+        return True
 
     def take(self, store: Store, tenant_id: str, changes: Sequence[Change]) -> bool:
         """Read again what changes touch; False where only a new base can show it."""

@@ -16,7 +16,7 @@ from scipy.sparse import coo_array
 
 from geo.arrays import FloatArray, IntArray
 
-__all__ = ["MAX_WORDS", "TextIndex", "asked_words", "fold"]
+__all__ = ["MAX_WORDS", "Postings", "TextIndex", "asked_words", "fold"]
 
 Column: TypeAlias = "Sequence[str | None] | pa.Array | pa.ChunkedArray"
 
@@ -76,7 +76,7 @@ def _singular(word: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Postings:
+class Postings:
     """Rows by word: those of ``words[i]`` are ``rows[starts[i]:starts[i + 1]]``."""
 
     words: list[str]  # sorted, so that all words of one beginning lie side by side
@@ -120,8 +120,15 @@ class TextIndex:
     def __init__(self, titles: Column, texts: Column, categories: Column) -> None:
         self._columns: Sequence[Sequence[Column]] = ((titles, categories), (texts,))
         self._rows = len(titles)
-        self._built: tuple[_Postings, _Postings] | None = None
+        self._built: tuple[Postings, Postings] | None = None
         self._building = threading.Lock()
+
+    @classmethod
+    def of(cls, rows: int, postings: tuple[Postings, Postings]) -> "TextIndex":
+        """The index of so many rows that these `postings` were made of."""
+        index = cls((), (), ())
+        index._rows, index._built = rows, postings
+        return index
 
     @property
     def is_built(self) -> bool:
@@ -147,7 +154,7 @@ class TextIndex:
 
     def scored(self, words: Sequence[str]) -> tuple[IntArray, FloatArray]:
         """As `scores`, of the `asked_words` of a query."""
-        titles, texts = self._postings()
+        titles, texts = self.postings()
         total = np.zeros(self._rows, dtype=np.uint16)
         for word in words:
             points = np.zeros(self._rows, dtype=np.uint16)
@@ -157,7 +164,8 @@ class TextIndex:
         rows = np.flatnonzero(total)
         return rows, total[rows] / (IN_TITLE * max(1, len(words)))
 
-    def _postings(self) -> tuple[_Postings, _Postings]:
+    def postings(self) -> tuple[Postings, Postings]:
+        """Rows by word of titles and categories, and of texts; made when first asked for."""
         with self._building:
             if self._built is None:
                 strong, weak = self._columns
@@ -166,7 +174,7 @@ class TextIndex:
             return self._built
 
 
-def _inverted(columns: Sequence[Column], rows: int) -> _Postings:
+def _inverted(columns: Sequence[Column], rows: int) -> Postings:
     """All columns' words with the rows that hold them."""
     ids: dict[str, int] = {}
     of_raw: dict[str, list[int]] = {}  # what a run of letters between spaces folds to
@@ -182,7 +190,7 @@ def _inverted(columns: Sequence[Column], rows: int) -> _Postings:
     row_of = np.concatenate([row for _, row in pairs] or [rank])
     ones = np.ones(len(row_of), dtype=np.bool_)
     by_word = coo_array((ones, (row_of, word_of)), shape=(rows, len(words))).tocsc()
-    return _Postings(words, by_word.indptr, by_word.indices)
+    return Postings(words, by_word.indptr, by_word.indices)
 
 
 def _chunks(column: Column) -> Iterator[tuple[int, pa.Array]]:

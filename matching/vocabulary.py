@@ -7,6 +7,7 @@ rows first and looks words up afterwards knows them all.
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -31,6 +32,7 @@ __all__ = [
     "CITY",
     "PUBLIC",
     "Vocabulary",
+    "Wording",
     "Words",
     "audience_number",
     "numbers_of",
@@ -97,6 +99,18 @@ class Words:
         return np.array([*map(self._numbers.__getitem__, words), -1], np.int32)
 
 
+class Wording(msgspec.Struct, frozen=True):
+    """All that a vocabulary has numbered, each in the order of its numbers."""
+
+    categories: list[str]
+    hours: list[str]
+    owners: list[str]
+    buildings: list[str]
+    residences: list[str]
+    zone_sets: list[tuple[IrisCode, ...]]
+    addressed: list[int]  # zone sets
+
+
 class Vocabulary:
     """Numbers of categories, opening hours, owners, zone sets and audiences of one tenant.
 
@@ -124,6 +138,37 @@ class Vocabulary:
         self._addressed: set[int] = set()
         self._depths: list[int] = []  # of each category
         self._below: dict[str, list[int]] = {}  # numbers of a category and of all below it
+
+    # -- kept beside the columns that refer to it ------------------------------------------------
+
+    def wording(self) -> Wording:
+        """What it has numbered so far."""
+        return Wording(
+            self.categories.words[:],
+            self.hours.words[:],
+            self.owners.words[:],
+            self._walls[Audience.BUILDING].words[:],
+            self._walls[Audience.RESIDENCE].words[:],
+            self._zone_sets[:],
+            sorted(self._addressed),
+        )
+
+    @classmethod
+    def of(cls, partition: GroupPartition | None, wording: Wording) -> "Vocabulary":
+        """A vocabulary that gives the same numbers as the one that had this `wording`."""
+        made = cls(partition)
+        made._categories(pa.array(wording.categories, pa.string()))
+        for words, known in (
+            (made.hours, wording.hours),
+            (made.owners, wording.owners),
+            (made._walls[Audience.BUILDING], wording.buildings),
+            (made._walls[Audience.RESIDENCE], wording.residences),
+        ):
+            words.codes(pa.array(known, pa.string()))
+        for codes in wording.zone_sets:
+            made._number_set(codes)
+        made._address(wording.addressed)
+        return made
 
     # -- words to columns ---------------------------------------------------------------------
 

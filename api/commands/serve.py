@@ -47,7 +47,7 @@ def serve(
         typer.Option(metavar="ID", help="Whose public things are read without a key."),
     ] = None,
     workers: Annotated[
-        int, typer.Option(help="Processes that answer, each with an index of its own.", min=1)
+        int, typer.Option(help="Processes that answer; they share an index in memory.", min=1)
     ] = 1,
     log_format: Annotated[
         str | None, typer.Option(metavar="text|json", help="How the log looks.")

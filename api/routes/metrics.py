@@ -56,6 +56,14 @@ class TownsCollector(Collector):
         yield _counter("changes_applied", "Changes taken into indexes.", applied)
         rebuilds = sum(engine.rebuilds for engine in engines)
         yield _counter("index_rebuilds", "Indexes read whole again.", rebuilds)
+        keepers = [engine.keeper for engine in engines if engine.keeper is not None]
+        ages = [age_s for keeper in keepers if (age_s := keeper.age_s) is not None]
+        if ages:
+            yield _gauge("snapshot_age_seconds", "Since the oldest was written.", max(ages))
+        useless = sum(bool(keeper.trouble) for keeper in keepers)
+        yield _gauge("snapshots_in_trouble", "Refused, or not to be written.", useless)
+        refused = sum(keeper.refused for keeper in keepers)
+        yield _counter("snapshots_refused", "Snapshots that could not be used.", refused)
         yield _gauge("change_streams", "Open streams of /v1/changes.", self._streams.open)
 
 

@@ -38,9 +38,9 @@ def test_not_ready_until_the_index_is_loaded_and_told_why(tmp_path, monkeypatch)
     loading = threading.Event()
     real = api.towns.Engine.over
 
-    def slow(store, tenant_id):
+    def slow(*args):
         loading.wait(30)
-        return real(store, tenant_id)
+        return real(*args)
 
     monkeypatch.setattr(api.towns.Engine, "over", slow)
     with TestClient(create_app(Settings(store=str(tmp_path / "a.db"))), client=LOCAL) as client:
