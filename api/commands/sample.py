@@ -59,7 +59,7 @@ def sample(
             made = sample_city(seed, now, tenant_id=tenant_id, listings=listings, adoption=adoption)
         fill(opened_store, made, created_at=now)
     kinds = ("zones", "residences", "buildings", "households", "members", "listings",
-             "endorsements", "blocks")  # fmt: skip
+             "endorsements", "blocks", "trips")  # fmt: skip
     report: dict[str, object] = {kind: len(getattr(made, kind)) for kind in kinds}
     report["dwellings"] = sum(building.dwellings or 0 for building in made.buildings)
     if not over_zones and any(member.level >= 3 for member in made.members):

@@ -25,10 +25,13 @@ from indexes.entities import (
     Tenant,
     Zone,
 )
+from indexes.journeys import Trip
 from indexes.sample.catalogue import FAMILY_NAMES, FIRST_NAMES, LEVELS, STREETS
 from indexes.sample.homes import draw_homes
 from indexes.sample.listings import Dice, draw_listings, sample_id
-from indexes.sample.town import COMMUNE_CODE, COMMUNE_NAME, town_zones
+from indexes.sample.roads import RoadNet
+from indexes.sample.town import COMMUNE_CODE, COMMUNE_NAME, HARBOUR, town_zones
+from indexes.sample.trips import draw_trips, roads_around, with_stops
 
 __all__ = ["Sample", "sample_city", "sample_over_zones"]
 
@@ -54,6 +57,7 @@ class Sample:
     listings: tuple[Listing, ...]
     endorsements: tuple[Endorsement, ...]
     blocks: tuple[Block, ...]
+    trips: tuple[Trip, ...]
 
     def entities(self) -> Iterator[Entity]:
         """All but the zones, each after what it refers to."""
@@ -65,6 +69,7 @@ class Sample:
         yield from self.listings
         yield from self.endorsements
         yield from self.blocks
+        yield from self.trips
 
     def member_near(self, origin: LonLat, level: int = 3) -> Member:
         """The member of at least a verification level who lives nearest to a point.
@@ -181,6 +186,9 @@ class _Drawing:
         found = draw_listings(
             listings, members, buildings, self.homes.dwellings, self.tenant_id, self.dice
         )
+        endorsements = self._endorsements(found, members, lives_at)
+        blocks = self._blocks(members)
+        net = roads_around(self.homes.lonlat) if tenant is None else RoadNet(HARBOUR)
         return Sample(
             tenant=tenant,
             zones=self.zones,
@@ -188,9 +196,10 @@ class _Drawing:
             buildings=buildings,
             households=households,
             members=members,
-            listings=found,
-            endorsements=self._endorsements(found, members, lives_at),
-            blocks=self._blocks(members),
+            listings=with_stops(found, net, self.dice),
+            endorsements=endorsements,
+            blocks=blocks,
+            trips=draw_trips(net, members, self.homes.lonlat[lives_at], self.tenant_id, self.dice),
         )
 
     def _buildings(self, estates: IntArray) -> tuple[Building, ...]:

@@ -10,7 +10,7 @@ from math import cos, pi, radians
 
 import numpy as np
 
-from geo.arrays import FloatArray, IntArray, LonLat
+from geo.arrays import FloatArray, IntArray, LonLat, LonLatArray
 from geo.distance import EARTH_RADIUS_M
 
 __all__ = ["RoadNet", "Ways"]
@@ -46,6 +46,16 @@ class Ways:
     def __len__(self) -> int:
         return len(self.first) - 1
 
+    def line(self, row: int) -> tuple[LonLat, ...]:
+        """The points of a line, degrees, EPSG:4326."""
+        some = slice(int(self.first[row]), int(self.first[row + 1]))
+        return tuple((lon, lat) for lon, lat in (self.points[some] / UNIT).tolist())
+
+    def times_s(self, row: int) -> tuple[float, ...]:
+        """Seconds from a line's first point to each."""
+        some = slice(int(self.first[row]), int(self.first[row + 1]))
+        return tuple((self.ms[some] / 1_000.0).tolist())
+
 
 class RoadNet:
     """Arterials and rings around a middle.
@@ -59,6 +69,11 @@ class RoadNet:
     from_angle, to_angle : float
         Radians from the east, anticlockwise: of the first arterial, and of the last. A full turn
         closes the rings.
+
+    Attributes
+    ----------
+    count : int
+        Of arterials.
     """
 
     def __init__(
@@ -69,7 +84,7 @@ class RoadNet:
         to_angle: float = 0.97 * pi,
     ) -> None:
         self._closed = to_angle - from_angle >= 2.0 * pi
-        self._count = arterials
+        self.count = arterials
         self._from = from_angle
         self._gap = (to_angle - from_angle) / (arterials if self._closed else arterials - 1)
         self._middle = np.array(middle)
@@ -92,11 +107,15 @@ class RoadNet:
         """Places, degrees, as metres east and north of the middle, shape (n, 2)."""
         return np.asarray((lonlat - self._middle) * self._degree_m, dtype=np.float64)
 
+    def lonlat(self, metres: FloatArray) -> LonLatArray:
+        """What `metres` was given, rounded to 1e-7 degree."""
+        return np.asarray(np.round(self._middle + metres / self._degree_m, 7), dtype=np.float64)
+
     def near_roads(
         self, arterial: IntArray, along_m: FloatArray, aside_m: FloatArray
     ) -> FloatArray:
         """Places so far along an arterial and aside of it, metres, shape (n, 2)."""
-        angle = self._from + self._gap * (arterial % self._count)
+        angle = self._from + self._gap * (arterial % self.count)
         ray = np.column_stack((np.cos(angle), np.sin(angle)))
         across = ray[:, ::-1] * np.array([-1.0, 1.0])
         return _winding(ray * along_m[:, None] + across * aside_m[:, None])
@@ -179,13 +198,13 @@ class RoadNet:
     def _corner(self, places: FloatArray) -> tuple[IntArray, IntArray]:
         """About the nearest vertex of an arterial: how many steps out, and which arterial."""
         # Angles within half a turn of the sector's middle, wherever it lies.
-        half = 0.5 * self._gap * (self._count if self._closed else self._count - 1)
+        half = 0.5 * self._gap * (self.count if self._closed else self.count - 1)
         turn = np.arctan2(places[:, 1], places[:, 0]) - self._from - half
         turn = (turn + pi) % (2.0 * pi) - pi + half
         arterial = np.rint(turn / self._gap).astype(np.int64)
         if self._closed:
-            arterial %= self._count
-        arterial = np.clip(arterial, 0, self._count - 1)
+            arterial %= self.count
+        arterial = np.clip(arterial, 0, self.count - 1)
         out = np.rint(np.hypot(*places.T) / STEP_M).astype(np.int64)
         return np.minimum(out, REACH), arterial
 
@@ -193,7 +212,7 @@ class RoadNet:
         """Arterials from one to another, the shorter way round."""
         arc = other - one
         if self._closed:
-            arc = (arc + self._count // 2) % self._count - self._count // 2
+            arc = (arc + self.count // 2) % self.count - self.count // 2
         return arc
 
     def _node(
@@ -203,7 +222,7 @@ class RoadNet:
         along = np.where(which == 0, one, other) * (REACH + 1) + at
         round_ = one * self._ring_steps[ring] + at
         if self._closed:
-            round_ %= np.maximum(1, self._count * self._ring_steps[ring])
+            round_ %= np.maximum(1, self.count * self._ring_steps[ring])
         found: IntArray = np.where(which == 1, self._ring_first[ring] + round_, along)
         return found
 

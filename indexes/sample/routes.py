@@ -9,10 +9,10 @@ import numpy.typing as npt
 from geo.arrays import BoolArray, FloatArray, IntArray
 from geo.errors import InputError
 from indexes.journeys import Anchor, Role, Schedule, Trip, WeeklyTime
-from indexes.sample.roads import UNIT, RoadNet, Ways
+from indexes.sample.roads import RoadNet, Ways
 from indexes.sample.town import HARBOUR
 
-__all__ = ["SampleRoutes", "TripTimes", "commute_times", "sample_routes"]
+__all__ = ["SampleRoutes", "TripTimes", "commute_times", "sample_routes", "work_places"]
 
 TIMEZONE = "Europe/Paris"
 FROM_DAY = date(2026, 9, 1)
@@ -86,13 +86,12 @@ class SampleRoutes:
 
     def trip(self, row: int, tenant_id: str = "default") -> Trip:
         """One of them as a trip of nobody's, with the id ``sample-route-0000012``."""
-        some = slice(int(self.ways.first[row]), int(self.ways.first[row + 1]))
         return Trip(
             tenant_id=tenant_id,
             id=f"sample-route-{row:07}",
             role=Role.DRIVER,
-            lonlat=tuple((lon, lat) for lon, lat in (self.ways.points[some] / UNIT).tolist()),
-            times_s=tuple((self.ways.ms[some] / 1_000.0).tolist()),
+            lonlat=self.ways.line(row),
+            times_s=self.ways.times_s(row),
             schedule=self.times.schedule(row),
             seats=int(self.times.seats[row]),
         )
@@ -130,7 +129,7 @@ def sample_routes(n: int, seed: int) -> SampleRoutes:
     net = RoadNet(HARBOUR)
     found = [np.empty((0, 4))]
     while sum(map(len, found)) < n:
-        ends = np.hstack((_homes(net, n, rng), _works(net, n, rng)))
+        ends = np.hstack((_homes(net, n, rng), work_places(net, n, rng)))
         length_m = net.length_m(ends[:, :2], ends[:, 2:])
         found.append(ends[(length_m >= LEAST_M) & (length_m <= MOST_M)])
     ends = np.vstack(found)[:n]
@@ -172,11 +171,11 @@ def commute_times(to_work: BoolArray, today: date, rng: np.random.Generator) -> 
 def _homes(net: RoadNet, n: int, rng: np.random.Generator) -> FloatArray:
     """Mostly a few kilometres out, not far from a road."""
     along_m = np.minimum(28_000.0, rng.lognormal(np.log(7_500.0), 0.75, n))
-    return net.near_roads(_roads(n, rng), along_m, rng.normal(0.0, NEAR_ROAD_M, n))
+    return net.near_roads(_roads(net, n, rng), along_m, rng.normal(0.0, NEAR_ROAD_M, n))
 
 
-def _works(net: RoadNet, n: int, rng: np.random.Generator) -> FloatArray:
-    """In the middle, at a few hubs on the rings, or anywhere."""
+def work_places(net: RoadNet, n: int, rng: np.random.Generator) -> FloatArray:
+    """In the middle, at a few hubs on the rings, or anywhere: as `RoadNet.metres` gives places."""
     kind = rng.choice(3, n, p=(AT_CORE, AT_HUBS, 1.0 - AT_CORE - AT_HUBS))
     hub = rng.integers(HUBS, size=n)
     along_m = np.choose(
@@ -187,9 +186,9 @@ def _works(net: RoadNet, n: int, rng: np.random.Generator) -> FloatArray:
             np.minimum(26_000.0, rng.lognormal(np.log(6_000.0), 0.7, n)),
         ),
     )
-    road = np.where(kind == 1, 1 + hub * 5 % 11, _roads(n, rng))
+    road = np.where(kind == 1, 1 + hub * 5 % 11, _roads(net, n, rng))
     return net.near_roads(road, along_m, rng.normal(0.0, 0.6 * NEAR_ROAD_M, n))
 
 
-def _roads(n: int, rng: np.random.Generator) -> IntArray:
-    return np.asarray(rng.integers(13, size=n), dtype=np.int64)
+def _roads(net: RoadNet, n: int, rng: np.random.Generator) -> IntArray:
+    return np.asarray(rng.integers(net.count, size=n), dtype=np.int64)

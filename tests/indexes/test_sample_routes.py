@@ -1,5 +1,6 @@
 """Commutes of the sample: along shared roads, at peak hours, the same every time."""
 
+from datetime import UTC, datetime
 from itertools import pairwise
 from math import pi
 
@@ -8,8 +9,8 @@ import pytest
 
 from geo.distance import haversine_m
 from geo.errors import InputError
-from indexes.journeys import Anchor
-from indexes.sample import sample_routes
+from indexes.journeys import Anchor, Role
+from indexes.sample import sample_city, sample_routes
 from indexes.sample.roads import RoadNet
 
 
@@ -71,6 +72,37 @@ def test_rings_that_close_take_the_shorter_way_round():
     ways = net.ways(ends[:1], ends[1:], np.ones(1))
     assert net.length_m(ends[:1], ends[1:])[0] < 8_000
     assert (ways.points[:, 0] / 1e7 > 5.37).all()
+
+
+def test_members_of_a_town_commute_from_home_and_back_on_the_same_days():
+    now = datetime(2026, 11, 23, 7, tzinfo=UTC)
+    town = sample_city(3, now, listings=100, adoption=0.02)
+    building_of = {one.id: one.building_id for one in town.households}
+    point_of = {one.id: (one.lon, one.lat) for one in town.buildings}
+    home_of = {one.id: point_of[building_of[one.household_id]] for one in town.members}
+    half = len(town.trips) // 2
+    assert half > 100
+    for there, back in zip(town.trips[:half], town.trips[half:], strict=True):
+        home = np.array([home_of[there.owner_id]])
+        assert haversine_m(there.lonlat[0], home).item() < 30
+        assert haversine_m(back.lonlat[-1], home).item() < 30
+        assert haversine_m(there.lonlat[-1], np.array([back.lonlat[0]])).item() < 1
+        assert there.owner_id == back.owner_id and there.role is back.role
+        if there.schedule.weekly:
+            days = [[time.days for time in one.schedule.weekly] for one in (there, back)]
+            assert days[0] == days[1]
+    assert {trip.role for trip in town.trips} == set(Role)
+    assert all(trip.estimated for trip in town.trips if trip.role is Role.PASSENGER)
+
+
+def test_some_public_places_are_stops_on_the_roads():
+    town = sample_city(3, datetime(2026, 11, 23, 7, tzinfo=UTC), listings=2_000, adoption=0.02)
+    stops = [one for one in town.listings if one.category == "mobility.stop"]
+    assert len(town.listings) == 2_000 and len(stops) > 10
+    assert len({(stop.lon, stop.lat) for stop in stops}) == len(stops)
+    line = np.array([point for trip in town.trips for point in trip.lonlat])
+    near = [haversine_m((stop.lon, stop.lat), line).min() < 60 for stop in stops]
+    assert np.mean(near) > 0.7
 
 
 @pytest.mark.parametrize(("n", "seed"), [(0, 1), (1, -1)])

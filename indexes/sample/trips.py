@@ -1,0 +1,120 @@
+"""Commutes of a sample's members, and the stops where they may meet."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import pi
+
+import numpy as np
+
+from geo.arrays import LonLatArray
+from indexes.audience import Audience
+from indexes.entities import VERIFIED_LEVEL, Kind, Listing, Member
+from indexes.journeys import Role, Trip
+from indexes.router import AirRouter
+from indexes.sample.catalogue import STREETS
+from indexes.sample.listings import Dice, sample_id
+from indexes.sample.roads import RoadNet
+from indexes.sample.routes import commute_times, work_places
+
+__all__ = ["draw_trips", "roads_around", "with_stops"]
+
+DRIVERS, PASSENGERS, EITHER = 0.14, 0.08, 0.03  # of all members
+LEAST_M = 1_500.0
+STOP_EVERY_M, STOPS_TO_M, ROADSIDE_M = 700.0, 6_300.0, 8.0
+
+
+def roads_around(homes: LonLatArray) -> RoadNet:
+    """Roads for a town whose homes these are; some end in the sea, as nobody asked it."""
+    lon, lat = np.median(homes, axis=0).round(7).tolist()
+    return RoadNet((lon, lat), arterials=16, from_angle=0.0, to_angle=2.0 * pi)
+
+
+def with_stops(listings: Sequence[Listing], net: RoadNet, dice: Dice) -> tuple[Listing, ...]:
+    """The same listings, every other public place a stop on a road: where people may meet."""
+    along_m = np.arange(STOP_EVERY_M, STOPS_TO_M, STOP_EVERY_M)
+    road = np.tile(np.arange(net.count), len(along_m))
+    along_m = np.repeat(along_m, net.count)
+    points = net.lonlat(net.near_roads(road, along_m, np.full(len(road), ROADSIDE_M))).tolist()
+    places = [row for row, listing in enumerate(listings) if listing.kind is Kind.PLACE]
+    found = list(listings)
+    for row, (lon, lat) in zip(places[::2], points, strict=False):
+        found[row] = replace(
+            listings[row],
+            title=f"Arrêt {dice.one(STREETS)}",
+            category="mobility.stop",
+            lon=lon,
+            lat=lat,
+            text="",
+            address="",
+            opening_hours=None,
+            hours_text=None,
+        )
+    return tuple(found)
+
+
+def draw_trips(
+    net: RoadNet, members: Sequence[Member], homes: LonLatArray, tenant_id: str, dice: Dice
+) -> tuple[Trip, ...]:
+    """To work and back, of some members, each from home.
+
+    Parameters
+    ----------
+    net : RoadNet
+        The roads they take.
+    members : sequence of Member
+        Of whom some commute.
+    homes : ndarray of float64, shape (n, 2)
+        Where each lives, degrees, EPSG:4326.
+    tenant_id : str
+        Whose trips.
+    dice : Dice
+        Draws all; what takes place once does so within two weeks of its instant.
+    """
+    rng = dice.rng
+    drawn = rng.random(len(members))
+    lots = np.cumsum((DRIVERS, PASSENGERS, EITHER))
+    commuters = np.flatnonzero(drawn < lots[-1])
+    ends = net.metres(homes[commuters]), work_places(net, len(commuters), rng)
+    far = net.length_m(*ends) >= LEAST_M
+    commuters, start, work = commuters[far], ends[0][far], ends[1][far]
+    if not commuters.size:
+        return ()
+    slow = rng.uniform(1.0, 1.5, len(commuters))
+    there = commute_times(np.ones(len(commuters), np.bool_), dice.now.date(), rng)
+    # Back on the same days, and in the same car.
+    back = replace(
+        commute_times(np.zeros(len(commuters), np.bool_), dice.now.date(), rng),
+        day_mask=there.day_mask,
+        first_day=there.first_day,
+        dated=there.dated,
+        seats=there.seats,
+    )
+    roles = (Role.DRIVER, Role.PASSENGER, Role.EITHER)
+    chosen = [roles[int(np.searchsorted(lots, drawn[row], "right"))] for row in commuters.tolist()]
+    found: list[Trip] = []
+    for origin, destination, times in ((start, work, there), (work, start, back)):
+        ways = net.ways(origin, destination, slow)
+        for row, commuter in enumerate(commuters.tolist()):
+            member, role = members[commuter], chosen[row]
+            line, seconds = ways.line(row), ways.times_s(row)
+            estimated = role is Role.PASSENGER  # who needn't know the way
+            if estimated:
+                line, seconds, _ = AirRouter().route((line[0], line[-1]))
+            found.append(
+                Trip(
+                    tenant_id=tenant_id,
+                    id=sample_id("trip", len(found)),
+                    owner_id=member.id,
+                    role=role,
+                    lonlat=line,
+                    times_s=seconds,
+                    estimated=estimated,
+                    schedule=times.schedule(row),
+                    seats=int(times.seats[row]) if role is Role.DRIVER else 1,
+                    audience=Audience.PUBLIC if dice.often(0.8) else Audience.CITY,
+                    verified_only=member.level >= VERIFIED_LEVEL and dice.often(0.1),
+                    smoking=False if dice.often(0.5) else None,
+                    published_at=dice.ago(rng.uniform(0.0, 200.0)),
+                )
+            )
+    return tuple(found)
