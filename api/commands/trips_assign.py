@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -16,12 +17,19 @@ from rich.progress import Progress
 
 from api.commands.common import (
     JsonOption,
+    StoreOption,
+    TenantOption,
+    opened,
     print_json,
     print_table,
+    the_tenant,
 )
 from api.importing.requests import read_requests
 from geo.errors import InputError
+from indexes.store import Store
 from matching.assign import best_pairs, feasible_pairs
+from matching.tripday import DayPair, pair_day
+from matching.triptown import TripTown
 
 __all__ = ["assign"]
 
@@ -44,22 +52,42 @@ NdjsonOption = Annotated[
 
 
 def assign(
+    day: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Pair the town's trips of this day.")
+    ] = None,
     dataset: Annotated[
-        Path, typer.Option(metavar="DIR", help="Pair the requests.csv of a benchmark's folder.")
-    ],
-    rule: Annotated[
-        Rule,
+        Path | None,
         typer.Option(
-            help="Even request_id drive, odd ride; 10 minutes apart at most, a detour of a fifth."
+            metavar="DIR", help="Pair the requests.csv of a benchmark's folder, not the town's."
         ),
-    ] = Rule.REQUESTS,
+    ] = None,
+    rule: Annotated[
+        Rule | None,
+        typer.Option(
+            help="Of a data set: even request_id drive, odd ride; 10 minutes apart at most, "
+            "a detour of a fifth at most."
+        ),
+    ] = None,
+    lang: Annotated[str, typer.Option(help="Language of the reasons, fr or en.")] = "fr",
     as_json: JsonOption = False,
     as_ndjson: NdjsonOption = False,
+    store: StoreOption = None,
+    tenant: TenantOption = None,
 ) -> None:
     """Pair riders and drivers: most pairs first, then the least cost of all together."""
     if as_json and as_ndjson:
         raise InputError("take one of --json and --ndjson")
-    _assign_requests(dataset, as_json, as_ndjson)
+    if (dataset is None) == (day is None):
+        raise InputError("say what to pair: a day of the town, --day, or a --dataset")
+    if dataset is not None:
+        if store is not None or tenant is not None:
+            raise InputError("a --dataset is of no town: leave --store and --tenant out")
+        _assign_requests(dataset, as_json, as_ndjson)
+        return
+    if rule is not None:
+        raise InputError("--rule is of a --dataset")
+    with opened(store, create=False) as kept:
+        _assign_day(kept, the_tenant(kept, tenant), _day(str(day)), lang, as_json, as_ndjson)
 
 
 def _assign_requests(folder: Path, as_json: bool, as_ndjson: bool) -> None:
@@ -93,6 +121,54 @@ def _assign_requests(folder: Path, as_json: bool, as_ndjson: bool) -> None:
         print_table("Paired", ("what", "how much"), rows)
 
 
+def _assign_day(
+    store: Store, tenant: str, day: date, lang: str, as_json: bool, as_ndjson: bool
+) -> None:
+    seated = {
+        booking.passenger_trip_id
+        for booking in store.bookings(tenant)
+        if booking.day == day and booking.passenger_trip_id
+    }
+    view = TripTown(store, tenant).view
+    with _progress() as tell:
+
+        def advance(round: int, done: int, riders: int) -> None:
+            tell(f"riders, round {round}", done, riders)
+
+        answer = pair_day(view, day, seated=seated, lang=lang, advance=advance)
+    if as_ndjson:
+        _print_lines(answer.pairs)
+    elif as_json:
+        print_json(
+            {
+                "day": answer.day,
+                "riders": answer.riders,
+                "drivers": answer.drivers,
+                "feasible_pairs": answer.feasible_pairs,
+                "matched": len(answer.pairs),
+                "pairs": answer.pairs,
+            }
+        )
+    else:
+        title = f"{len(answer.pairs)} of {answer.riders} riders, {answer.drivers} drivers"
+        columns = ("rider", "driver", "ride", "met at", "walk", "detour", "cost")
+        print_table(f"{title}, {day}", columns, [_row(pair) for pair in answer.pairs])
+
+
+def _row(pair: DayPair) -> tuple[str, ...]:
+    match = pair.match
+    place = match.pickup
+    return (
+        pair.rider,
+        pair.driver,
+        f"{place.time}-{match.dropoff.time}",
+        place.name or f"{place.lat:.5f}, {place.lon:.5f}",
+        f"{match.walk_m:,.0f} m",
+        f"{match.detour_s / 60:.0f} min",
+        f"{match.cost_min:.1f} min",
+    )
+
+
 def _print_lines(values: Iterable[object]) -> None:
     """A line of JSON each, on standard output."""
     for value in values:
@@ -111,3 +187,10 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
             bars.update(bar, description=what, completed=done, total=total)
 
         yield tell
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"--day must be a date such as 2026-11-24, got {text[:40]!r}") from None

@@ -1,11 +1,16 @@
 """``mitoyen trips assign``, as typed."""
 
 import json
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from api.cli import main
+from indexes.entities import Tenant
+from indexes.journeys import Booking, Role, Schedule, Trip, WeeklyTime
+from indexes.store import open_store
 
 MANHATTAN = Path(__file__).parents[4] / "shared/data/mobility/ridesharing_manhattan"
 HEADER = "request_id,origin_lon,origin_lat,dest_lon,dest_lat,early_s\n"
@@ -36,6 +41,93 @@ def assign(capfd):
 def folder(tmp_path):
     (tmp_path / "requests.csv").write_text(HEADER + ROWS)
     return tmp_path
+
+
+@pytest.fixture
+def town(tmp_path):
+    """A store with a public operator's trips on Tuesdays: two drivers, three riders."""
+    east = ((5.37, 43.30), (5.39, 43.30), (5.41, 43.30), (5.43, 43.30))
+    schedule = Schedule(timezone="Europe/Paris", weekly=(WeeklyTime(days=(1,), second=28_800),))
+    driver = Trip(
+        tenant_id="t", id="d1", role=Role.DRIVER, lonlat=east, times_s=(0.0, 162.0, 324.0, 486.0),
+        schedule=schedule,
+    )  # fmt: skip
+    wide = replace(schedule, flex_before_s=3_600, flex_after_s=3_600)
+    rider = replace(
+        driver, role=Role.PASSENGER, lonlat=((5.38, 43.301), (5.42, 43.301)), times_s=(0.0, 400.0),
+        schedule=wide,
+    )  # fmt: skip
+    path = tmp_path / "town.db"
+    store = open_store(path)
+    store.put(Tenant(tenant_id="t", id="t", name="Town", timezone="Europe/Paris"))
+    store.put_all([driver, replace(driver, id="d2"), *(replace(rider, id=f"r{i}") for i in "123")])
+    yield path, store
+    store.close()
+
+
+def test_a_day_of_the_town_is_paired(assign, town):
+    path, _ = town
+    status, out, err = assign("--day", "2026-11-24", "--store", path, "--json", "--lang", "en")
+    assert (status, err) == (0, "")
+    answer = json.loads(out)
+    pairs = answer.pop("pairs")
+    told = {"day": "2026-11-24", "riders": 3, "drivers": 2, "feasible_pairs": 6, "matched": 2}
+    assert answer == told
+    assert {pair["driver"] for pair in pairs} == {"d1", "d2"}
+    assert len({pair["rider"] for pair in pairs}) == 2
+    for pair in pairs:
+        assert pair["round"] == 1
+        assert pair["match"]["id"] == pair["driver"]
+        assert pair["match"]["days"] == ["TUE"]
+        assert pair["match"]["pickup"]["time"] == "08:01"
+    _, lines, _ = assign("--day", "2026-11-24", "--store", path, "--ndjson", "--lang", "en")
+    assert [json.loads(line) for line in lines.splitlines()] == pairs
+    status, table, _ = assign("--day", "2026-11-24", "--store", path)
+    assert status == 0
+    assert "2 of 3 riders, 2 drivers, 2026-11-24" in table
+    assert "08:01-08:06" in table
+
+
+def test_a_day_without_trips_has_no_pairs(assign, town):
+    status, out, _ = assign("--day", "2026-11-25", "--store", town[0], "--json")
+    assert status == 0
+    assert json.loads(out) == {
+        "day": "2026-11-25",
+        "riders": 0,
+        "drivers": 0,
+        "feasible_pairs": 0,
+        "matched": 0,
+        "pairs": [],
+    }
+
+
+def test_seats_that_are_booked_stay_booked(assign, town):
+    path, store = town
+    store.book(
+        Booking(
+            tenant_id="t", id="11111111-1111-4111-8111-111111111111", trip_id="d1",
+            driver_id="d", passenger_id="p", passenger_trip_id="r2", day=date(2026, 11, 24),
+            pickup_at=datetime(2026, 11, 24, 7, 1, tzinfo=UTC), pickup_lon=5.38,
+            pickup_lat=43.30, dropoff_lon=5.42, dropoff_lat=43.30, pickup_s=81.0, dropoff_s=405.0,
+        ),
+        lambda trip, held: None,
+    )  # fmt: skip
+    _, out, _ = assign("--day", "2026-11-24", "--store", path, "--json")
+    answer = json.loads(out)
+    assert (answer["riders"], answer["feasible_pairs"], answer["matched"]) == (2, 2, 1)
+    assert [pair["driver"] for pair in answer["pairs"]] == ["d2"]
+    # The week after nothing is booked.
+    _, out, _ = assign("--day", "2026-12-01", "--store", path, "--json")
+    assert json.loads(out)["feasible_pairs"] == 6
+
+
+def test_a_day_that_is_no_date_and_a_store_that_is_not_there_are_refused(assign, town, tmp_path):
+    status, out, err = assign("--day", "tuesday", "--store", town[0])
+    assert (status, out) == (2, "")
+    assert "--day must be a date such as 2026-11-24, got 'tuesday'" in err
+    status, out, err = assign("--day", "2026-11-24", "--store", tmp_path / "none.db")
+    assert (status, out) == (2, "")
+    assert "none.db" in err
 
 
 def test_json_tells_the_pairs_that_are_possible_and_those_that_are_made(assign, folder):
@@ -80,6 +172,22 @@ def test_a_folder_that_can_not_be_read_is_told_by_one_line(assign, tmp_path):
     status, out, err = assign("--dataset", tmp_path, "--json")
     assert (status, out) == (2, "")
     assert "requests.csv, line 8: origin_lon: wanted a number" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ((), "say what to pair"),
+        (("--dataset", "x", "--day", "2026-11-24"), "say what to pair"),
+        (("--dataset", "x", "--store", "y"), "is of no town"),
+        (("--dataset", "x", "--json", "--ndjson"), "one of --json and --ndjson"),
+        (("--day", "2026-11-24", "--rule", "requests"), "--rule is of a --dataset"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(assign, words, reason):
+    status, out, err = assign(*words)
+    assert (status, out) == (2, "")
+    assert reason in err
 
 
 @pytest.mark.skipif(not MANHATTAN.exists(), reason="the data set is not beside the project")
