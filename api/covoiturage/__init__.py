@@ -75,7 +75,12 @@ def covoiturage_app(
     app.include_router(searching.router)
     app.include_router(bookings.router)
 
-    @app.get("/status", tags=["status"], summary="Tell whether journeys can be searched and booked")
+    @app.get(
+        "/status",
+        response_class=Response,
+        tags=["status"],
+        summary="Tell whether journeys can be searched and booked",
+    )
     def status(request: Request) -> Response:
         towns = request.app.state.main.towns
         towns.ages()

@@ -1,7 +1,6 @@
 """Bookings: made by either platform, known to both, and only ever brought forward."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID, uuid4
@@ -18,12 +17,7 @@ from api.covoiturage.errors import (
     MISSING_JOURNEY,
     MISSING_USER,
 )
-from api.covoiturage.mapping import (
-    booking_out,
-    driver_of,
-    operator_of,
-    price_of,
-)
+from api.covoiturage.mapping import SOMEBODY, booking_in, booking_out, driver_of, operator_of
 from api.covoiturage.schemas import (
     Booking,
     BookingEvent,
@@ -31,6 +25,7 @@ from api.covoiturage.schemas import (
     CarpoolerType,
     Failure,
     MessageIn,
+    Price,
     User,
 )
 from geo.arrays import LonLat
@@ -44,9 +39,6 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["Interact"])
 
-# What stands for the side of a booking that an event doesn't name, or that has no name.
-SOMEBODY = {Role.DRIVER: "unknown-driver", Role.PASSENGER: "unknown-passenger"}
-
 
 def _uuid(text: str) -> str:
     try:
@@ -55,40 +47,22 @@ def _uuid(text: str) -> str:
         raise InputError("bookingId must be a UUID") from error
 
 
-def _id_of(user: User, role: Role) -> str:
-    return user.id or SOMEBODY[role]
-
-
-def _base(asking: Asking, body: Booking | CarpoolBooking) -> dict[str, Any]:
-    """What a booking and an event of one say alike."""
-    at = datetime.fromtimestamp(body.passengerPickupDate, UTC)
-    return {
-        "tenant_id": asking.town.tenant_id,
-        "id": body.id,
-        "trip_id": None,
-        "day": at.date(),
-        "pickup_at": at,
-        "pickup_lon": body.passengerPickupLng,
-        "pickup_lat": body.passengerPickupLat,
-        "dropoff_lon": body.passengerDropLng,
-        "dropoff_lat": body.passengerDropLat,
-        "pickup_s": 0.0,
-        "dropoff_s": float(body.duration or 0),
-        "status": body.status,
-        "pickup_address": body.passengerPickupAddress or "",
-        "dropoff_address": body.passengerDropAddress or "",
-        "url": body.webUrl or "",
-        "created_at": asking.platform.clock(),
-    }
-
-
-def _side(asking: Asking, role: Role, user: User) -> dict[str, Any]:
-    """A user of one of the two platforms."""
-    return {
-        f"{role}_id": _id_of(user, role),
-        f"{role}_alias": user.alias,
-        f"{role}_operator": operator_of(user.operator, asking.ours),
-    }
+def _kept(
+    asking: Asking,
+    body: Booking | CarpoolBooking,
+    driver: User,
+    passenger: User,
+    price: Price | None,
+) -> kept.Booking:
+    return booking_in(
+        body,
+        driver,
+        passenger,
+        price,
+        tenant_id=asking.town.tenant_id,
+        ours=asking.ours,
+        created_at=asking.platform.clock(),
+    )
 
 
 def _ends(body: Booking) -> tuple[LonLat, LonLat]:
@@ -161,13 +135,10 @@ def post_booking(
 ) -> Response:
     if body.status is not BookingStatus.WAITING_CONFIRMATION:
         raise InputError("a booking begins as WAITING_CONFIRMATION")
-    booking = kept.Booking(
-        **_base(asking, body)
-        | _side(asking, Role.DRIVER, body.driver)
-        | _side(asking, Role.PASSENGER, body.passenger)
-        | {"price_eur": price_of(body.price)}
-        | (_on_our_driver(asking, body) if body.driver.operator == asking.ours else {})
-        | (_on_our_passenger(asking, body) if body.passenger.operator == asking.ours else {})
+    booking = replace(
+        _kept(asking, body, body.driver, body.passenger, body.price),
+        **_on_our_driver(asking, body) if body.driver.operator == asking.ours else {},
+        **_on_our_passenger(asking, body) if body.passenger.operator == asking.ours else {},
     )
     _require_part(asking, booking)
     asking.town.store.book(booking, partial(admit, booking=booking))
@@ -204,6 +175,7 @@ def _missing() -> NotFoundError:
 
 @router.patch(
     "/bookings/{bookingId}",
+    response_class=Response,
     summary="Bring a booking forward, or cancel it",
     responses={404: {"model": Failure}, 409: {"model": Failure}},
 )
@@ -271,6 +243,7 @@ def _note_of(asking: Asking, booking: kept.Booking, text: str) -> kept.Message:
 
 @router.post(
     "/booking_events",
+    response_class=Response,
     tags=["Webhooks"],
     summary="Be told of a booking that one of our people made with another platform",
     openapi_extra=accepts(BookingEvent),
@@ -283,12 +256,7 @@ def post_booking_event(
     if by_driver is (data.passenger is not None):
         raise InputError("data must have driver and price, or passenger, and not all of them")
     nobody = User(id="", alias="", operator=asking.ours)
-    booking = kept.Booking(
-        **_base(asking, data)
-        | _side(asking, Role.DRIVER, data.driver or nobody)
-        | _side(asking, Role.PASSENGER, data.passenger or nobody)
-        | {"price_eur": None if data.price is None else price_of(data.price)}
-    )
+    booking = _kept(asking, data, data.driver or nobody, data.passenger or nobody, data.price)
     try:
         _bring_forward(asking, booking.id, booking.status)
     except NotFoundError:
@@ -301,6 +269,7 @@ def post_booking_event(
 
 @router.post(
     "/messages",
+    response_class=Response,
     status_code=201,
     summary="Write to the owner of a journey",
     responses={404: {"model": Failure}},

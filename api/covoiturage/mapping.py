@@ -9,6 +9,7 @@ import indexes.journeys as kept
 from api.covoiturage.schemas import (
     WEEKDAYS,
     Booking,
+    CarpoolBooking,
     DriverJourney,
     DriverRegularTrip,
     JourneySchedule,
@@ -29,7 +30,9 @@ from matching.detour import SECONDS_PER_EXTRA_M
 from matching.journeys import Journey, JourneyId
 
 __all__ = [
+    "SOMEBODY",
     "TIMEZONE",
+    "booking_in",
     "booking_out",
     "driver_of",
     "journey_out",
@@ -48,6 +51,7 @@ _ALIASES = {Role.DRIVER: "Conducteur", Role.PASSENGER: "Passager", Role.EITHER: 
 
 # What stands for a name that another platform left empty.
 NO_OPERATOR = "unknown.invalid"
+SOMEBODY = {Role.DRIVER: "unknown-driver", Role.PASSENGER: "unknown-passenger"}
 
 
 def operator_of(named: str, ours: str) -> str:
@@ -212,6 +216,64 @@ def _schedules(journeys: Sequence[Journey], departure: LonLat, ours: str) -> lis
         )
         for (weekday, time), dated in sorted(times.items())
     ]
+
+
+def booking_in(
+    body: Booking | CarpoolBooking,
+    driver: User,
+    passenger: User,
+    price: Price | None,
+    *,
+    tenant_id: str,
+    ours: str,
+    created_at: datetime,
+) -> kept.Booking:
+    """A booking as it is kept: on no trip of ours, as far as the body alone tells.
+
+    Parameters
+    ----------
+    body : Booking or CarpoolBooking
+        What came.
+    driver, passenger, price
+        Those of the body, or what stands for one that it doesn't name.
+    tenant_id : str
+        Whose it becomes.
+    ours : str
+        Our operator.
+    created_at : datetime
+        Now, aware.
+
+    Raises
+    ------
+    InputError
+        If the price is not in euros.
+    """
+    at = datetime.fromtimestamp(body.passengerPickupDate, UTC)
+    return kept.Booking(
+        tenant_id=tenant_id,
+        id=body.id,
+        trip_id=None,
+        driver_id=driver.id or SOMEBODY[Role.DRIVER],
+        driver_alias=driver.alias,
+        driver_operator=operator_of(driver.operator, ours),
+        passenger_id=passenger.id or SOMEBODY[Role.PASSENGER],
+        passenger_alias=passenger.alias,
+        passenger_operator=operator_of(passenger.operator, ours),
+        day=at.astimezone(as_zone(TIMEZONE)).date(),
+        pickup_at=at,
+        pickup_lon=body.passengerPickupLng,
+        pickup_lat=body.passengerPickupLat,
+        dropoff_lon=body.passengerDropLng,
+        dropoff_lat=body.passengerDropLat,
+        pickup_s=0.0,
+        dropoff_s=float(body.duration or 0),
+        status=body.status,
+        price_eur=None if price is None else price_of(price),
+        pickup_address=body.passengerPickupAddress or "",
+        dropoff_address=body.passengerDropAddress or "",
+        url=body.webUrl or "",
+        created_at=created_at,
+    )
 
 
 def booking_out(booking: kept.Booking, ours: str) -> Booking:
