@@ -41,14 +41,7 @@ def scan(question, filters, k, view, plan_at, rows, places, fits):
         As in `search`.
     """
     header = ints_at(view, (h.HEADER_SIZE,))
-    base_rows, visible = header[h.BASE_ROWS], header[h.ROWS]
-    seen = (
-        visible,
-        base_rows,
-        header[h.VERSION],
-        ints32_at(header[h.DIED], (visible,)),
-        ints_at(header[h.RANKS], (visible - base_rows,)),
-    )
+    seen = t.seen_in(header)
     plan = floats_at(plan_at, (CLASSES, s.PLAN_COLUMNS))
     parts = t.offsets(filters, np.int64(0))
     cos_lat = cos(radians(question[t.LAT_ASKED]))
@@ -62,7 +55,7 @@ def scan(question, filters, k, view, plan_at, rows, places, fits):
     hot = ints32_at(header[h.HOT], (header[h.LEAVES], p.HOT_COLUMNS, p.LEAF))
     cold = ints32_at(header[h.COLD], (header[h.LEAVES], p.LEAF, p.COLD_COLUMNS))
     for j in range(len(rows)):
-        if rows[j] >= visible or places[j] < 0:
+        if rows[j] >= seen[0] or places[j] < 0:
             continue
         if places[j] >> PLACE_BITS != part:
             part = places[j] >> PLACE_BITS

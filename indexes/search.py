@@ -80,14 +80,7 @@ def _best(question, filters, first_filter, k, view, plan_at, tables_at, at):
     last = floats_at(at + 8 * LAST_AT, (3,))
     last[t.LAST_LON] = last[t.LAST_LAT] = np.inf
     header = ints_at(view, (h.HEADER_SIZE,))
-    base_rows, rows = header[h.BASE_ROWS], header[h.ROWS]
-    seen = (
-        rows,
-        base_rows,
-        header[h.VERSION],
-        ints32_at(header[h.DIED], (rows,)),
-        ints_at(header[h.RANKS], (rows - base_rows,)),
-    )
+    seen = t.seen_in(header)
     plan = floats_at(plan_at, (CLASSES, s.PLAN_COLUMNS))
     tables = floats32_at(tables_at, (CLASSES, s.TABLE_SIZE))
     parts = t.offsets(filters, first_filter)

@@ -15,7 +15,9 @@ import numpy as np
 from geo.arrays import FloatArray, IntArray
 from geo.distance import arc_m
 from geo.kernels import forget_stale
+from indexes import header as h
 from indexes.columns import TRAIT_BITS, TRUST_UNIT, UNIT, Ints
+from indexes.memory import ints32_at, ints_at
 from indexes.packing import (
     AUDIENCE,
     FRESH,
@@ -73,6 +75,7 @@ __all__ = [
     "consider",
     "offsets",
     "rank_of",
+    "seen_in",
     "write_answer",
 ]
 
@@ -111,6 +114,15 @@ def offsets(filters: Ints, first: np.int64) -> Offsets:
     hours = zones + filters[first + 2]
     depths = hours + filters[first + 3]
     return visible, blocked, zones, hours, depths, depths + filters[first + 4]
+
+
+@inlined
+def seen_in(header: IntArray) -> Seen:
+    """What a view sees, from its header."""
+    rows, base_rows = header[h.ROWS], header[h.BASE_ROWS]
+    died = ints32_at(header[h.DIED], (rows,))
+    ranks = ints_at(header[h.RANKS], (rows - base_rows,))
+    return rows, base_rows, header[h.VERSION], died, ranks
 
 
 @inlined
@@ -286,4 +298,12 @@ def write_answer(
                 rows[first + place, column] = found[kept, column]
 
 
-forget_stale(consider, "geo.distance", "indexes.columns", "indexes.packing", "indexes.scores")
+forget_stale(
+    consider,
+    "geo.distance",
+    "indexes.columns",
+    "indexes.header",
+    "indexes.memory",
+    "indexes.packing",
+    "indexes.scores",
+)
