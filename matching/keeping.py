@@ -19,13 +19,12 @@ from pathlib import Path
 
 from geo.errors import NotFoundError, SnapshotError
 from indexes.store import Position, Store
-from matching.saved import Base, open_base, save_base
+from matching.saved import SUFFIX, Base, open_base, save_base
 
-__all__ = ["SUFFIX", "Keeper"]
+__all__ = ["Keeper"]
 
 log = logging.getLogger(__name__)
 
-SUFFIX = ".town"
 OLD_S = 3600.0  # a file is made anew then, if the town has changed
 VERY_OLD_S = 86_400.0  # or whether or not: a store forgets its changes some time
 MUCH_SHARE, MUCH_ROWS = 0.1, 10_000  # changed since: a file is made anew at once

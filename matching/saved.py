@@ -29,7 +29,9 @@ from matching.catalog import Segment
 from matching.text import Postings, TextIndex
 from matching.vocabulary import Vocabulary, Wording
 
-__all__ = ["Base", "open_base", "read_base", "save_base"]
+__all__ = ["SUFFIX", "Base", "check_file", "open_base", "read_base", "save_base"]
+
+SUFFIX = ".town"
 
 ROOT = Path(__file__).parents[1]
 CODE = ("indexes/*.py", "matching/saved.py", "matching/text.py", "matching/vocabulary.py")
@@ -191,6 +193,19 @@ def open_base(path: Path, tenant_id: str, now: Position) -> Base:
         vocabulary=Vocabulary.of(rest.partition, rest.wording),
         index=PointIndex(file.array("blocks")),
     )
+
+
+def check_file(path: Path) -> None:
+    """Say whether this version could map a file, whichever town it holds.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such file.
+    SnapshotError
+        If it is damaged, or of other code.
+    """
+    open_snapshot(path, _schema())
 
 
 @cache

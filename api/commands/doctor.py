@@ -3,7 +3,7 @@
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -15,7 +15,7 @@ import typer
 from api.commands.common import JsonOption, StoreOption, note, print_json, print_table
 from api.settings import Settings
 from api.version import VERSION
-from geo.errors import InputError, StoreError
+from geo.errors import InputError, NotFoundError, SnapshotError, StoreError
 from indexes.inspection import StoreReport, inspect_store
 
 __all__ = ["Check", "diagnose", "register"]
@@ -92,7 +92,8 @@ def diagnose(dsn: str | None = None, *, warm: bool = False) -> tuple[list[Check]
         checks.append(Check("settings", "wrong", str(error), "correct or unset that variable"))
         return checks, told
     label = label_of(settings.dsn)
-    told["settings"] = settings.model_dump() | {"store": label}
+    folder = settings.snapshot_folder
+    told["settings"] = settings.model_dump() | {"store": label, "snapshots": str(folder or "")}
     shown = ", ".join(f"{name} {value}" for name, value in told["settings"].items() if value != "")
     checks.append(Check("settings", "ok", shown))
     report, found = _store(settings.dsn, label)
@@ -100,7 +101,12 @@ def diagnose(dsn: str | None = None, *, warm: bool = False) -> tuple[list[Check]
     if report is not None:
         told["store"] = {"label": label, **asdict(report)}
         versions |= report.versions
-    checks += [_space(settings.dsn), _clock(report, datetime.now(UTC)), _kernels(warm)]
+    checks += [
+        _snapshots(folder),
+        _space(settings.dsn),
+        _clock(report, datetime.now(UTC)),
+        _kernels(warm),
+    ]
     return checks, told
 
 
@@ -184,6 +190,43 @@ def _schema(report: StoreReport) -> Check:
     if report.schema > report.newest:
         return Check("schema", "wrong", found, "install the newer version that wrote the store")
     return Check("schema", "warning", found, "mitoyen backup it; the next use brings it up to date")
+
+
+def _snapshots(folder: Path | None) -> Check:
+    """The files that servers start from: whether they could, and how old the files are."""
+    if folder is None:
+        do = "nothing; unset MITOYEN_SNAPSHOTS to start quicker"
+        return Check("snapshots", "ok", "none kept, as told", do)
+    try:
+        files = sorted(folder.glob("*.town")) if folder.exists() else []
+        if folder.exists() and not (folder.is_dir() and os.access(folder, os.W_OK)):
+            do = "let this user write there, or name another folder: MITOYEN_SNAPSHOTS"
+            return Check("snapshots", "warning", f"{folder} can't be written to", do)
+        if not files:
+            return Check("snapshots", "ok", f"none yet at {folder}")
+        found = [file.stat() for file in files]
+        faults = list(_faults(files))
+    except OSError as error:
+        return Check("snapshots", "warning", f"{folder}: {error.strerror}", "see who may read it")
+    hours = (datetime.now(UTC).timestamp() - min(one.st_mtime for one in found)) / 3600
+    size = sum(one.st_size for one in found) / 1e6
+    told = f"{len(files)} at {folder}, {size:,.1f} MB, the oldest written {hours:.1f} h ago"
+    if faults:
+        do = "nothing: a start reads the store instead, and writes it anew"
+        return Check("snapshots", "warning", f"{told}; {len(faults)} refused: {faults[0]}", do)
+    return Check("snapshots", "ok", told)
+
+
+def _faults(files: Sequence[Path]) -> Iterator[str]:
+    from matching.saved import check_file  # loads numba: only where there is a file
+
+    for file in files:
+        try:
+            check_file(file)
+        except NotFoundError:
+            continue  # another one took its place just now
+        except SnapshotError as error:
+            yield str(error)
 
 
 def _space(dsn: str) -> Check:

@@ -12,7 +12,10 @@ import pytest
 from api import warming
 from api.cli import main
 from api.commands.doctor import _clock, diagnose, label_of
+from indexes.entities import Tenant
 from indexes.store import open_store
+from matching import Engine
+from matching.keeping import Keeper
 
 
 @pytest.fixture(autouse=True)
@@ -145,3 +148,38 @@ def test_kernels_that_are_not_kept_are_told(monkeypatch, tmp_path):
 )
 def test_a_label_holds_no_user_and_no_option(dsn):
     assert label_of(dsn).partition("://")[2] in ("h/d", "/d")
+
+
+def test_snapshots_are_told_with_their_age_and_a_damaged_one_is_no_fault_of_the_store(
+    tmp_path, capsys
+):
+    path = tmp_path / "town.db"
+    store = open_store(path)
+    store.put(Tenant(tenant_id="t", id="t", name="Port-Mitoyen"))
+    folder = tmp_path / "town.db.snapshots"
+    _, answer = asked(capsys, "--store", str(path))
+    assert check(answer, "snapshots")["found"] == f"none yet at {folder}"
+    assert answer["settings"]["snapshots"] == str(folder)
+    keeper = Keeper(store, "t", folder, str(path))
+    Engine.over(store, "t", keeper)
+    store.close()
+    _, answer = asked(capsys, "--store", str(path))
+    assert check(answer, "snapshots")["state"] == "ok"
+    assert f"1 at {folder}" in check(answer, "snapshots")["found"]
+    assert "written 0.0 h ago" in check(answer, "snapshots")["found"]
+    (file,) = folder.glob("*.town")
+    file.write_bytes(file.read_bytes()[:-1])
+    code, answer = asked(capsys, "--store", str(path))
+    assert (code, check(answer, "snapshots")["state"]) == (0, "warning")
+    assert "1 refused: wanted a snapshot of" in check(answer, "snapshots")["found"]
+    shutil.rmtree(folder)
+    folder.write_text("no folder")
+    code, answer = asked(capsys, "--store", str(path))
+    assert (code, check(answer, "snapshots")["state"]) == (0, "warning")
+    assert "MITOYEN_SNAPSHOTS" in check(answer, "snapshots")["do"]
+
+
+def test_no_snapshots_are_looked_for_where_none_are_wanted(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("MITOYEN_SNAPSHOTS", "")
+    _, answer = asked(capsys, "--store", str(tmp_path / "town.db"))
+    assert check(answer, "snapshots")["found"] == "none kept, as told"

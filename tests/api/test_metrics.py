@@ -44,6 +44,13 @@ def test_the_indexes_tell_their_age_and_the_store_is_up(served):
     assert value(found, "process_resident_memory_bytes") > 0
 
 
+def test_the_snapshots_tell_their_age_and_whether_any_was_refused(served):
+    found = samples(served.get("/metrics").text)
+    assert 0 <= value(found, "mitoyen_snapshot_age_seconds") < 600
+    assert value(found, "mitoyen_snapshots_in_trouble") == 0
+    assert value(found, "mitoyen_snapshots_refused_total") == 0
+
+
 def test_a_write_is_counted_once_the_index_has_it(served):
     before = value(samples(served.get("/metrics").text), "mitoyen_changes_applied_total")
     body = {"kind": "place", "title": "counted", **PLACE}
