@@ -36,6 +36,7 @@ ROUTES = (
     "members",
     "endorsements",
     "blocks",
+    "trips_match",
     "trips",
     "zones",
     "imports",

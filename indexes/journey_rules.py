@@ -12,7 +12,14 @@ from indexes.fields import DEGREES, FLAG, ID, INSTANT, Rule, or_none, text, whol
 from indexes.journeys import Booking, BookingStatus, Message, Role, Schedule, Trip
 from indexes.schedules import FIRST_DAY, LAST_DAY, require_schedule
 
-__all__ = ["AMONG_JOURNEYS", "JOURNEYS", "MAX_DURATION_S", "MAX_POINTS", "MAX_SEATS"]
+__all__ = [
+    "AMONG_JOURNEYS",
+    "JOURNEYS",
+    "MAX_DURATION_S",
+    "MAX_POINTS",
+    "MAX_SEATS",
+    "require_line",
+]
 
 MAX_POINTS = 10_000
 MAX_SEATS = 8
@@ -103,7 +110,7 @@ _NUMBERS = (float, int)
 _OWNERS = ("audience", "audience_id", "owner_id", "same_building", "women_only")
 
 
-def line_fault(lonlat: tuple[Any, ...], times_s: tuple[Any, ...]) -> tuple[str, str] | None:
+def _line_fault(lonlat: tuple[Any, ...], times_s: tuple[Any, ...]) -> tuple[str, str] | None:
     """What is wrong with a line and its times: a code, and what was wanted."""
     if not 2 <= len(lonlat) <= MAX_POINTS:
         wanted = f"2 to {MAX_POINTS:,} points"
@@ -127,13 +134,19 @@ def line_fault(lonlat: tuple[Any, ...], times_s: tuple[Any, ...]) -> tuple[str, 
     return None
 
 
+def require_line(lonlat: tuple[Any, ...], times_s: tuple[Any, ...]) -> None:
+    """Raise `InputError` for a line and its times that can't be a trip's."""
+    if fault := _line_fault(lonlat, times_s):
+        raise InputError(fault[1], code=fault[0])
+
+
 _PAIRS = [[one, other] for one in _NUMBERS for other in _NUMBERS]
 
 
 def _trips(columns: Columns) -> Faults:
     lines = zip(columns["lonlat"], columns["times_s"], strict=True)
     for row, (lonlat, times_s) in enumerate(lines):
-        if fault := line_fault(lonlat, times_s):
+        if fault := _line_fault(lonlat, times_s):
             yield row, *fault
     for row, schedule in enumerate(columns["schedule"]):
         try:

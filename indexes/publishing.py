@@ -1,8 +1,11 @@
 """Trips as others may see them: no end of a person's trip is told, nor when it is reached.
 
-A person's trip begins and ends somewhere in a *region*: the published group that holds the end
-or, where no group does, its H3 cell of resolution 7 (some 5 km²). What is published is a
-function of the trip's public part and of these two regions alone:
+A person's trip begins and ends somewhere in a *region*: the published group that holds the end.
+Groups also cover what is empty, out of town by hundreds of square kilometres; there, and where no
+group is, the region is the H3 cell of resolution 7, some 5 km². Never so for an end in the group
+that the owner lives in: however large it is, it holds k dwellings, and one of them is the owner's.
+
+What is published is a function of the trip's public part and of these two regions alone:
 
 - A driver's route is cut. It begins at its first point outside both regions and ends at the
   last. The time of the schedule moves to the cut by what the air line from the region's own
@@ -15,14 +18,13 @@ A trip of which nothing is left, or that would have to show a group too small to
 not published. Trips of public operators, who are nobody, are published as they are.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
 import numpy.typing as npt
 
-from geo.arrays import CellArray, IntArray, LonLat, LonLatArray, as_lonlat
+from geo.arrays import IntArray, LonLat, LonLatArray, as_lonlat
 from geo.cells import cells_to_lonlat, cells_to_parents, points_to_cells
 from geo.distance import haversine_m
 from geo.groups import CellGroups
@@ -61,21 +63,29 @@ class Publisher:
     def __init__(self, partition: GroupPartition | None, router: Router | None = None) -> None:
         self._groups = partition.groups if partition else ()
         self._lookup = CellGroups([group.cells for group in self._groups])
+        wide = [cell for group in self._groups for cell in group.cells if _is_wide(cell)]
+        self._wide = CellGroups([wide])
         self._router = router or AirRouter()
 
-    def publish(self, trip: Trip) -> Published | None:
-        """A trip's published form, or None for one that has none."""
+    def publish(self, trip: Trip, home: str | None) -> Published | None:
+        """A trip's published form, or None for one that has none.
+
+        Parameters
+        ----------
+        trip : Trip
+            As its owner stated it.
+        home : str or None
+            The group that the owner lives in.
+        """
         if trip.owner_id is None:
             return Published(trip, 0.0)
         line = as_lonlat(trip.lonlat)
-        regions = self._regions(line)
-        origin, destination = (self._point(regions[end], line[end]) for end in (0, -1))
+        origin, destination = (self._region(line[end], home) for end in (0, -1))
+        outside = self._outside(line, origin, destination)
         if trip.role is Role.PASSENGER or trip.estimated:
             # Of the way, only what lies outside: near the ends it would point at them.
-            outside = (regions != regions[0]) & (regions != regions[-1])
-            middle = [place for place, kept in zip(trip.lonlat, outside, strict=True) if kept]
+            middle = [trip.lonlat[row] for row in outside.tolist()]
             return self._made_up(trip, origin, destination, middle)
-        outside = np.flatnonzero((regions != regions[0]) & (regions != regions[-1]))
         if outside.size < 2:
             return None
         first, last = int(outside[0]), int(outside[-1])
@@ -87,30 +97,32 @@ class Publisher:
         )
         return Published(_moved(cut, origin.lonlat, destination.lonlat), start_s)
 
-    def publish_all(self, trips: Iterable[Trip]) -> dict[str, Published]:
-        """The published forms of trips, by id, of those that have one."""
-        found = ((trip.id, self.publish(trip)) for trip in trips)
-        return {id: one for id, one in found if one is not None}
-
     def commune(self, place: LonLat) -> str:
         """The commune that a place's group names, or nothing."""
         (number,) = self._lookup.group_of(points_to_cells(as_lonlat(place), GROUP_RESOLUTION))
         return self._groups[number].commune_name if number >= 0 else ""
 
-    def _regions(self, line: LonLatArray) -> IntArray:
-        """A number for the region of each point: below the count of groups for a group."""
+    def _region(self, place: npt.NDArray[np.float64], home: str | None) -> "_Region":
+        """Where an end is said to lie."""
+        cells = points_to_cells(place[None], GROUP_RESOLUTION)
+        (number,) = self._lookup.group_of(cells).tolist()
+        group = self._groups[number] if number >= 0 else None
+        (wide,) = self._wide.group_of(cells) >= 0
+        if group is not None and (group.id == home or not wide):
+            return _Region((group.lon, group.lat), group.locatable, group=number)
+        parents = cells_to_parents(cells, OUTSIDE_RESOLUTION)
+        lon, lat = np.round(cells_to_lonlat(parents)[0], 7).tolist()
+        return _Region((lon, lat), shown=True, cell=int(parents[0]))
+
+    def _outside(self, line: LonLatArray, *regions: "_Region") -> IntArray:
+        """Which points of a line, in order, lie in none of some regions."""
         cells = points_to_cells(line, GROUP_RESOLUTION)
         groups = self._lookup.group_of(cells)
-        parents = cells_to_parents(cells, OUTSIDE_RESOLUTION).astype(np.int64)
-        return np.where(groups >= 0, groups, parents)
-
-    def _point(self, region: int, place: npt.NDArray[np.float64]) -> "_Region":
-        if region < len(self._groups):
-            group = self._groups[region]
-            return _Region(int(region), (group.lon, group.lat), group.locatable)
-        cell: CellArray = np.array([region], np.uint64)
-        lon, lat = np.round(cells_to_lonlat(cell)[0], 7).tolist()
-        return _Region(int(region), (lon, lat), shown=True)
+        parents = cells_to_parents(cells, OUTSIDE_RESOLUTION)
+        inside = np.zeros(len(line), np.bool_)
+        for region in regions:
+            inside |= parents == region.cell if region.group < 0 else groups == region.group
+        return np.flatnonzero(~inside)
 
     def _made_up(
         self, trip: Trip, origin: "_Region", destination: "_Region", middle: list[LonLat]
@@ -126,8 +138,7 @@ class Publisher:
         if trip.role is Role.PASSENGER:
             return Published(made, 0.0)
         line, times_s = _in_pieces(route.lonlat, route.times_s)
-        regions = self._regions(line)
-        outside = np.flatnonzero((regions != origin.number) & (regions != destination.number))
+        outside = self._outside(line, origin, destination)
         if outside.size < 2:
             return None
         some = slice(outside[0], outside[-1] + 1)
@@ -149,9 +160,16 @@ class Publisher:
 
 @dataclass(frozen=True, slots=True)
 class _Region:
-    number: int
+    """A group, by its number, or else a cell; and the point that stands for it."""
+
     lonlat: LonLat
     shown: bool
+    group: int = -1
+    cell: int = 0
+
+
+def _is_wide(cell: int) -> bool:
+    return (cell >> 52) & 15 < OUTSIDE_RESOLUTION  # where an H3 index has its resolution
 
 
 def _moved(cut: Trip, origin: LonLat, destination: LonLat) -> Trip:

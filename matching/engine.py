@@ -129,9 +129,15 @@ class Engine:
         """The town's trips, as searches want them (`matching.trips`). Take it once."""
         return self._trips.view
 
+    @property
+    def timezone(self) -> str:
+        """The town's, an IANA name."""
+        return self._trips.timezone
+
     def published(self, trip: Trip) -> Published | None:
         """What of a trip others may see: see `indexes.publishing.Publisher.publish`."""
-        return self._trips.publisher.publish(trip)
+        home = self._town.snapshot.people.home(trip.owner_id) if trip.owner_id else None
+        return self._trips.publisher.publish(trip, home.group if home else None)
 
     def party(self, member_id: str | None) -> Party:
         """What counts of who asks when two are to share a car.

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from indexes.entities import Audience, Group
+from indexes.entities import Audience, Group, Tenant
 from indexes.journeys import Booking, Trip
-from indexes.publishing import Publisher
+from indexes.publishing import Published, Publisher
 from indexes.store import Change, Position, Store
 from matching.carpool import Party
 from matching.detour import Ride
@@ -71,6 +71,11 @@ class TripTown:
     def publisher(self) -> Publisher:
         """Tells what of a trip others may see."""
         return self._loaded.publisher
+
+    @property
+    def timezone(self) -> str:
+        """The tenant's, an IANA name."""
+        return self._loaded.timezone
 
     @property
     def wants_rebuild(self) -> bool:
@@ -158,6 +163,7 @@ class _Loaded:
 
     def __init__(self, store: Store, tenant_id: str, listings: pa.Table) -> None:
         self._store, self._tenant_id = store, tenant_id
+        self.timezone = store.get(Tenant, tenant_id, tenant_id).timezone
         partition = store.groups(tenant_id)
         self.publisher = Publisher(partition)
         self._groups: dict[str, Group] = (
@@ -206,13 +212,18 @@ class _Loaded:
             self.book.meet_at(MeetingPoints(tuple(kept.values())))
 
     def _put(self, trips: Sequence[Trip], bookings: Iterable[Booking]) -> None:
-        published = self.publisher.publish_all(trips)
         owners = {trip.id: trip.owner_id for trip in trips if trip.owner_id is not None}
         self._owners |= owners
         rows: list[dict[str, Any]] = []
         if owners:
             table = self._store.member_table(self._tenant_id, set(owners.values()))
             rows = table.to_pylist()
+        homes = {row["id"]: row["group"] for row in rows}
+        published: dict[str, Published] = {}
+        for trip in trips:
+            found = self.publisher.publish(trip, homes.get(trip.owner_id))
+            if found is not None:
+                published[trip.id] = found
         rides: dict[str, dict[date, list[Ride]]] = {}
         for booking in bookings:
             if booking.trip_id in published:

@@ -87,6 +87,15 @@ def party_of(town: Town, member_id: str | None) -> Party:
     )
 
 
+def home_group(town: Town, member_id: str | None) -> str | None:
+    """The group that a member lives in, if it is known."""
+    try:
+        place = None if member_id is None else home_of(town, member_id).building.place
+    except NotFoundError:
+        return None
+    return place.group if place else None
+
+
 def find(asking: Caller, id: str, town: Town) -> Trip:
     trip = stored(town, Trip, id)
     if asking.sees_all or (trip.owner_id is not None and trip.owner_id == asking.member_id):
@@ -94,14 +103,14 @@ def find(asking: Caller, id: str, town: Town) -> Trip:
     viewer = party_of(town, asking.member_id)
     if trip.owner_id in viewer.blocked or not may_see(viewer, trip, party_of(town, trip.owner_id)):
         raise missing()
-    if asking.member_id is None and trip.owner_id is not None:
-        raise missing()  # people are seen by people
     return trip
 
 
 def show(asking: Caller, trip: Trip, town: Town) -> TripOut:
     own = trip.owner_id is None or trip.owner_id == asking.member_id
-    published = None if own else town.outlines.publisher.publish(trip)
+    published = (
+        None if own else town.outlines.publisher.publish(trip, home_group(town, trip.owner_id))
+    )
     shown = trip if own else published.trip if published else None
     told: dict[str, Any] = {name: getattr(shown or trip, name) for name in COPIED}
     if shown is None:

@@ -194,6 +194,7 @@ def test_what_changes_while_everything_is_read_anew_is_there_before_and_after(st
         store.put(shop("b"))
         store.delete(Listing, "t", "c")
         engine._town.catch_up()
+        engine._trips.catch_up()
         seen.append((found(engine), engine.position == store.position()))
 
     interrupted.meanwhile = meanwhile

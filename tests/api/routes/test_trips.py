@@ -130,7 +130,10 @@ def test_a_trip_is_seen_by_whom_it_is_addressed_to(served, audience, seers):
     for member in ("bob", "cleo", "dan", "eve", "zed"):  # zed has blocked Ana
         answer = served.get("/v1/trips/mine", "app", member)
         assert answer.status_code == (200 if member in seers else 404), member
-    assert served.get("/v1/trips/mine", "local").status_code == 404
+    # Without a member, what is for everybody: as published.
+    anybody = served.get("/v1/trips/mine", "local")
+    assert anybody.status_code == (200 if audience == "public" else 404)
+    assert not anybody.json().get("exact")
     assert served.get("/v1/trips/mine", "other").status_code == 404
     served.ask("DELETE", "/v1/trips/mine", "app")
 

@@ -1,0 +1,215 @@
+"""`/v1/trips/match`, `/v1/trips/week` and `/v1/trips/{id}/matches`: who goes my way."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from api.auth import Anyone, Caller
+from api.bodies import JsonBody, accepts
+from api.problems import language_of
+from api.routes.near import WAIT_S
+from api.routes.records import RecordId, missing, town_of
+from api.routes.trips import MAX_BODY_ITEMS, ROUTER, find
+from api.towns import Town
+from api.trip_questions import (
+    MatchBody,
+    MatchesOut,
+    MatchParams,
+    StandingParams,
+    WeekOut,
+    drivers_trip,
+    first_day,
+    matches_answer,
+    trip_query,
+    week_answer,
+)
+from geo.arrays import LonLat
+from geo.errors import InputError
+from indexes.journey_rules import require_line
+from indexes.journeys import Schedule
+from matching.carpool import RoundTrip, TripMatch, TripQuery
+from matching.trips import find_drivers, find_riders, matches_of_trip
+from matching.weeks import cover_week, find_round_trips
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["trips"])
+
+MATCHED: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Least cost first.", "model": MatchesOut}
+}
+COVERED: dict[int | str, dict[str, Any]] = {
+    200: {"description": "In the order of choice.", "model": WeekOut}
+}
+EXAMPLES = {
+    "to work by half past eight": {
+        "value": {
+            "from_lat": 43.2951,
+            "from_lon": 5.3740,
+            "to_lat": 43.3467,
+            "to_lon": 5.4285,
+            "arrive_by": "08:30",
+            "back_depart_at": "17:30",
+            "days": ["MON-FRI"],
+        }
+    },
+    "who would ride with me": {
+        "value": {
+            "role": "driver",
+            "from_lat": 43.2951,
+            "from_lon": 5.3740,
+            "to_lat": 43.3467,
+            "to_lon": 5.4285,
+            "depart_at": "2026-11-30T07:50:00+01:00",
+            "seats": 3,
+        }
+    },
+}
+
+
+def current(town: Town) -> dict[str, Any]:
+    """How current an answer is."""
+    return {"position": str(town.engine.position), "index_age_s": town.engine.age_s}
+
+
+def wait(town: Town, asked: StandingParams) -> None:
+    """Return once what was written before is searched."""
+    if asked.after is not None:
+        town.engine.wait_for(asked.after, WAIT_S)
+
+
+def origin_of(town: Town, asking: Caller, asked: MatchParams) -> LonLat:
+    """Where a ride begins: the point named, or the member's group.
+
+    Raises
+    ------
+    InputError
+        ``origin-required`` if there is neither, ``swapped-coordinates`` for a point that looks
+        so.
+    """
+    if asked.from_lon is not None and asked.from_lat is not None:
+        town.outlines.refuse_swapped(asked.from_lat, asked.from_lon)
+        return asked.from_lon, asked.from_lat
+    home = town.engine.group_point(asking.member_id) if asking.member_id is not None else None
+    if home is None:
+        raise InputError("name a start, from_lat and from_lon, or a member", code="origin-required")
+    return home
+
+
+def query_of(
+    request: Request, town: Town, asking: Caller, asked: MatchParams
+) -> tuple[TripQuery, Schedule | None]:
+    """The query, and when the way back is, once what was written before is searched."""
+    wait(town, asked)
+    town.engine.party(asking.member_id)  # who is not known is told so first
+    origin = origin_of(town, asking, asked)
+    town.outlines.refuse_swapped(asked.to_lat, asked.to_lon)
+    return trip_query(
+        asked,
+        origin=origin,
+        timezone=town.engine.timezone,
+        now=datetime.now(UTC),
+        lang=language_of(request),
+    )
+
+
+def json(data: bytes) -> Response:
+    return Response(data, media_type="application/json")
+
+
+def drivers(request: Request, asking: Caller, asked: MatchParams) -> Response:
+    """The drivers that suit, and pairs of there and back where a way back is asked for."""
+    town = town_of(request, asking)
+    query, back = query_of(request, town, asking, asked)
+    view, viewer = town.engine.trips, town.engine.party(asking.member_id)
+    found = find_drivers(view, viewer, query)
+    pairs: tuple[RoundTrip, ...] | None = None
+    if back is not None:
+        pairs = find_round_trips(view, viewer, query, back)
+    return json(matches_answer(found, pairs, owners=asking.sees_all, **current(town)))
+
+
+@router.get(
+    "/v1/trips/match",
+    name="match trips",
+    summary="Find drivers who go my way, least cost first, with every term of it",
+    responses=MATCHED,
+    description="From `from_lat` and `from_lon`, or from the group of the member the app acts "
+    "for, at an instant or weekly. Trips are searched as published: no end of one is told.",
+)
+def match(request: Request, asking: Anyone, params: Annotated[MatchParams, Query()]) -> Response:
+    return drivers(request, asking, params)
+
+
+@router.post(
+    "/v1/trips/match",
+    name="match trips by body",
+    summary="Find drivers who go my way, or passengers who go mine",
+    responses=MATCHED,
+    openapi_extra=accepts(MatchBody, EXAMPLES),
+)
+def match_by_body(
+    request: Request,
+    asking: Anyone,
+    body: Annotated[MatchBody, Depends(JsonBody(MatchBody, MAX_BODY_ITEMS))],
+) -> Response:
+    if body.role == "passenger":
+        return drivers(request, asking, body)
+    town = town_of(request, asking)
+    query, _ = query_of(request, town, asking, body)
+    trip = drivers_trip(body, query, town.tenant_id, asking.member_id, ROUTER)
+    require_line(trip.lonlat, trip.times_s)
+    found = find_riders(
+        town.engine.trips,
+        town.engine.party(asking.member_id),
+        trip,
+        first=query.first,
+        limit=query.limit,
+        lang=query.lang,
+    )
+    return json(matches_answer(found, None, owners=asking.sees_all, **current(town)))
+
+
+@router.get(
+    "/v1/trips/week",
+    name="cover a week",
+    summary="A few drivers that cover my days between them",
+    responses=COVERED,
+)
+def week(request: Request, asking: Anyone, params: Annotated[MatchParams, Query()]) -> Response:
+    town = town_of(request, asking)
+    query, _ = query_of(request, town, asking, params)
+    cover = cover_week(town.engine.trips, town.engine.party(asking.member_id), query)
+    return json(week_answer(cover, owners=asking.sees_all, **current(town)))
+
+
+@router.get(
+    "/v1/trips/{id:path}/matches",
+    name="matches of a trip",
+    summary="What matches a stored trip, in each role it has",
+    responses=MATCHED,
+    description="For its owner, and for the app.",
+)
+def of_trip(
+    request: Request,
+    asking: Anyone,
+    id: RecordId,
+    params: Annotated[StandingParams, Query()],
+) -> Response:
+    town = town_of(request, asking)
+    wait(town, params)
+    trip = find(asking, id, town)
+    if not asking.sees_all and (trip.owner_id is None or trip.owner_id != asking.member_id):
+        raise missing()
+    # One that is cancelled, or can't be published, matches nothing.
+    found: tuple[TripMatch, ...] = ()
+    if town.engine.trips.trip(id) is not None:
+        found = matches_of_trip(
+            town.engine.trips,
+            id,
+            first=first_day(params, trip.schedule.timezone, datetime.now(UTC)),
+            limit=params.limit,
+            lang=params.lang or language_of(request),
+        )
+    return json(matches_answer(found, None, owners=asking.sees_all, **current(town)))

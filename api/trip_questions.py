@@ -1,0 +1,416 @@
+"""What is asked of carpooling over HTTP and on the command line, what it becomes, and answers."""
+
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from api.answers import Absent, Output
+from api.schemas import (
+    RFC3339,
+    Flag,
+    Input,
+    Latitude,
+    Limit,
+    Listed,
+    Longitude,
+    Timezone,
+    Whole,
+)
+from api.trip_schemas import (
+    CLOCK,
+    DAYS,
+    DateText,
+    Day,
+    Flex,
+    LineStringIn,
+    Seats,
+    Seconds,
+    WaypointIn,
+    clock_second,
+)
+from geo.arrays import LonLat, rounded
+from geo.errors import InputError
+from indexes.journey_rules import MAX_POINTS
+from indexes.journeys import Anchor, Role, Schedule, Trip, WeeklyTime
+from indexes.router import Router
+from matching.carpool import RoundTrip, TripMatch, TripQuery, WeekCover
+from matching.schedule import check_schedule
+
+__all__ = [
+    "MatchBody",
+    "MatchParams",
+    "MatchesOut",
+    "StandingParams",
+    "WeekOut",
+    "drivers_trip",
+    "first_day",
+    "matches_answer",
+    "schedule_of",
+    "trip_query",
+    "week_answer",
+]
+
+DAYS_PATTERN = r"^(MON|TUE|WED|THU|FRI|SAT|SUN)(-(MON|TUE|WED|THU|FRI|SAT|SUN))?$"
+
+
+def _time(text: str) -> str:
+    if CLOCK.fullmatch(text):
+        return text
+    try:
+        if RFC3339.fullmatch(text.replace(" ", "+")):
+            datetime.fromisoformat(text.replace(" ", "+").upper())
+            return text.replace(" ", "+").upper()
+    except ValueError:
+        pass  # the 30th of February
+    raise PydanticCustomError(
+        "invalid-time", "a time is spelled 08:30 (with days), or 2026-11-30T08:30:00+01:00"
+    )
+
+
+TimeText = Annotated[str, StringConstraints(max_length=40), AfterValidator(_time)]
+DaysText = Annotated[str, StringConstraints(pattern=DAYS_PATTERN)]
+
+
+class StandingParams(Input):
+    """How the matches of a stored trip are asked for."""
+
+    first: DateText | None = Field(
+        None, description="From which day on weekly trips are looked at, two weeks far; today."
+    )
+    limit: Limit = Field(20, description="Matches.")
+    lang: Literal["fr", "en"] | None = Field(
+        None, description="Language of the reasons; by default `Accept-Language`'s."
+    )
+    after: Annotated[str, StringConstraints(min_length=1, max_length=60)] | None = Field(
+        None, description="A write's `Mitoyen-Position`: wait until it is searched."
+    )
+
+
+class MatchParams(StandingParams):
+    """A ride that is looked for: from where to where, when, with whom."""
+
+    from_lat: Latitude | None = Field(
+        None, examples=[43.2951], description="Latitude of the start; else the member's own group."
+    )
+    from_lon: Longitude | None = Field(None, examples=[5.3740])
+    to_lat: Latitude = Field(examples=[43.3467])
+    to_lon: Longitude = Field(examples=[5.4285])
+    depart_at: TimeText | None = Field(
+        None, description="An instant; or a time of day, such as 07:50, with `days`."
+    )
+    arrive_by: TimeText | None = Field(
+        None, examples=["08:30"], description="Likewise, of the end; one of the two is asked for."
+    )
+    back_depart_at: TimeText | None = Field(None, description="And back again: a round trip.")
+    back_arrive_by: TimeText | None = None
+    days: Annotated[list[DaysText], Field(max_length=7), Listed] = Field(
+        [], examples=[["MON-FRI"]], description="Days of a weekly search: MON, or MON-FRI."
+    )
+    timezone: Timezone | None = Field(None, description="Of times of day; by default the town's.")
+    flex_before_s: Flex = Field(900, description="How much earlier it may be, seconds.")
+    flex_after_s: Flex = Field(900, description="How much later.")
+    seats: Seats = 1
+    max_walk_m: Annotated[int, Field(ge=0, le=2_000), Whole] | None = Field(
+        None, description="At each end; 600 by default."
+    )
+    verified_only: Flag = False
+    same_building: Flag = False
+    women_only: Flag = False
+
+    @model_validator(mode="after")
+    def _whole(self) -> "MatchParams":
+        if (self.from_lat is None) != (self.from_lon is None):
+            raise PydanticCustomError(
+                "incomplete-origin", "from_lat and from_lon are given together"
+            )
+        if (self.depart_at is None) == (self.arrive_by is None):
+            raise PydanticCustomError("invalid-schedule", "name one of depart_at and arrive_by")
+        if self.back_depart_at is not None and self.back_arrive_by is not None:
+            raise PydanticCustomError(
+                "invalid-schedule", "name one of back_depart_at and back_arrive_by"
+            )
+        return self
+
+
+class MatchBody(MatchParams):
+    """The same question as a body; asked by a driver, with the way that is driven."""
+
+    role: Literal["passenger", "driver"] = Field(
+        "passenger", description="Who asks: a passenger finds drivers, a driver passengers."
+    )
+    route: LineStringIn | None = Field(None, description="The driver's way.")
+    times_s: Annotated[list[Seconds], Field(max_length=MAX_POINTS)] | None = None
+    waypoints: Annotated[list[WaypointIn], Field(max_length=100)] | None = Field(
+        None, description="Between start and end, where the route is not known."
+    )
+    max_detour_s: Annotated[int, Field(ge=0, le=86_400), Whole] | None = None
+
+    @model_validator(mode="after")
+    def _drivers(self) -> "MatchBody":
+        given = self.route, self.times_s, self.waypoints, self.max_detour_s
+        if self.role == "passenger" and any(value is not None for value in given):
+            raise PydanticCustomError("invalid-route", "a way and a detour are a driver's")
+        if self.route is not None and self.waypoints is not None:
+            raise PydanticCustomError("invalid-route", "a driver has a route, or waypoints")
+        return self
+
+
+def _weekdays(days: Iterable[str]) -> tuple[int, ...]:
+    """``MON-FRI`` and the like as numbers; SAT-MON goes over the end of the week."""
+    found: set[int] = set()
+    for text in days:
+        first, _, last = text.partition("-")
+        begin = _NUMBERS[first]
+        span = (_NUMBERS[last or first] - begin) % 7
+        found |= {(begin + step) % 7 for step in range(span + 1)}
+    return tuple(sorted(found))
+
+
+_NUMBERS: dict[str, int] = {day: number for number, day in enumerate(DAYS)}
+
+
+def schedule_of(asked: MatchParams, time: str, anchor: Anchor, timezone: str) -> Schedule:
+    """When a ride is asked for: a time of day on some days, or an instant.
+
+    Raises
+    ------
+    InputError
+        ``invalid-schedule`` for a time of day without days, or an instant with them; and as
+        `check_schedule`.
+    """
+    clock = CLOCK.fullmatch(time) is not None
+    if clock is not bool(asked.days):
+        raise InputError(
+            "a time of day goes with days, an instant without", code="invalid-schedule"
+        )
+    weekly = WeeklyTime(days=_weekdays(asked.days), second=clock_second(time) if clock else 0)
+    schedule = Schedule(
+        timezone=asked.timezone or timezone,
+        anchor=anchor,
+        flex_before_s=asked.flex_before_s,
+        flex_after_s=asked.flex_after_s,
+        at=None if clock else datetime.fromisoformat(time),
+        weekly=(weekly,) if clock else (),
+    )
+    check_schedule(schedule)
+    return schedule
+
+
+def first_day(asked: StandingParams, timezone: str, now: datetime) -> date:
+    if asked.first is not None:
+        return date.fromisoformat(asked.first)
+    return now.astimezone(ZoneInfo(timezone)).date()
+
+
+def trip_query(
+    asked: MatchParams, *, origin: LonLat, timezone: str, now: datetime, lang: str
+) -> tuple[TripQuery, Schedule | None]:
+    """The query of a request or a command, and when the way back is, if asked for.
+
+    Parameters
+    ----------
+    asked : MatchParams
+        Or a `MatchBody`.
+    origin : (lon, lat)
+        Where the ride begins, if it is not named: the member's group.
+    timezone : str
+        The town's.
+    now : datetime
+        Aware.
+    lang : str
+        Language of the reasons if none is named.
+
+    Raises
+    ------
+    InputError
+        As `schedule_of`.
+    """
+    if asked.from_lon is not None and asked.from_lat is not None:
+        origin = rounded(asked.from_lon), rounded(asked.from_lat)
+    time, anchor = _chosen(asked.depart_at, asked.arrive_by)
+    back = None
+    if asked.back_depart_at or asked.back_arrive_by:
+        back = schedule_of(asked, *_chosen(asked.back_depart_at, asked.back_arrive_by), timezone)
+    query = TripQuery(
+        origin=origin,
+        destination=(rounded(asked.to_lon), rounded(asked.to_lat)),
+        schedule=schedule_of(asked, time, anchor, timezone),
+        first=first_day(asked, asked.timezone or timezone, now) if asked.days else None,
+        seats=asked.seats,
+        max_walk_m=asked.max_walk_m,
+        verified_only=asked.verified_only,
+        same_building=asked.same_building,
+        women_only=asked.women_only,
+        limit=asked.limit,
+        lang=asked.lang or lang,
+    )
+    return query, back
+
+
+def _chosen(depart_at: str | None, arrive_by: str | None) -> tuple[str, Anchor]:
+    return (depart_at, Anchor.DEPART) if depart_at else (arrive_by or "", Anchor.ARRIVE)
+
+
+def drivers_trip(
+    asked: MatchBody, query: TripQuery, tenant_id: str, owner_id: str | None, router: Router
+) -> Trip:
+    """The way of a driver who asks for passengers, as a trip that is not stored.
+
+    Raises
+    ------
+    InputError
+        If it is no way: see `indexes.journey_rules`.
+    """
+    estimated = False
+    if asked.route is not None and asked.times_s is not None:
+        lonlat = tuple((point[0], point[1]) for point in asked.route.coordinates)
+        times_s = tuple(map(float, asked.times_s))
+    else:
+        middle = [(point.lon, point.lat) for point in asked.waypoints or ()]
+        waypoints = [query.origin, *middle, query.destination]
+        if asked.route is not None:
+            waypoints = [(point[0], point[1]) for point in asked.route.coordinates]
+        lonlat, times_s, estimated = router.route(waypoints)
+    return Trip(
+        tenant_id=tenant_id,
+        id="asked",
+        owner_id=owner_id,
+        role=Role.DRIVER,
+        lonlat=lonlat,
+        times_s=times_s,
+        estimated=estimated,
+        schedule=query.schedule,
+        seats=query.seats,
+        max_detour_s=asked.max_detour_s,
+        verified_only=query.verified_only,
+        same_building=query.same_building,
+        women_only=query.women_only,
+    )
+
+
+class StopOut(Output):
+    """Where a rider gets in or out: a public meeting point, or a point of the driver's line."""
+
+    lat: float
+    lon: float
+    at: datetime = Field(description="Of the first day matched, as the driver plans it.")
+    time: str = Field(description="The clock then, where the driver is.")
+    walk_m: float
+    line_s: float = Field(description="Seconds along the line as published.")
+    meeting_point: str | Absent = Field(None, description="The listing's id.")
+    name: str | Absent = None
+
+
+class TripReasonOut(Output):
+    code: str
+    text: str
+    share: float = Field(description="Minutes of the cost.")
+
+
+class TripMatchOut(Output):
+    """A trip that suits."""
+
+    id: str
+    role: Role
+    owner_id: str | Absent = Field(None, description="Told to the app.")
+    pickup: StopOut
+    dropoff: StopOut
+    walk_m: float
+    ride_s: float
+    detour_s: float
+    detour_share: float
+    seats: int = Field(description="Free (a driver's) or needed (a passenger's).")
+    days: list[Day]
+    dates: list[date]
+    coverage: float = Field(description="Days matched of days asked for, 0 to 1.")
+    price_eur: float
+    co2_saved_kg: float
+    cost_min: float = Field(description="What ranks: minutes, the sum of the terms.")
+    score: float
+    terms: dict[str, float]
+    why: list[TripReasonOut]
+    level: int | Absent = None
+    estimated: bool | Absent = None
+    origin_name: str | Absent = None
+    destination_name: str | Absent = None
+    url: str | Absent = None
+
+
+class RoundTripOut(Output):
+    """A way there and the best way back."""
+
+    out: TripMatchOut
+    back: TripMatchOut | None
+    back_by: Literal["same", "other", "none"]
+    cost_min: float
+
+
+class MatchesOut(Output):
+    """What matches, least cost first; pairs of there and back where a way back was asked for."""
+
+    matches: list[TripMatchOut]
+    round_trips: list[RoundTripOut] | Absent = None
+    position: str = Field(description="How far the index has read.")
+    index_age_s: float
+
+
+class DriverOut(Output):
+    match: TripMatchOut
+    days: list[Day]
+
+
+class WeekOut(Output):
+    """A few drivers that cover a week between them."""
+
+    drivers: list[DriverOut]
+    missing: list[Day]
+    position: str
+    index_age_s: float
+
+
+def matches_answer(
+    matches: Iterable[TripMatch],
+    pairs: Iterable[RoundTrip] | None,
+    *,
+    owners: bool,
+    **current: Any,
+) -> bytes:
+    """Matches as JSON.
+
+    Parameters
+    ----------
+    matches, pairs
+        What was found; pairs of ways there and back, if they were asked for.
+    owners : bool
+        Whether it may be told whose trips they are.
+    **current
+        How current the answer is.
+    """
+    told = _teller(owners)
+    answer: dict[str, Any] = {"matches": [told(match) for match in matches]}
+    if pairs is not None:
+        answer["round_trips"] = [
+            msgspec.structs.replace(
+                pair, out=told(pair.out), back=None if pair.back is None else told(pair.back)
+            )
+            for pair in pairs
+        ]
+    return msgspec.json.encode(answer | current)
+
+
+def week_answer(cover: WeekCover, *, owners: bool, **current: Any) -> bytes:
+    """A covered week as JSON; parameters as for `matches_answer`."""
+    told = _teller(owners)
+    drivers = [{"match": told(match), "days": days} for match, days in cover.chosen]
+    return msgspec.json.encode({"drivers": drivers, "missing": cover.missing, **current})
+
+
+def _teller(owners: bool) -> Callable[[TripMatch], TripMatch]:
+    if owners:
+        return lambda match: match
+    return lambda match: msgspec.structs.replace(match, owner_id=None)
