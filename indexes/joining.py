@@ -434,6 +434,21 @@ def _tell(options: FloatArray, i: int, found: FloatArray, at: int) -> None:
 
 
 @compiled
+def between_m(lines: Lines, line: Whole, found: FloatArray) -> float:
+    """How long the line is between a pick-up and a drop-off that were found, metres."""
+    first = lines.first[line]
+    up, down = np.int64(found[PICKUP + F_PIECE]), np.int64(found[DROPOFF + F_PIECE])
+    along = 0.0
+    for piece in range(up, down + 1):
+        a, b = lines.points[first + piece], lines.points[first + piece + 1]
+        metres = distance_m(a[0] / UNIT, a[1] / UNIT, b[0] / UNIT, b[1] / UNIT)
+        part = found[DROPOFF + F_FRACTION] if piece == down else 1.0
+        part -= found[PICKUP + F_FRACTION] if piece == up else 0.0
+        along += part * metres
+    return along
+
+
+@compiled
 def scan(
     lines: Lines, runs: Runs, ask: FloatArray, days: IntArray, places: FloatArray,
     which: IntArray,

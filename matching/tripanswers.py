@@ -1,6 +1,6 @@
 """From a join to an answer: what it costs, term by term, when and where, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from math import exp
 from typing import NamedTuple
@@ -8,9 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from geo.arrays import FloatArray
-from geo.lines import along_m
 from indexes import joining as j
-from indexes.joining import UNIT
 from indexes.journeys import Role, Trip
 from matching.carpool import Party, Prices, Stop, TripMatch
 from matching.clock import EPOCH, as_zone
@@ -28,7 +26,7 @@ from matching.tripparts import DriverPart, Places, clock_of
 from matching.tripreasons import trip_reasons
 from matching.triprules import share_building
 
-__all__ = ["Joined", "best_join", "match_of"]
+__all__ = ["Joined", "best_join", "joins_of", "match_of"]
 
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 SCORE_MIN = 30.0
@@ -71,10 +69,19 @@ class Joined(NamedTuple):
         return midnight * 1000 + round(float(self.found[j.START_S] + self.found[column]) * 1000)
 
 
+def joins_of(
+    part: DriverPart, row: int, passes: Iterable[Pass], places: Places
+) -> Iterator[tuple[Pass, FloatArray]]:
+    """All ways to join a driver's trip, by its number: a pass and a row of `indexes.joining`."""
+    runs = part.runs_of(row)
+    for one in passes:
+        for found in part.index.scan(one.ask, one.days, places.rows, runs):
+            yield one, found
+
+
 def best_join(
     part: DriverPart,
-    row: int,
-    passes: Sequence[Pass],
+    joins: Iterable[tuple[Pass, FloatArray]],
     places: Places,
     viewer: Party,
     owner: Party,
@@ -86,10 +93,12 @@ def best_join(
 
     Parameters
     ----------
-    part, row
-        The driver's trip.
-    passes, places
-        What the rider asks.
+    part : DriverPart
+        Where the driver's trip is.
+    joins : iterable of (Pass, ndarray of float64)
+        What `joins_of` finds of it.
+    places : Places
+        Where the rider may get in and out.
     viewer, owner : Party
         Who asks, and whose trip was found.
     asked : int
@@ -97,21 +106,19 @@ def best_join(
     by_driver : bool
         Whether those are the driver's service days, or the rider's.
     """
-    runs = part.runs_of(row)
     days: set[int] = set()
     best: tuple[tuple[int, int, int], FloatArray, int, dict[str, float]] | None = None
-    for one in passes:
-        for found in part.index.scan(one.ask, one.days, places.rows, runs):
-            run = int(found[j.RUN])
-            served = part.days(run, one.days)
-            if not served.size:
-                continue
-            counted = served if by_driver else one.asked[np.searchsorted(one.days, served)]
-            days.update(counted.tolist())
-            terms = _terms(found, places)
-            key = round(sum(terms.values()) * 1e6), int(served[0]), run
-            if best is None or key < best[0]:
-                best = key, found, int(served[0]), terms
+    for one, found in joins:
+        run = int(found[j.RUN])
+        served = part.days(run, one.days)
+        if not served.size:
+            continue
+        counted = served if by_driver else one.asked[np.searchsorted(one.days, served)]
+        days.update(counted.tolist())
+        terms = _terms(found, places)
+        key = round(sum(terms.values()) * 1e6), int(served[0]), run
+        if best is None or key < best[0]:
+            best = key, found, int(served[0]), terms
     if best is None:
         return None
     _, found, service_day, terms = best
@@ -227,13 +234,7 @@ def _stop(joined: Joined, end: int, places: Places, meeting: MeetingPoints) -> S
 def _common_km(part: DriverPart, found: FloatArray) -> float:
     """Kilometres of the line between pick-up and drop-off."""
     line = part.index.runs.rows[int(found[j.RUN]), j.LINE]
-    first = int(part.index.lines.first[line])
-    pieces = [int(found[end + j.F_PIECE]) for end in (j.PICKUP, j.DROPOFF)]
-    along = along_m(part.index.lines.points[first + pieces[0] : first + pieces[1] + 2, :2] / UNIT)
-    last = pieces[1] - pieces[0]
-    begin = found[j.PICKUP + j.F_FRACTION] * along[1]
-    end = along[last] + found[j.DROPOFF + j.F_FRACTION] * (along[last + 1] - along[last])
-    return float(end - begin) / 1000.0
+    return float(j.between_m(part.index.lines, line, found)) / 1000.0
 
 
 def _seats_left(joined: Joined) -> int:

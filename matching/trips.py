@@ -30,7 +30,8 @@ detour, and a minute for each stop that is no meeting point. Of equals the short
 **The cost**, minutes: ride + 2 · walk + shift + detour + 1 for each stop elsewhere than at a
 meeting point + 2.5 for each day of two weeks asked for that is not matched - 6 · trust - 3 in the
 same building. Shift is how far the driver's plan, without the detour, lies from the time asked
-for; trust is the other's level / 4. Lowest first, in 1e-6 minutes; then the earlier pick-up, then the id, bytewise.
+for; trust is the other's level / 4. Lowest first, in 1e-6 minutes; then the earlier pick-up, then
+the id, bytewise.
 
 **Both ways** hold: verified people only, same building (both addresses proved), women only, blocks,
 and who the trip is addressed to. Nobody rides with himself.
@@ -56,7 +57,7 @@ from matching.clock import EPOCH
 from matching.query import MAX_LIMIT
 from matching.reasons import LANGS
 from matching.schedule import check_schedule
-from matching.tripanswers import Joined, best_join, match_of
+from matching.tripanswers import Joined, best_join, joins_of, match_of
 from matching.tripasks import (
     LEAST_TRIP_M,
     Asked,
@@ -166,7 +167,8 @@ def find_riders(
             ask = ask_of(rider.schedule, places, rider.seats)
             asked = times_between(rider.schedule, around[0], around[1])
             passes = _on_days(passes_of(asked, part.timezone, part.span_s, ask, False), days)
-            joined = best_join(part, 0, passes, places, viewer, owner, len(days), by_driver=True)
+            joins = joins_of(part, 0, passes, places)
+            joined = best_join(part, joins, places, viewer, owner, len(days), by_driver=True)
             if joined is not None:
                 found.append((joined.rank(rider.id), joined, rider, places))
     found.sort(key=lambda one: one[0])
@@ -246,6 +248,15 @@ class _Source(NamedTuple):
     passes: list[Pass]
 
 
+class _Hit(NamedTuple):
+    """A run that the index found, and the least that its trip can cost, 1e-6 minutes."""
+
+    least: float
+    source: _Source
+    in_pass: Pass
+    found: FloatArray
+
+
 def _find_drivers(
     view: TripView, viewer: Party, query: TripQuery, prices: Prices, own: Trip | None
 ) -> tuple[TripMatch, ...]:
@@ -267,13 +278,20 @@ def _find_drivers(
         for current in view.driver_parts()
     ]
 
-    def joined_with(part: DriverPart, row: int, passes: list[Pass]) -> Joined | None:
+    def joined_with(part: DriverPart, row: int, hit: _Hit) -> Joined | None:
         trip, owner = part.trips[row], part.owners[row]
         if not suits(viewer, query, trip, owner):
             return None
         if own is not None and (own.id == trip.id or not may_see(owner, own, viewer)):
             return None
-        return best_join(part, row, passes, places, viewer, owner, len(asked), by_driver=False)
+        rest = hit.source.passes
+        joins: list[tuple[Pass, FloatArray]] = []
+        if not part.index.runs.rows[int(hit.found[j.RUN]), j.SEVERAL]:
+            # One run: in this pass it is joined as the index found it.
+            joins.append((hit.in_pass, hit.found))
+            rest = [one for one in rest if one is not hit.in_pass]
+        joins += joins_of(part, row, rest, places)
+        return best_join(part, joins, places, viewer, owner, len(asked), by_driver=False)
 
     # The index knows a lower bound of what a trip costs, in order. Trips are looked at in
     # that order until none that is left can rank among the best.
@@ -288,19 +306,19 @@ def _find_drivers(
                 rows = part.index.search(
                     one.ask, one.days, places.rows, want, part.run_trip, source.current.alive
                 )
-                runs.append([(row[j.COST], source, int(row[j.RUN])) for row in rows])
+                runs.append([_Hit(row[j.COST], source, one, row) for row in rows])
                 if len(rows) == want:
                     unseen = min(unseen, rows[-1, j.COST])
-        for least, source, run in merge(*runs, key=lambda one: one[0]):
-            if len(best) >= query.limit and best[query.limit - 1][0][0] < least - 2:
+        for hit in merge(*runs, key=lambda hit: hit.least):
+            if len(best) >= query.limit and best[query.limit - 1][0][0] < hit.least - 2:
                 break
-            part = source.current.part
-            row = int(part.run_trip[run])
+            part = hit.source.current.part
+            row = int(part.run_trip[int(hit.found[j.RUN])])
             trip = part.trips[row]
             if trip.id in seen:
                 continue
             seen.add(trip.id)
-            joined = joined_with(part, row, source.passes)
+            joined = joined_with(part, row, hit)
             if joined is not None:
                 best.append((joined.rank(trip.id), joined, trip))
                 best.sort(key=lambda one: one[0])

@@ -249,7 +249,8 @@ def join(
 ) -> Join | None:  # fmt: skip
     """The pair of stops of least effort, out of all."""
     earliest, latest, wanted = window
-    low, high = earliest - flex[1] - start, latest + flex[0] - start
+    # Seconds since 1970 leave a float no more than a tenth of a microsecond: whole milliseconds.
+    low, high = (round(at, 3) for at in (earliest - flex[1] - start, latest + flex[0] - start))
     always = (-math.inf, math.inf)
     ups = options(line, origin, walk_m, stops, *(always if by_arrival else (low, high)))
     downs = options(line, destination, walk_m, stops, *((low, high) if by_arrival else always))

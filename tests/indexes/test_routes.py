@@ -1,0 +1,124 @@
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.trips_workload import DAYS, REAL_LINES, index_of, meeting_points, rides, transit
+from indexes import joining as j
+from indexes.endpoints import CELL_M, EndIndex
+from indexes.joining import Runs
+from indexes.routes import RouteIndex, pack_lines
+from matching.meeting import MeetingPoints
+from matching.tripparts import Places
+
+
+def both(index, ask, places, limit):
+    """What the search finds, and what joining every run finds: costs, in order."""
+    every = np.arange(len(index), dtype=np.int64)
+    found = index.search(ask, DAYS, places, limit, every, np.ones(len(index), np.uint8))
+    by_hand = index.scan(ask, DAYS, places)
+    return found, by_hand[np.argsort(by_hand[:, j.COST], kind="stable")]
+
+
+def held_to_a_scan(index, asked, limit, meeting=None):
+    hits = 0
+    for ride in asked:
+        places = ride.places
+        ask = ride.ask.copy()
+        if meeting is not None:
+            full = Places.of(ride.origin, ride.destination, 600, meeting)
+            places, ask[j.PICKUPS] = full.rows, full.pickups
+        found, wanted = both(index, ask, places, limit)
+        np.testing.assert_array_equal(found[:, j.COST], wanted[:limit, j.COST])
+        if limit >= len(wanted):  # all of them: the very same joins
+            key = found[np.argsort(found[:, j.RUN])]
+            np.testing.assert_array_equal(key, wanted[np.argsort(wanted[:, j.RUN])])
+        hits += len(found)
+    assert hits >= len(asked) // 2
+
+
+@pytest.mark.parametrize("limit", [1, 5, 10_000])
+@pytest.mark.parametrize("by_arrival", [False, True])
+def test_the_index_finds_what_joining_every_run_finds(limit, by_arrival):
+    index = index_of(1_500, seed=3)
+    asked = rides(index, 25, seed=4)
+    for ride in asked:
+        ride.ask[j.BY_ARRIVAL] = by_arrival
+        if by_arrival:  # the drop-off, some minutes later
+            ride.ask[[j.EARLIEST, j.LATEST, j.ASKED]] += 600.0
+    held_to_a_scan(index, asked, limit)
+    held_to_a_scan(index, asked[:10], limit, meeting_points(index, 800, seed=5))
+
+
+def test_real_lines_are_found_like_made_up_ones():
+    if not Path(REAL_LINES).exists():
+        pytest.skip("real transit lines are not here")
+    index = transit(1_500, seed=3)
+    asked = rides(index, 15, seed=4)
+    held_to_a_scan(index, asked, 10_000)
+    held_to_a_scan(index, asked[:8], 5, meeting_points(index, 500, seed=5))
+
+
+@pytest.mark.parametrize("shift_s", [-3_600.0, 3_600.0])
+def test_a_clock_that_changes_moves_the_runs_after_it(shift_s):
+    index = index_of(1_500, seed=3)
+    asked = rides(index, 20, seed=4)
+    for ride in asked:
+        ride.ask[[j.EDGE_S, j.SHIFT_S]] = 8 * 3_600, shift_s
+        ride.ask[[j.EARLIEST, j.LATEST, j.ASKED]] += shift_s
+    held_to_a_scan(index, asked, 10_000)
+
+
+def test_what_does_not_count_is_not_found():
+    index = index_of(500, seed=3)
+    every = np.arange(500, dtype=np.int64)
+    (ride, *_) = rides(index, 1, seed=4)
+    all_found = index.search(ride.ask, DAYS, ride.places, 500, every, np.ones(500, np.uint8))
+    alive = np.ones(500, np.uint8)
+    gone = int(all_found[0, j.RUN])
+    alive[gone] = 0
+    found = index.search(ride.ask, DAYS, ride.places, 500, every, alive)
+    np.testing.assert_array_equal(found, all_found[all_found[:, j.RUN] != gone])
+
+
+def test_an_index_of_nothing_finds_nothing():
+    index = RouteIndex(
+        pack_lines([], []), Runs(np.empty((0, j.RUN_COLUMNS), np.int32), np.empty((0, 4)))
+    )
+    (ride, *_) = rides(index_of(50, seed=3), 1, seed=4)
+    nobody = np.empty(0, np.int64), np.empty(0, np.uint8)
+    assert len(index.search(ride.ask, DAYS, ride.places, 5, *nobody)) == 0
+
+
+lonlat = st.tuples(st.floats(5.2, 5.6), st.floats(43.1, 43.5))
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.tuples(lonlat, lonlat), min_size=1, max_size=30),
+    st.lists(lonlat, min_size=2, max_size=6),
+)
+def test_rides_that_begin_and_end_near_a_line_are_all_found(pairs, line):
+    origins, destinations = (np.array([pair[end] for pair in pairs]) for end in (0, 1))
+    found = set(EndIndex(origins, destinations).along(np.array(line)).tolist())
+    for row, ends in enumerate(pairs):
+        if all(off_m(line, end) < CELL_M for end in ends):
+            assert row in found
+
+
+def off_m(line, place):
+    """How far a place is from a line, on the plane, by trying many of its points."""
+    shares = np.linspace(0, 1, 400)[:, None]
+    tried = np.vstack(
+        [np.array(a) + shares * (np.array(b) - np.array(a)) for a, b in itertools.pairwise(line)]
+    )
+    scale = j.METRES_PER_DEGREE * np.array([np.cos(np.radians(place[1])), 1.0])
+    return np.hypot(*((tried - np.array(place)) * scale).T).min()
+
+
+def test_places_without_meeting_points_are_the_two_ends():
+    places = Places.of((5.37, 43.29), (5.40, 43.30), None, MeetingPoints())
+    assert (len(places.rows), places.pickups, places.meeting) == (2, 1, (-1, -1))
