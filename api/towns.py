@@ -182,7 +182,7 @@ class Towns:
                 self.tenants = self.store.tenants()
                 self.store_up = True
                 for gone in self._towns.keys() - set(self.tenants):
-                    self._towns.pop(gone).close()
+                    self._drop(gone)
                 follower = self._follower = self._follower or Follower(self.store)
                 for tenant_id in self.tenants:
                     town = self._towns.get(tenant_id)
@@ -204,6 +204,12 @@ class Towns:
                 log.exception("could not follow the store")
             self._wake.wait(FOLLOW_S)
             self._wake.clear()
+
+    def _drop(self, tenant_id: str) -> None:
+        engine = self._towns.pop(tenant_id).engine
+        engine.close()
+        if engine.keeper is not None:
+            engine.keeper.remove()
 
     def _load(self, tenant_id: str, follower: Follower) -> Town:
         keeper = self._loading = self._make_keeper and self._make_keeper(tenant_id)

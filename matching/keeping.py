@@ -201,6 +201,12 @@ class Keeper:
             self._unwritable = False
         return child.returncode == 0
 
+    def remove(self) -> None:
+        """Remove the file: the tenant is gone, and what was known of it."""
+        for path in (self._path, self._path.with_suffix(".lock")):
+            with suppress(OSError):
+                path.unlink()
+
     def close(self) -> None:
         """End the process that makes a file, if there is one."""
         child = self._child

@@ -107,6 +107,21 @@ def test_zones_and_towns_that_come_later_are_served(tmp_path):
         until(lambda: client.get("/v1/zones").status_code == 401)
 
 
+def test_a_town_that_is_gone_leaves_no_snapshot(tmp_path):
+    path, folder = tmp_path / "a.db", tmp_path / "kept"
+    settings = Settings(store=str(path), snapshots=str(folder))
+    with TestClient(create_app(settings), client=LOCAL) as client:
+        until(lambda: client.get("/readyz").status_code == 200)
+        store = open_store(path)
+        kept = set(folder.iterdir())
+        assert [one.suffix for one in sorted(kept)] == [".lock", ".town"]
+        store.put(Tenant(tenant_id="t", id="t", name="Briefly"))
+        until(lambda: len(list(folder.iterdir())) == 4)
+        store.delete(Tenant, "t", "t")
+        until(lambda: set(folder.iterdir()) == kept)
+        store.close()
+
+
 def test_zones_that_came_before_what_was_trimmed_are_seen(tmp_path):
     store = open_store(tmp_path / "a.db")
     store.put(Tenant(tenant_id="t", id="t", name="T"))
