@@ -1,6 +1,7 @@
 """``mitoyen import``: files of open data, or of one's own, into the store."""
 
 import gc
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,10 +21,13 @@ from api.commands.common import (
     the_tenant,
 )
 from api.importing import KIND_NAMES, ImportReport, import_file, rejects_file
-from geo.errors import InputError
+from api.settings import Settings
+from geo.errors import InputError, RowError
+from indexes.store import Store
 
 __all__ = ["register"]
 
+FORMAT = "standard-covoiturage"
 SHOWN = 10  # refused rows shown to people
 
 
@@ -39,7 +43,11 @@ def import_files(
             metavar="FILE...", help="CSV, GeoJSON, NDJSON, GeoParquet or GeoPackage, by its name."
         ),
     ],
-    kind: Annotated[str, typer.Option(help=f"What the rows are: {', '.join(KIND_NAMES)}.")],
+    kind: Annotated[str, typer.Option(help=f"What the rows are: {', '.join(KIND_NAMES)}.")] = "",
+    layout: Annotated[
+        str,
+        typer.Option("--format", help=f"{FORMAT}: a file of that standard's objects; no kind."),
+    ] = "",
     columns: Annotated[
         list[str] | None,
         typer.Option(
@@ -66,6 +74,12 @@ def import_files(
     it was. It ends with 0 also if rows were refused; with 1 if a strict import refused one,
     or not one row could be stored. With --json: an object for one file, an array for several.
     """
+    if layout not in ("", FORMAT):
+        raise InputError(f"--format must be {FORMAT}, got {layout[:80]!r}")
+    if bool(kind) is bool(layout):
+        raise InputError(
+            f"say what is imported: --kind, one of {', '.join(KIND_NAMES)}, or --format"
+        )
     said = _said(columns or [])
     reports: list[ImportReport] = []
     console = Console(stderr=True)
@@ -80,6 +94,10 @@ def import_files(
             tenant_id = the_tenant(kept, tenant)
             for path in files:
                 bar = bars.add_task(path.name, total=1.0)
+                told = partial(note_reject, path.name)
+                if layout:
+                    reports.append(_standard(kept, tenant_id, path, strict, dry_run, told))
+                    continue
                 report = import_file(
                     kept,
                     tenant_id,
@@ -88,7 +106,7 @@ def import_files(
                     columns=said,
                     strict=strict,
                     dry_run=dry_run,
-                    on_reject=partial(note_reject, path.name),
+                    on_reject=told,
                     on_progress=partial(_advance, bars, bar),
                 )
                 reports.append(report)
@@ -98,6 +116,23 @@ def import_files(
             _show(reports, rejects, as_json, alone=len(files) == 1)
     if any(not r.complete or (r.read and not r.stored and not dry_run) for r in reports):
         raise typer.Exit(1)
+
+
+def _standard(
+    store: Store,
+    tenant_id: str,
+    path: Path,
+    strict: bool,
+    dry_run: bool,
+    told: Callable[[RowError], None],
+) -> ImportReport:
+    # Half of the interface: only who loads such a file waits for its import.
+    from api.covoiturage.loading import load_file
+
+    operator = Settings.read().operator
+    return load_file(
+        store, tenant_id, path, operator=operator, strict=strict, dry_run=dry_run, on_reject=told
+    )
 
 
 def _advance(bars: Progress, bar: TaskID, done: float) -> None:

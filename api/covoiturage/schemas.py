@@ -113,6 +113,7 @@ Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 Radius = Annotated[float, Field(ge=0, le=MAX_RADIUS_KM, allow_inf_nan=False)]
 Date = Annotated[int, BeforeValidator(_whole), Field(ge=_FIRST, le=_LAST)]
+PartialTime = Annotated[str, AfterValidator(_of_day)]
 JourneyId = Annotated[str, Field(min_length=1, max_length=255)]
 Uuid = Annotated[str, Field(pattern=_UUID, json_schema_extra={"format": "uuid"})]
 LowerUuid = Annotated[Uuid, AfterValidator(lambda text: str(UUID(text)))]
@@ -150,7 +151,7 @@ class RegularTripParams(Model):
     departureLng: Longitude
     arrivalLat: Latitude
     arrivalLng: Longitude
-    departureTimeOfDay: Annotated[str, AfterValidator(_of_day)]
+    departureTimeOfDay: PartialTime
     departureWeekdays: Annotated[str, AfterValidator(_of_week)] = ",".join(WEEKDAYS)
     timeDelta: int = Field(900, ge=0, le=MAX_DELTA_S)
     departureRadius: Radius = 1.0
