@@ -16,7 +16,7 @@ __all__ = ["COMMANDS", "main"]
 # which stands here so that asking for help imports no engine.
 COMMANDS: dict[str, tuple[str, str]] = {
     "near": ("near", "Find what is near a place, or near a member's home."),
-    "trips": ("trips", "Carpool: pair riders and drivers."),
+    "trips": ("trips", "Carpool: who goes my way; riders and drivers of a town, paired."),
     "serve": ("serve", "Serve the HTTP interface."),
     "demo": ("demo", "Show a sample town, then serve it."),
     "import": ("imports", "Read listings, buildings and people from files."),

@@ -1,4 +1,4 @@
-"""`mitoyen demo`: a town that is nowhere, three worked answers about it, then the server."""
+"""`mitoyen demo`: a town that is nowhere, four worked answers about it, then the server."""
 
 import secrets
 import signal
@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Annotated, Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
@@ -22,16 +23,25 @@ from api.commands.common import JsonOption, note, opened, print_json, print_tabl
 from api.commands.near import asked, rows_of
 from api.commands.sample import fill
 from api.commands.serve import serve
+from api.commands.trips_match import COLUMNS
+from api.commands.trips_match import rows_of as rows_of_trips
 from api.questions import near_query
 from api.settings import Settings
+from geo.arrays import LonLat
 from geo.errors import InputError
 from indexes.entities import ApiKey, Member, Scope
+from indexes.journeys import Anchor, Schedule, WeeklyTime
 from indexes.sample import HARBOUR, Sample, sample_city
 from indexes.store import Store
+from matching.carpool import TripMatch, TripQuery
 from matching.engine import Engine
 from matching.query import ANYONE, Viewer
+from matching.trips import find_drivers
 
 __all__ = ["demo", "register"]
+
+TO_WORK = "Who drives me to work by 08:30, Monday to Friday?"
+WORK: LonLat = (4.6319, 42.6362)  # where two roads cross, 4 km from the harbour
 
 MAKING = "Making a town; the very first time the search is compiled too, for half a minute"
 
@@ -90,14 +100,18 @@ def demo(
                 town = sample_city(seed, now)
                 member = town.member_near(HARBOUR)
                 fill(store, town, created_at=now)
-                answers = worked_answers(Engine.over(store, member.tenant_id), member, now, lang)
+                engine = Engine.over(store, member.tenant_id)
+                answers = worked_answers(engine, member, now, lang)
+                rides = rides_to_work(engine, member, now, lang)
             # With --json, standard output holds one object and nothing else.
             say = note if as_json else typer.echo
             say(introduction(town, member))
             if as_json:
-                print_json({name: answer["matches"] for name, answer in answers.items()})
+                told = {name: answer["matches"] for name, answer in answers.items()}
+                print_json(told | {"trips": rides})
             else:
                 show(answers)
+                print_table(TO_WORK, COLUMNS, rows_of_trips(rides))
             if once:
                 return
             say(invitation(settings, member, app_key(store, member.tenant_id), lang))
@@ -131,13 +145,42 @@ def worked_answers(
     }
 
 
+def rides_to_work(
+    engine: Engine, member: Member, now: datetime, lang: str
+) -> tuple[TripMatch, ...]:
+    """Who drives the member, on workdays, to a place some kilometres inland by half past eight.
+
+    Parameters
+    ----------
+    engine, member, now, lang
+        As for `worked_answers`; the two weeks from that instant on count.
+    """
+    home = engine.group_point(member.id)
+    if home is None:
+        return ()
+    query = TripQuery(
+        origin=home,
+        destination=WORK,
+        schedule=Schedule(
+            timezone=engine.timezone,
+            anchor=Anchor.ARRIVE,
+            flex_before_s=2_700,
+            weekly=(WeeklyTime(days=(0, 1, 2, 3, 4), second=30_600),),
+        ),
+        first=now.astimezone(ZoneInfo(engine.timezone)).date(),
+        limit=5,
+        lang=lang,
+    )
+    return find_drivers(engine.trips, engine.party(member.id), query)
+
+
 def introduction(town: Sample, member: Member) -> str:
     """What this town is, and who asks."""
     return (
         f"{town.zones[0].commune_name}: a fictional town. Its streets, its people and its codes "
         f"(99…) are made up.\n"
         f"{len(town.buildings):,} buildings, {len(town.members):,} members, "
-        f"{len(town.listings):,} listings.\n"
+        f"{len(town.listings):,} listings, {len(town.trips):,} trips.\n"
         f"{member.name} ({member.id}, verification level {member.level}) lives by the harbour, "
         "and asks.\n"
     )

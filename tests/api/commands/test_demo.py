@@ -37,7 +37,15 @@ def answers_of(shown, *words):
 @pytest.mark.parametrize(("seed", "at"), [(1, AT), (2, NIGHT), (77, "2027-03-28T02:30:00Z")])
 def test_every_question_gets_five_answers_to_the_point(shown, seed, at):
     answers = answers_of(shown, "--seed", str(seed), "--at", at)
-    assert list(answers) == ["near", "offers", "artisans"]
+    assert list(answers) == ["near", "offers", "artisans", "trips"]
+    trips = answers.pop("trips")
+    assert trips and [one["cost_min"] for one in trips] == sorted(one["cost_min"] for one in trips)
+    for ride in trips:
+        assert {"id", "role", "walk_m", "detour_s", "seats", "days", "price_eur", "why"} <= set(
+            ride
+        )
+        assert ride["cost_min"] == pytest.approx(sum(ride["terms"].values()), abs=1e-5)
+        assert ride["pickup"]["at"] < ride["dropoff"]["at"]
     for matches in answers.values():
         assert len(matches) == 5
         for match in matches:

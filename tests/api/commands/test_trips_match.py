@@ -1,0 +1,89 @@
+"""``mitoyen trips match``, as typed."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from store_records import TOWN
+from trip_records import OPERATORS, WEEKLY
+
+from api.cli import main
+from indexes.journeys import Anchor, Role
+from indexes.store import open_store
+
+ASKED = ("--from-lat", "43.2951", "--from-lon", "5.3740", "--to-lat", "43.3467", "--to-lon",
+         "5.4285", "--first", "2026-11-30")  # fmt: skip
+WEEK = ("--arrive-by", "08:30", "--days", "MON-FRI")
+PROMISED = {"id", "role", "pickup", "dropoff", "walk_m", "detour_s", "seats", "days"}
+PROMISED |= {"price_eur", "cost_min", "terms", "why"}
+
+
+@pytest.fixture
+def match(tmp_path, capfd):
+    share = np.linspace(0.0, 1.0, 101)[:, None]
+    line = np.array([5.36, 43.28]) * (1 - share) + np.array([5.44, 43.357]) * share
+    driver = replace(
+        OPERATORS,
+        role=Role.DRIVER,
+        lonlat=tuple(map(tuple, line.round(7).tolist())),
+        times_s=tuple(np.linspace(0.0, 1_500.0, 101).tolist()),
+        schedule=replace(WEEKLY, anchor=Anchor.ARRIVE, removed=()),
+    )
+    store = open_store(tmp_path / "town.db")
+    store.put_all([*TOWN, driver, replace(driver, id="o2", role=Role.PASSENGER)])
+    store.close()
+
+    def run(*words):
+        status = main(["trips", "match", *words, "--store", str(tmp_path / "town.db")])
+        told = capfd.readouterr()
+        return status, told.out, told.err
+
+    return run
+
+
+def test_what_is_printed_as_json_has_all_that_is_promised(match):
+    status, out, _ = match(*ASKED, *WEEK, "--flex-before", "3600", "--max-walk", "2000", "--json")
+    assert status == 0
+    (found,) = json.loads(out)["matches"]
+    assert set(found) >= PROMISED
+    assert (found["id"], found["role"]) == ("o1", "driver")
+    assert found["days"] == ["MON", "TUE", "WED"]
+
+
+def test_a_driver_finds_passengers(match):
+    ends = ("--from-lat", "43.28", "--from-lon", "5.36", "--to-lat", "43.357", "--to-lon", "5.44")
+    words = (*ends, "--first", "2026-11-30", *WEEK, "--flex-before", "3600")
+    status, out, _ = match(*words, "--role", "driver", "--json")
+    assert status == 0
+    assert [one["id"] for one in json.loads(out)["matches"]] == ["o2"]
+
+
+def test_a_table_is_for_people(match, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    status, out, err = match(*ASKED, *WEEK, "--flex-before", "3600", "--max-walk", "2000",
+                             "--back-depart-at", "17:30")  # fmt: skip
+    assert status == 0 and "MON TUE WED" in " ".join(out.split())
+    assert "back with nobody" in err
+    status, out, err = match(*ASKED, "--arrive-by", "03:00", "--days", "SUN")
+    assert (status, out) == (0, "") and "nobody goes that way" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (WEEK, "name a start"),
+        ((*ASKED, "--days", "MON"), "depart_at and arrive_by"),
+        ((*ASKED, "--arrive-by", "08:30"), "a time of day goes with days"),
+        ((*ASKED, "--arrive-by", "8h30", "--days", "MON"), "--arrive-by"),
+        ((*ASKED, *WEEK, "--as", "stranger"), "no such member"),
+        ((*ASKED, *WEEK, "--max-walk", "3000"), "--max-walk"),
+        ((*ASKED, *WEEK, "--timezone", "Mars/Olympus"), "--timezone"),
+    ],
+)
+def test_what_can_not_be_asked_is_one_line_on_standard_error(match, words, said):
+    if words is WEEK:
+        words = ("--to-lat", "43.3467", "--to-lon", "5.4285", *WEEK)
+    status, out, err = match(*words)
+    assert (status, out) == (2, "")
+    assert said in err and err.count("\n") == 1
