@@ -36,7 +36,7 @@ from matching.detour import Ride
 from matching.meeting import MeetingPoints
 from matching.reasons import LANGS
 from matching.schedule import days_of
-from matching.tripanswers import Joined, best_join, match_of
+from matching.tripanswers import Joined, best_join, joins_of, match_of
 from matching.tripasks import LEAST_TRIP_M, Asked, Pass, ask_of, passes_of, times_between
 from matching.tripbook import Current, TripBook, TripView
 from matching.tripparts import DriverPart, Places
@@ -313,8 +313,9 @@ def _joined(rider: _Rider, part: DriverPart, row: int, passes: Sequence[Pass]) -
         or not may_see(owner, rider.trip, rider.owner)
     ):
         return None
+    joins = joins_of(part, row, passes, rider.places)
     return best_join(
-        part, row, passes, rider.places, rider.owner, owner, len(rider.asked), by_driver=False
+        part, joins, rider.places, rider.owner, owner, len(rider.asked), by_driver=False
     )
 
 

@@ -70,19 +70,47 @@ def costs_by_hand(world, left, day):
     return found
 
 
-def best_by_hand(costs):
+def places_by_hand(world, day, taken=()):
+    """Of each car, the seats left; in cars where somebody has got in, less one."""
+    found = {}
+    for trip in world.trips:
+        aboard = world.rides.get(trip.id, {}).get(day, ())
+        found[trip.id] = max(1, trip.seats - sum(ride.seats for ride in aboard))
+    for id in taken:
+        found[id] -= 1
+    return found
+
+
+def best_by_hand(costs, places):
     """How many pairs are possible, and their least cost: of a square where alone is dear."""
-    if not costs:
-        return 0, 0
     riders = sorted({rider for rider, _ in costs})
-    drivers = sorted({driver for _, driver in costs})
+    seats = [(id, n) for id in sorted({id for _, id in costs}) for n in range(places[id])]
     alone = 1e12
-    table = np.full((len(riders), len(drivers) + len(riders)), alone)
-    for (one, other), cost in costs.items():
-        table[riders.index(one), drivers.index(other)] = cost
+    table = np.full((len(riders), len(seats) + len(riders)), alone)
+    for row, one in enumerate(riders):
+        for column, (other, _) in enumerate(seats):
+            table[row, column] = costs.get((one, other), alone)
     rows, columns = linear_sum_assignment(table)
     chosen = [cost for cost in table[rows, columns].tolist() if cost < alone]
     return len(chosen), sum(chosen)
+
+
+def moved(rng, points):
+    """Each point by up to 50 m: on a lattice there are ties that the last digit decides."""
+    by = 4e-4
+    return tuple(
+        (round(lon + rng.uniform(-by, by), 7), round(lat + rng.uniform(-by, by), 7))
+        for lon, lat in points
+    )
+
+
+def off_the_hour(schedule):
+    """A little more flexible: no window ends in the very second in which another begins."""
+    return replace(
+        schedule,
+        flex_before_s=schedule.flex_before_s + 7,
+        flex_after_s=schedule.flex_after_s + 7,
+    )
 
 
 def town_by_seed(seed):
@@ -93,8 +121,9 @@ def town_by_seed(seed):
     trips = []
     for i in range(rng.randrange(3, 7)):
         points = line_of(rng)
-        while len(set(points)) < len(points):  # the same corner twice: a tie that noise decides
-            points = line_of(rng)
+        if trips and rng.random() < 0.6:  # a colleague's way
+            points = rng.choice(trips).lonlat
+        points = moved(rng, points)
         second = 28_800 + rng.randrange(-1_200, 1_201, 300)
         if rng.random() < 0.5:
             when = {"at": AT + timedelta(seconds=second - 28_800)}
@@ -105,19 +134,19 @@ def town_by_seed(seed):
                 f"d{i}",
                 owner_id=rng.choice([None, *ids]),
                 lonlat=points,
-                times_s=times_of(rng, points),
+                times_s=tuple(round(second, 3) for second in times_of(rng, points)),
                 schedule=Schedule(timezone="Europe/Paris", anchor=rng.choice(list(Anchor)), **when),
-                seats=rng.choice([1, 2, 3]),
+                seats=rng.choice([1, 1, 1, 2, 3]),
                 max_detour_s=rng.choice([None, None, 60]),
                 women_only=rng.random() < 0.1,
             )
         )
     for i in range(rng.randrange(4, 12)):
-        line, schedule = part_of(rng, rng.choice(trips[:6]))
+        line, when = part_of(rng, rng.choice([trip for trip in trips if trip.role is Role.DRIVER]))
         trips.append(
             replace(
-                rider(f"r{i}", owner_id=rng.choice([None, *ids]), schedule=schedule),
-                lonlat=line,
+                rider(f"r{i}", owner_id=rng.choice([None, *ids]), schedule=off_the_hour(when)),
+                lonlat=moved(rng, line),
                 seats=rng.choice([1, 1, 1, 2]),
                 max_walk_m=rng.choice([None, None, 1_500]),
                 verified_only=rng.random() < 0.1,
@@ -139,7 +168,7 @@ def town_by_seed(seed):
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32))
-def test_each_round_has_the_most_pairs_and_of_these_the_cheapest(seed):
+def test_who_gets_in_in_a_round_is_of_the_most_pairs_and_of_these_the_cheapest(seed):
     world, day = town_by_seed(seed), DAY
     book = TripBook(world.trips, world.parties, world.rides, MeetingPoints(world.stops))
     answer = pair_day(book.view, day)
@@ -158,14 +187,19 @@ def test_each_round_has_the_most_pairs_and_of_these_the_cheapest(seed):
         if number == 1:
             assert answer.feasible_pairs == len(costs)
         pairs = [pair for pair in answer.pairs if pair.round == number]
-        assert len({pair.driver for pair in pairs}) == len(pairs)
-        most, least = best_by_hand(costs)
-        assert len(pairs) == most  # in the round after the last: nobody can join any car
+        if number > rounds:
+            assert not costs  # nobody can join any car
         mine = [costs[pair.rider, pair.driver] for pair in pairs]
-        np.testing.assert_allclose(
-            [round(pair.match.cost_min * 1e6) for pair in pairs], mine, atol=2
-        )
-        assert sum(mine) == pytest.approx(least, abs=2 * len(pairs) + 1)
+        told = [round(pair.match.cost_min * 1e6) for pair in pairs]
+        np.testing.assert_allclose(told, mine, atol=2)
+        # With those who get in, the others can still come to the most and the cheapest of all.
+        gone, cars = {pair.rider for pair in pairs}, [pair.driver for pair in pairs]
+        others = {pair: cost for pair, cost in costs.items() if pair[0] not in gone}
+        most, least = best_by_hand(costs, places_by_hand(world, day))
+        rest, rest_least = best_by_hand(others, places_by_hand(world, day, cars))
+        assert len(set(cars)) == len(cars)
+        assert len(pairs) + rest == most
+        assert sum(mine) + rest_least == pytest.approx(least, abs=2 * most + 1)
         for pair in pairs:
             one, up, down = left.pop(pair.rider), pair.match.pickup, pair.match.dropoff
             places = (up.lon, up.lat), (down.lon, down.lat)
