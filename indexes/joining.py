@@ -138,7 +138,7 @@ def _options(
         north = METRES_PER_DEGREE / UNIT
         east = north * cos_lat
         lon_units, lat_units = lon * UNIT, lat * UNIT
-        out2, inside2 = (OFF * reach + 1.0) ** 2, max(0.0, reach / OFF - 1.0) ** 2
+        out, inside = OFF * reach + 1.0, max(0.0, reach / OFF - 1.0)
         passes, is_open, least, nearest = 0, False, np.inf, np.inf
         i = origin + begin
         x2, y2 = (points[i, 0] - lon_units) * east, (points[i, 1] - lat_units) * north
@@ -151,12 +151,20 @@ def _options(
             if t2 < low_ms or t1 > high_ms:
                 is_open = False
                 continue
+            if min(abs(x1), abs(x2)) > out and x1 * x2 > 0.0:  # all of it east of here, or west
+                is_open = False
+                continue
+            if min(abs(y1), abs(y2)) > out and y1 * y2 > 0.0:
+                is_open = False
+                continue
             low = 0.0 if low_ms <= t1 else (low_ms - t1) / (t2 - t1)
             high = 1.0 if high_ms >= t2 else (high_ms - t1) / (t2 - t1)
             f = nearest_fraction(x1, y1, x2, y2, low, high)
             x, y = x1 + f * (x2 - x1), y1 + f * (y2 - y1)
             off2 = x * x + y * y
-            if off2 > out2 or (off2 > inside2 and _off_m(points, i, f, lon, lat, cos_lat) > reach):
+            if off2 > out * out or (
+                off2 > inside * inside and _off_m(points, i, f, lon, lat, cos_lat) > reach
+            ):
                 is_open = False
                 continue
             if not is_open:
