@@ -21,6 +21,7 @@ from indexes.entities import ApiKey
 __all__ = ["register", "serve"]
 
 GRACE_S = 10
+ALIVE_S = 60  # within that a worker says that it lives; to import everything may take long
 
 
 def _is_loopback(host: str) -> bool:
@@ -94,6 +95,7 @@ def _run(app: FastAPI | str, settings: Settings, **more: Any) -> None:
         server_header=False,
         log_config=log_config(settings.log_format),
         timeout_graceful_shutdown=GRACE_S,
+        timeout_worker_healthcheck=ALIVE_S,
         **more,
     )
 
