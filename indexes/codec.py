@@ -39,6 +39,18 @@ from indexes.placement import Places
 from indexes.rules import Columns
 from indexes.schedules import schedule_of_text, schedule_to_text
 from indexes.sqltypes import ewkb_lines, ewkb_points
+from indexes.trusting import (
+    Interaction,
+    LetterCode,
+    Rating,
+    Reason,
+    Reply,
+    Report,
+    ReportState,
+    Request,
+    Standing,
+    Vouch,
+)
 
 __all__ = [
     "KEPT",
@@ -70,6 +82,14 @@ TABLES: dict[type, Table] = {
     Trip: tables.trips,
     Booking: tables.bookings,
     Message: tables.messages,
+    Request: tables.requests,
+    Reply: tables.replies,
+    Interaction: tables.interactions,
+    Rating: tables.ratings,
+    Vouch: tables.vouches,
+    LetterCode: tables.letter_codes,
+    Report: tables.reports,
+    Standing: tables.standings,
 }
 
 # An instant that a record states, or else keeps from its first writing.
@@ -85,12 +105,15 @@ KEPT: dict[type, str] = {
 PLACE = ("cell", "cell5", "zone", "vintage", "zone_nearest")
 _INSTANTS = (
     *("valid_from", "valid_to", "starts_at", "ends_at", "published_at", "created_at"),
-    *("pickup_at", "sent_at"),
+    *("pickup_at", "sent_at", "asker_done_at", "helper_done_at", "opens_at", "expires_at"),
+    *("used_at", "decided_at", "penalised_until"),
 )
 _DEGREES = ("pickup_lon", "pickup_lat", "dropoff_lon", "dropoff_lat")
 # Drivers take plain values fastest, and not every one an enum or a date.
 _PLAIN: dict[str, Callable[[Any], str]] = {
-    **dict.fromkeys(("kind", "audience", "role", "status", "recipient_role"), str.__str__),
+    **dict.fromkeys(
+        ("kind", "audience", "role", "status", "recipient_role", "reason", "state"), str.__str__
+    ),
     "day": date.isoformat,
     "schedule": schedule_to_text,
 }
@@ -100,6 +123,8 @@ _OF_PLAIN: dict[str, Callable[[str], Any]] = {
     "role": Role,
     "status": BookingStatus,
     "recipient_role": Role,
+    "reason": Reason,
+    "state": ReportState,
     "day": date.fromisoformat,
     "schedule": schedule_of_text,
 }

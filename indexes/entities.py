@@ -14,6 +14,16 @@ from shapely import Geometry
 
 from indexes.audience import Audience
 from indexes.journeys import Booking, Message, Trip
+from indexes.trusting import (
+    Interaction,
+    LetterCode,
+    Rating,
+    Reply,
+    Report,
+    Request,
+    Standing,
+    Vouch,
+)
 
 __all__ = [
     "PERSONAL_KINDS",
@@ -303,4 +313,12 @@ Entity = (
     | Trip
     | Booking
     | Message
+    | Request
+    | Reply
+    | Interaction
+    | Rating
+    | Vouch
+    | LetterCode
+    | Report
+    | Standing
 )

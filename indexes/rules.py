@@ -44,6 +44,7 @@ from indexes.fields import (
     whole,
 )
 from indexes.journey_rules import AMONG_JOURNEYS, JOURNEYS
+from indexes.trust_rules import AMONG_TRUSTING, TRUSTING_RULES
 
 __all__ = [
     "CLOCK_SKEW",
@@ -120,7 +121,7 @@ _RULES: dict[type, dict[str, Rule]] = {
         "created_at": or_none(INSTANT),
     },
 }
-_RULES |= JOURNEYS
+_RULES |= JOURNEYS | TRUSTING_RULES
 for _rules in _RULES.values():
     _rules |= {"tenant_id": ID, "id": ID}
 
@@ -313,4 +314,5 @@ _AMONG_FIELDS: dict[type, Callable[[Columns], Iterable[tuple[int, str, str]]]] =
     Block: _blocks,
     Listing: _listings,
     **AMONG_JOURNEYS,
+    **AMONG_TRUSTING,
 }

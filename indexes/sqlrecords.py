@@ -197,10 +197,22 @@ class Records(ABC):
         where: Mapping[str, str | int | bool] | None = None,
     ) -> list[E]:
         """See `indexes.store.Store.page`."""
+        with self._reading() as db:
+            return self._rows(db, of, tenant_id, after, limit, where or {})
+
+    @staticmethod
+    def _rows(
+        db: Connection,
+        of: type[E],
+        tenant_id: str,
+        after: str,
+        limit: int | None,
+        where: Mapping[str, str | int | bool],
+    ) -> list[E]:
+        """Records with id > ``after`` whose columns equal some values, in order of id."""
         table = TABLES[of]
         values = {
-            name: value.value if isinstance(value, Enum) else value
-            for name, value in (where or {}).items()
+            name: value.value if isinstance(value, Enum) else value for name, value in where.items()
         }
         unknown = sorted(values.keys() - table.c.keys())
         if unknown:
@@ -214,8 +226,7 @@ class Records(ABC):
             .order_by(table.c.id)
             .limit(limit)
         )
-        with self._reading() as db:
-            rows = db.execute(asked).mappings().all()
+        rows = db.execute(asked).mappings().all()
         return [record_of_row(of, row) for row in rows]
 
     def count(self, of: type[Entity], tenant_id: str) -> int:

@@ -26,7 +26,7 @@ from indexes.entities import ApiKey, GroupPartition, Zone
 from indexes.placement import Placer, Places
 from indexes.rules import Columns, require_zone
 from indexes.sqlrecords import Clock, storable
-from indexes.sqltrips import TripRecords
+from indexes.sqltrust import TrustRecords
 from indexes.sqltypes import Instant, points_of_ewkb
 from indexes.store import (
     LISTING_SCHEMA,
@@ -94,7 +94,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class SqlStore(TripRecords):
+class SqlStore(TrustRecords):
     """A `indexes.store.Store` over SQL; what differs by database is left to its subclass."""
 
     # Bulk reads: a listing's own lon and lat, seconds since 1970, a point as EWKB.

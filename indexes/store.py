@@ -22,6 +22,7 @@ __all__ = [
     "Admit",
     "BookingChange",
     "Change",
+    "Desk",
     "ImportMark",
     "Listener",
     "Position",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 E = TypeVar("E", bound=Entity)
+T = TypeVar("T")
 
 Admit = Callable[[Trip, Sequence[Booking]], None]
 """Refuses a booking, by raising: given its trip, and the bookings that hold seats that day."""
@@ -164,6 +166,22 @@ class Listener(Protocol):
         """Let go of the connection."""
 
 
+class Desk(Protocol):
+    """What a decision works with: the records of one tenant, inside one transaction."""
+
+    def get(self, of: type[E], id: str) -> E:
+        """One record. Raises `NotFoundError`."""
+
+    def find(self, of: type[E], id: str) -> E | None:
+        """One record, or None."""
+
+    def all(self, of: type[E], where: Mapping[str, str | int | bool]) -> list[E]:
+        """Records whose columns equal these values, in bytewise order of id."""
+
+    def put(self, entity: Entity) -> None:
+        """Write a record: the next look sees it, others do once the decision is made."""
+
+
 class Store(Protocol):
     """What both stores do. Every method filters by tenant; none returns another's rows.
 
@@ -284,6 +302,22 @@ class Store(Protocol):
 
         Raises what ``change`` does; `NotFoundError`; `ConflictError` for a cancelled one that
         would come back, or where trip, day, legs or seats would be others.
+        """
+
+    def decide(
+        self,
+        tenant_id: str,
+        locked: Collection[tuple[type[Entity], str]],
+        decision: Callable[[Desk], T],
+    ) -> tuple[T, Position]:
+        """Look at what is there and write what follows from it, in one transaction.
+
+        The records in ``locked``, each a class and an id, are changed by nobody else meanwhile:
+        two decisions that lock one in common are made one after the other. Only so are the
+        records of `indexes.trusting` written. ``decision`` must not call the store.
+
+        Returns what ``decision`` does, and the position. Raises what it does, and then nothing
+        is written; `NotFoundError` for one to be locked that isn't there.
         """
 
     def position(self, *, settled: bool = True) -> Position:

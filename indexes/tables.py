@@ -30,6 +30,7 @@ from sqlalchemy import (
 from indexes.entities import Audience, Kind
 from indexes.journeys import BookingStatus, Role
 from indexes.sqltypes import Geom, Id, Instant, Xid, current_xid, point_checks
+from indexes.trusting import Reason, ReportState
 
 __all__ = [
     "api_keys",
@@ -41,6 +42,8 @@ __all__ = [
     "groups",
     "households",
     "imports",
+    "interactions",
+    "letter_codes",
     "listings",
     "members",
     "messages",
@@ -49,10 +52,16 @@ __all__ = [
     "outbox_marks",
     "partitions",
     "placements",
+    "ratings",
+    "replies",
+    "reports",
+    "requests",
     "residences",
     "secrets",
+    "standings",
     "tenants",
     "trips",
+    "vouches",
     "zone_figures",
     "zones",
 ]
@@ -414,6 +423,133 @@ messages = _entities(
     Index("ix_messages_recipient", "tenant_id", "recipient_id"),
     Index("ix_messages_trip", "tenant_id", "trip_id"),
     Index("ix_messages_booking", "tenant_id", "booking_id"),
+)
+
+requests = _entities(
+    "requests",
+    _required("asker_id", Id),
+    _required("helper_id", Id),
+    _required("created_at", Instant),
+    _required("text"),
+    _required("category"),
+    Column("listing_id", Id),
+    _of_tenant("requests"),
+    _refers("requests", "tenant_id asker_id", "members", cascade=True),
+    _refers("requests", "tenant_id helper_id", "members", cascade=True),
+    *_check("requests", two="asker_id <> helper_id"),
+    *_sizes("requests", text=2_000, category=200),
+    Index("ix_requests_asker", "tenant_id", "asker_id", "id"),
+    Index("ix_requests_helper", "tenant_id", "helper_id", "id"),
+)
+
+replies = _entities(
+    "replies",
+    _required("request_id", Id),
+    _required("accepted", Boolean),
+    _required("created_at", Instant),
+    _required("text"),
+    _of_tenant("replies"),
+    _refers("replies", "tenant_id request_id", "requests", cascade=True),
+    UniqueConstraint("tenant_id", "request_id", name="uq_replies_once"),
+    *_sizes("replies", text=2_000),
+)
+
+interactions = _entities(
+    "interactions",
+    _required("request_id", Id),
+    _required("asker_id", Id),
+    _required("helper_id", Id),
+    _required("created_at", Instant),
+    _required("category"),
+    Column("asker_done_at", Instant),
+    Column("helper_done_at", Instant),
+    _of_tenant("interactions"),
+    _refers("interactions", "tenant_id request_id", "requests", cascade=True),
+    _refers("interactions", "tenant_id asker_id", "members", cascade=True),
+    _refers("interactions", "tenant_id helper_id", "members", cascade=True),
+    UniqueConstraint("tenant_id", "request_id", name="uq_interactions_once"),
+    *_check("interactions", two="asker_id <> helper_id"),
+    *_sizes("interactions", category=200),
+    Index("ix_interactions_asker", "tenant_id", "asker_id", "id"),
+    Index("ix_interactions_helper", "tenant_id", "helper_id", "id"),
+)
+
+ratings = _entities(
+    "ratings",
+    _required("interaction_id", Id),
+    _required("rater_id", Id),
+    _required("ratee_id", Id),
+    _required("stars", Integer),
+    _required("created_at", Instant),
+    _required("opens_at", Instant),
+    _required("text"),
+    _of_tenant("ratings"),
+    _refers("ratings", "tenant_id interaction_id", "interactions", cascade=True),
+    _refers("ratings", "tenant_id rater_id", "members", cascade=True),
+    _refers("ratings", "tenant_id ratee_id", "members", cascade=True),
+    UniqueConstraint("tenant_id", "interaction_id", "rater_id", name="uq_ratings_once"),
+    *_check("ratings", two="rater_id <> ratee_id", stars="stars BETWEEN 1 AND 5"),
+    *_sizes("ratings", text=2_000),
+    Index("ix_ratings_ratee", "tenant_id", "ratee_id", "id"),
+    Index("ix_ratings_rater", "tenant_id", "rater_id", "id"),
+)
+
+vouches = _entities(
+    "vouches",
+    _required("voucher_id", Id),
+    _required("vouchee_id", Id),
+    _required("created_at", Instant),
+    _of_tenant("vouches"),
+    _refers("vouches", "tenant_id voucher_id", "members", cascade=True),
+    _refers("vouches", "tenant_id vouchee_id", "members", cascade=True),
+    UniqueConstraint("tenant_id", "voucher_id", "vouchee_id", name="uq_vouches_once"),
+    *_check("vouches", two="voucher_id <> vouchee_id"),
+    Index("ix_vouches_vouchee", "tenant_id", "vouchee_id", "id"),
+)
+
+# The household is no reference: what was sent to an address counts when all have moved out.
+letter_codes = _entities(
+    "letter_codes",
+    _required("member_id", Id),
+    _required("household_id", Id),
+    _required("digest"),
+    _required("sent_at", Instant),
+    _required("expires_at", Instant),
+    Column("used_at", Instant),
+    _of_tenant("letter_codes"),
+    _refers("letter_codes", "tenant_id member_id", "members", cascade=True),
+    *_check("letter_codes", digest="length(digest) = 64"),
+    Index("ix_letter_codes_household", "tenant_id", "household_id"),
+    Index("ix_letter_codes_member", "tenant_id", "member_id"),
+)
+
+reports = _entities(
+    "reports",
+    _required("member_id", Id),
+    _required("reason"),
+    _required("created_at", Instant),
+    Column("reporter_id", Id),
+    _required("text"),
+    _required("state"),
+    Column("decided_at", Instant),
+    _of_tenant("reports"),
+    _refers("reports", "tenant_id member_id", "members", cascade=True),
+    *_check("reports", reason=_one_of("reason", Reason), state=_one_of("state", ReportState)),
+    *_sizes("reports", text=2_000),
+    Index("ix_reports_member", "tenant_id", "member_id"),
+    Index("ix_reports_reporter", "tenant_id", "reporter_id", "id"),
+)
+
+standings = _entities(
+    "standings",
+    _required("level", Integer),
+    Column("expires_at", Instant),
+    _required("tries", Integer),
+    _required("suspended", Boolean),
+    Column("penalised_until", Instant),
+    _of_tenant("standings"),
+    _refers("standings", "tenant_id id", "members", cascade=True),
+    *_check("standings", level="level BETWEEN 0 AND 4", tries="tries >= 0"),
 )
 
 zones = Table(

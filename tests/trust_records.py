@@ -1,0 +1,35 @@
+"""Neighbours for the tests of trust: beside those of `store_records`, in homes of their own."""
+
+from datetime import UTC, datetime, timedelta
+
+from indexes.entities import Building, Entity, Household, Member
+from indexes.store import Store
+from indexes.trusting import Interaction, Request
+from matching.dealings import ask, complete, reply
+
+NOW = datetime(2026, 11, 23, 9, 0, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+LEVELS = {"ana": 3, "bob": 4, "cleo": 3, "dan": 1, "eve": 1, "fay": 1, "gil": 1, "hal": 1}
+
+NEIGHBOURS: list[Entity] = [
+    Building(tenant_id="t", id="far", lon=5.41, lat=43.35, dwellings=30),
+    *(Household(tenant_id="t", id=f"h-{name}", building_id="b1") for name in LEVELS),
+    *(
+        Member(tenant_id="t", id=name, household_id=f"h-{name}", level=level)
+        for name, level in LEVELS.items()
+    ),
+    # Ana's dwelling has two accounts; Zoe lives elsewhere.
+    Member(tenant_id="t", id="ana2", household_id="h-ana", level=3),
+    Household(tenant_id="t", id="h-zoe", building_id="far"),
+    Member(tenant_id="t", id="zoe", household_id="h-zoe", level=3),
+]
+
+
+def dealing(store: Store, asker: str, helper: str, id: str, at: datetime = NOW) -> Interaction:
+    """An interaction that both sides have completed at an instant."""
+    request = Request(tenant_id="t", id=id, asker_id=asker, helper_id=helper, created_at=at)
+    ask(store, request)
+    reply(store, "t", helper, id, True, "", at)
+    complete(store, "t", asker, id, at)
+    complete(store, "t", helper, id, at)
+    return store.get(Interaction, "t", id)
