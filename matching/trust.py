@@ -129,6 +129,11 @@ class TrustGraph:
         return len(self._keys)
 
     @property
+    def edges(self) -> int:
+        """Pairs of members one of whom has rated, or vouched with, the other."""
+        return len(self._rows.ratees)
+
+    @property
     def nbytes(self) -> int:
         """Bytes that the graph holds."""
         own = (self._keys, self._verification, self._groups, self._standing, self._is_rater)
@@ -180,7 +185,7 @@ class TrustGraph:
             rows.ratees,
             rows.positive,
             rows.negative,
-            self._standing,
+            rows.voices,
         )
         order = np.argsort(targets)
         return Evidence(nodes, targets[order], positive[order], negative[order])

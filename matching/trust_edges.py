@@ -20,6 +20,7 @@ __all__ = [
     "ATTESTED_LEVEL",
     "HALF_LIFE_S",
     "MAX_PER_PAIR",
+    "MOST_SAID",
     "TrustColumns",
     "TrustRows",
     "to_rows",
@@ -27,6 +28,9 @@ __all__ = [
 
 HALF_LIFE_S = 365 * 86_400.0
 MAX_PER_PAIR = 31  # log₂(1 + 31) = 5
+# What all ratings of one member weigh at most. Else whoever is trusted once, by however few,
+# makes as many others trusted as it likes.
+MOST_SAID = 10.0
 BOND = 0.2  # what a vouch adds to how much two members trust each other
 ATTESTED_LEVEL = 3  # from this verification level on, a member's home has been proved
 MAX_LEVEL = 4
@@ -93,6 +97,9 @@ class TrustRows:
         Rows of members.
     positive, negative : ndarray of float64, shape (e,)
         Weights of the pair's ratings above and below 0, as of 1970-01-01.
+    voices : ndarray of float64, shape (n,)
+        What each member's ratings are multiplied by: standing, and less for who has rated so
+        many that at the instant of the last rating all together weighed more than 10.
     thresholds : ndarray of uint32, shape (e,)
         A walk leaves a member by the first edge whose threshold is above a random number under
         2^31; by none where the last threshold of the row is 0.
@@ -102,6 +109,7 @@ class TrustRows:
     ratees: Nodes
     positive: FloatArray
     negative: FloatArray
+    voices: FloatArray
     thresholds: Thresholds
 
 
@@ -137,7 +145,12 @@ def to_rows(columns: TrustColumns) -> TrustRows:
     starts = np.searchsorted(raters[firsts], np.arange(n + 1))
     rated = ratees[firsts]
     thresholds = _thresholds(starts, trust * columns.standing[rated])
-    return TrustRows(starts, rated.astype(np.int32), positive, negative, thresholds)
+    last = np.full(n, -np.inf)
+    np.maximum.at(last, columns.raters, columns.rated_at / HALF_LIFE_S)
+    said = np.bincount(raters[firsts], positive + negative, n)
+    most = MOST_SAID * np.exp2(last)
+    voices = columns.standing * np.divide(most, said, out=np.ones(n), where=said > most)
+    return TrustRows(starts, rated.astype(np.int32), positive, negative, voices, thresholds)
 
 
 @njit(cache=True, nogil=True)

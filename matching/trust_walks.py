@@ -129,7 +129,7 @@ def weigh(
     ratees: Nodes,
     positive: FloatArray,
     negative: FloatArray,
-    standing: FloatArray,
+    voices: FloatArray,
 ) -> tuple[Nodes, FloatArray, FloatArray]:
     """What a viewer's raters say of others, each rater counted by the walks that reached it.
 
@@ -144,10 +144,8 @@ def weigh(
         Those who count, the viewer not among them.
     full : int
         From so many walks on, a rater counts as much as the viewer.
-    starts, ratees, positive, negative
+    starts, ratees, positive, negative, voices
         Columns of `trust_edges.TrustRows`.
-    standing : ndarray of float64, shape (n,)
-        What each rater's word is multiplied by.
 
     Returns
     -------
@@ -191,9 +189,9 @@ def weigh(
             rated = positive[edge] != 0.0 or negative[edge] != 0.0
             if target == viewer or not rated:
                 continue
-            share = standing[rater]
+            share = 1.0
             if slot >= 0:
-                share *= min(1.0, (hits[rater] - before[target]) / full)
+                share = voices[rater] * min(1.0, (hits[rater] - before[target]) / full)
             place = places[target]
             if place < 0:
                 place = places[target] = count

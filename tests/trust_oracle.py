@@ -72,6 +72,21 @@ def trust_weights(cols, now):
     return {pair: w * cols.standing[pair[1]] for pair, w in found.items()}
 
 
+def voices(cols):
+    """Row -> what a member's ratings are multiplied by for others: 10 in all at the last one."""
+    n = len(cols.keys)
+    last, said = [None] * n, [0.0] * n
+    for rater, at in zip(cols.raters.tolist(), cols.rated_at.tolist(), strict=True):
+        last[rater] = at if last[rater] is None else max(last[rater], at)
+    newest = max((at for at in last if at is not None), default=0)
+    for (rater, _), pair in pair_weights(cols, newest).items():
+        said[rater] += sum(pair) * 2.0 ** ((newest - last[rater]) / (365 * DAY_S))
+    return [
+        float(standing) * (min(1.0, 10.0 / weight) if weight else 1.0)
+        for standing, weight in zip(cols.standing, said, strict=True)
+    ]
+
+
 def neighbours_of(cols, viewer, trust):
     """Whom half of a newcomer's first steps go to, by key; nobody if it is no newcomer."""
     if sum(weight > 0 for (one, _), weight in trust.items() if one == viewer) >= 3:
@@ -132,20 +147,64 @@ def evidence(cols, viewer, now, exact_reach=None):
     raters = sorted(set(cols.raters.tolist()) - {viewer}, key=lambda u: -own[u])
     raters = [u for u in raters if own[u] > 1e-15][:200]
     full = own[raters[min(20, len(raters)) - 1]] if raters else 1.0
-    found = {}
+    found, voice = {}, voices(cols)
     for target in {t for _, t in pair_weights(cols, now)} - {viewer}:
         cut = step.copy()
         cut[target] = 0.0
         without = _first_step(hitting(cut), cut, cols, viewer)
-        share = {u: min(1.0, without[u] / full) for u in raters} | {viewer: 1.0}
+        share = {u: voice[u] * min(1.0, without[u] / full) for u in raters} | {viewer: 1.0}
         rows = [
-            (share[u] * cols.standing[u], weights)
+            (share[u], weights)
             for (u, t), weights in pair_weights(cols, now).items()
             if t == target and u in share
         ]
         if rows:
             found[target] = tuple(sum(w * pair[k] for w, pair in rows) for k in (0, 1))
     return found
+
+
+class Exact:
+    """`reach` and `evidence` of whole graphs: one inverse, no newcomers, columns without bonds.
+
+    Without target t's own ratings, visits are a rank-one change of those with them:
+    N - N[:, t] N[t, :] / N[t, t].
+    """
+
+    def __init__(self, cols, now):
+        n = len(cols.keys)
+        self.visits = np.linalg.inv(np.eye(n) - (1 - STOP) * steps(cols))
+        self.own = np.diag(self.visits).copy()
+        self.weights = np.zeros((2, n, n), np.float32)
+        for (rater, target), weights in pair_weights(cols, now).items():
+            self.weights[:, rater, target] = weights
+        self.voice = np.array(voices(cols))
+        self.is_rater = np.zeros(n, bool)
+        self.is_rater[cols.raters] = True
+
+    def reach(self, viewer):
+        """Reach of all from a viewer: (n,)."""
+        return self.visits[viewer] / self.own
+
+    def evidence(self, viewer):
+        """Positive and negative weight of the evidence on all: (2, n)."""
+        reach = np.where(self.is_rater, self.reach(viewer), 0.0)
+        reach[viewer] = 0.0
+        raters = np.argsort(-reach, kind="stable")[:200]
+        raters = raters[reach[raters] > 1e-15]
+        found = self.weights[:, viewer].astype(float)
+        if len(raters):
+            visits, own = self.visits, self.own
+            # Rows are targets, columns raters.
+            to, back = visits[viewer] / own, visits[:, raters]
+            entered = visits[viewer, raters] - to[:, None] * back
+            revisited = own[raters] - visits[raters].T / own[:, None] * back
+            clean = np.divide(entered, revisited, out=np.zeros_like(back), where=revisited > 0.5)
+            share = self.voice[raters] * np.minimum(
+                1.0, clean / reach[raters[min(20, len(raters)) - 1]]
+            )
+            found += np.einsum("tr,krt->kt", share, self.weights[:, raters])
+        found[:, viewer] = 0.0
+        return found
 
 
 def mixed(bits):
@@ -200,15 +259,15 @@ def counted(cols, viewer, now, paths):
         key=lambda u: (-entered[u], mixed(mixed(key) ^ int(cols.keys[u]))),
     )[:200]
     full = entered[raters[min(20, len(raters)) - 1]] if raters else 1
-    found = {}
+    found, voice = {}, voices(cols)
     for (rater, target), weights in pair_weights(cols, now).items():
         if target == viewer or rater not in (viewer, *raters):
             continue
-        share = float(cols.standing[rater])
+        share = 1.0
         if rater != viewer:
             some = [path for path in paths if rater in path]
             clean = sum(target not in path[: path.index(rater)] for path in some)
-            share *= min(1.0, clean / full)
+            share = voice[rater] * min(1.0, clean / full)
         before = found.get(target, (0.0, 0.0))
         found[target] = tuple(b + share * w for b, w in zip(before, weights, strict=True))
     return found

@@ -152,6 +152,18 @@ def test_evidence_by_walks_is_near_the_evidence_by_exact_reach():
     assert abs(np.mean(errors)) < 0.002
 
 
+def test_one_inverse_gives_what_taking_each_targets_ratings_away_gives():
+    cols = town(40, 300, seed=6)
+    exact = oracle.Exact(cols, NOW)
+    for viewer in range(0, 40, 8):
+        if oracle.neighbours_of(cols, viewer, oracle.trust_weights(cols, NOW)):
+            continue
+        assert exact.reach(viewer) == pytest.approx(oracle.reach(cols, viewer), abs=1e-12)
+        found = exact.evidence(viewer)
+        for target, pair in oracle.evidence(cols, viewer, NOW).items():
+            assert found[:, target] == pytest.approx(pair, rel=1e-6)
+
+
 def with_own_ratings(cols, member, ratings):
     """The same world, the member's own ratings replaced."""
     others = cols.raters != member
@@ -277,6 +289,17 @@ def test_thirty_one_ratings_of_one_pair_weigh_five_and_no_more_do():
     for count, weight in ((1, 1.0), (3, 2.0), (7, 3.0), (31, 5.0), (1000, 5.0)):
         cols = oracle.columns(2, [(0, 1, 1.0, NOW)] * count)
         assert evidence_of(TrustGraph(cols), 0, NOW)[1] == pytest.approx((weight, 0.0))
+
+
+def test_who_rates_many_says_less_of_each():
+    """Else a leader whom one member trusts makes a thousand fakes as trusted as it likes."""
+    ratings = [(0, 1, 1.0, NOW)] + [(1, target, 1.0, NOW) for target in range(2, 42)]
+    found = evidence_of(TrustGraph(oracle.columns(42, ratings)), 0, NOW)
+    assert sum(positive for positive, _ in found.values()) == pytest.approx(1 + 10)
+    assert found[41] == pytest.approx((10 / 40, 0.0))
+    later = [(*row[:3], NOW - 3 * 365 * DAY) for row in ratings]
+    aged = evidence_of(TrustGraph(oracle.columns(42, later)), 0, NOW)
+    assert aged[41] == pytest.approx((10 / 40 / 8, 0.0))
 
 
 @pytest.mark.parametrize(
