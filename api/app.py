@@ -36,6 +36,11 @@ ROUTES = (
     "members",
     "endorsements",
     "blocks",
+    "interactions",
+    "ratings",
+    "vouches",
+    "verifications",
+    "reports",
     "trips_match",
     "trips",
     "zones",
@@ -123,12 +128,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.metrics = Metrics()
     app.state.streams = Streams()
+    app.state.clock = clock_from(chosen.now)
     app.add_middleware(FastNear)
     app.add_middleware(AccessLog, metrics=app.state.metrics)
     install_problems(app)
     for name in ROUTES:
         app.include_router(import_module(f"api.routes.{name}").router)
-    app.mount(PREFIX, covoiturage_app(chosen.operator, clock_from(chosen.now), app.state))
+    app.mount(PREFIX, covoiturage_app(chosen.operator, app.state.clock, app.state))
 
     @app.get("/docs", include_in_schema=False)
     def docs(request: Request) -> HTMLResponse:

@@ -11,6 +11,7 @@ from api.answers import ProblemOut
 from api.schemas import BODIES
 from api.trip_questions import MatchBody
 from api.trip_schemas import TripIn
+from api.trust_schemas import TRUST_BODIES
 
 __all__ = ["document"]
 
@@ -38,7 +39,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
     schemas = found.setdefault("components", {}).setdefault("schemas", {})
-    models: tuple[type[BaseModel], ...] = (*BODIES, TripIn, MatchBody, ProblemOut)
+    models: tuple[type[BaseModel], ...] = (*BODIES, *TRUST_BODIES, TripIn, MatchBody, ProblemOut)
     _, defined = models_json_schema([(m, "validation") for m in models], ref_template=REF)
     schemas.update(defined.get("$defs", {}))
     for name in ("HTTPValidationError", "ValidationError"):
