@@ -105,6 +105,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             store,
             chosen.tenant,
             None if folder is None else lambda id: Keeper(store, id, folder, chosen.dsn),
+            app.state.clock,
         )
         try:
             towns.start()

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from api.clock import Clock, clock_from
 from api.importing.area import ServiceArea
 from api.problems import UnauthenticatedError
 from geo.arrays import LonLat, as_lonlat
@@ -22,6 +23,7 @@ from matching.engine import Engine
 from matching.follower import Follower
 from matching.keeping import Keeper
 from matching.query import ANYONE, NearQuery
+from matching.verifying import lapse
 
 __all__ = ["Outlines", "Town", "Towns"]
 
@@ -29,7 +31,7 @@ log = logging.getLogger(__name__)
 
 FOLLOW_S = 1.0
 # Whoever reads changes of longer ago begins anew, as a process does that was away for so long.
-KEPT_S, TRIM_EVERY_S = 7 * 86_400.0, 3_600.0
+KEPT_S, TIDY_EVERY_S = 7 * 86_400.0, 3_600.0
 DEFAULT_TENANT = "default"
 OUTLINED = ("zones", "groups")
 
@@ -143,6 +145,8 @@ class Towns:
         Whose public things a reader without a key sees; empty for the only tenant's.
     keeper : callable, optional
         Makes the keeper of a tenant's snapshot, by the tenant's id.
+    clock : callable, optional
+        What time it is for what expires; by default the machine's.
 
     Attributes
     ----------
@@ -153,9 +157,14 @@ class Towns:
     """
 
     def __init__(
-        self, store: Store, keyless: str = "", keeper: Callable[[str], Keeper] | None = None
+        self,
+        store: Store,
+        keyless: str = "",
+        keeper: Callable[[str], Keeper] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.store = store
+        self._clock = clock or clock_from(None)
         self._keyless = keyless
         self.store_up = True
         self.tenants: Sequence[str] = ()
@@ -164,7 +173,7 @@ class Towns:
         self._make_keeper = keeper
         self._loading: Keeper | None = None
         self._follower: Follower | None = None
-        self._trim_at = 0.0
+        self._tidy_at = 0.0
         self._wake = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="towns", daemon=True)
@@ -191,9 +200,11 @@ class Towns:
                     else:
                         town.follow()
                 self._why = ""
-                if time.monotonic() >= self._trim_at:
-                    self._trim_at = time.monotonic() + TRIM_EVERY_S
+                if time.monotonic() >= self._tidy_at:
+                    self._tidy_at = time.monotonic() + TIDY_EVERY_S
                     self.store.trim(KEPT_S)
+                    for tenant_id in self.tenants:
+                        lapse(self.store, tenant_id, self._clock())
             except MitoyenError as error:
                 # Tried again in a second; what is loaded goes on answering.
                 self._why = error.code  # the rest may name the store: it is for the log

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from datetime import UTC, datetime
 
 import pytest
 import shapely
@@ -11,8 +12,17 @@ import api.towns
 from api.app import create_app
 from api.settings import Settings
 from geo.errors import FeedGapError, InputError
-from indexes.entities import CommuneCode, IrisCode, Tenant, Zone
+from indexes.entities import (
+    Building,
+    CommuneCode,
+    Household,
+    IrisCode,
+    Member,
+    Tenant,
+    Zone,
+)
 from indexes.store import open_store
+from matching.verifying import GRACE, VERIFIED_FOR, attest
 
 LOCAL = ("127.0.0.1", 50_000)
 PORT = Zone(
@@ -153,3 +163,21 @@ def test_a_point_is_swapped_only_if_the_swap_is_served():
         with pytest.raises(InputError) as refused:
             outlines.refuse_swapped(lat, lon)
         assert refused.value.code == "swapped-coordinates"
+
+
+def test_a_level_whose_proof_has_expired_is_lowered(tmp_path):
+    path, now = tmp_path / "a.db", datetime(2026, 11, 23, tzinfo=UTC)
+    store = open_store(path)
+    store.put_all(
+        [
+            Tenant(tenant_id="t", id="t", name="T"),
+            Building(tenant_id="t", id="b", lon=5.35, lat=43.3),
+            Household(tenant_id="t", id="h", building_id="b"),
+            Member(tenant_id="t", id="m", household_id="h", level=1),
+        ]
+    )
+    attest(store, "t", "m", 3, now)
+    later = now + VERIFIED_FOR + GRACE
+    with TestClient(create_app(Settings(store=str(path), now=later)), client=LOCAL):
+        until(lambda: store.get(Member, "t", "m").level == 1)
+    store.close()
