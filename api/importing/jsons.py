@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from api.importing.strict import StrictDecoder
-from api.importing.table import CHUNK_ROWS, GEOMETRY_LAT, GEOMETRY_LON, MAX_LINE_CHARS, Chunk
+from api.importing.table import (
+    CHUNK_ROWS,
+    GEOMETRY_LAT,
+    GEOMETRY_LINE,
+    GEOMETRY_LON,
+    MAX_LINE_CHARS,
+    Chunk,
+)
 from geo.errors import InputError, LayoutError, RowError
 
 __all__ = ["GeoJsonTable", "NdjsonTable"]
@@ -22,19 +29,22 @@ class NdjsonTable:
     Parameters
     ----------
     path : Path
+    geometry : str
+        What features must be: Point or LineString.
     """
 
     encoding = "utf-8"
     typed = True
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, geometry: str = "Point") -> None:
         self.done = 0.0
         self._path = path
+        self._geometry = geometry
 
     def chunks(self) -> Iterator[Chunk]:
         """The rows, in the order of the file."""
         decoder = StrictDecoder()
-        rows = _Rows()
+        rows = _Rows(self._geometry)
         size = max(self._path.stat().st_size, 1)
         with self._path.open("rb") as file:
             for number, line in _lines(file):
@@ -49,7 +59,7 @@ class NdjsonTable:
                 if rows.full:
                     self.done = file.tell() / size
                     yield rows.chunk()
-                    rows = _Rows()
+                    rows = _Rows(self._geometry)
         if not rows.empty:
             yield rows.chunk()
 
@@ -60,6 +70,8 @@ class GeoJsonTable:
     Parameters
     ----------
     path : Path
+    geometry : str
+        What features must be: Point or LineString.
 
     Raises
     ------
@@ -70,9 +82,10 @@ class GeoJsonTable:
     encoding = "utf-8"
     typed = True
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, geometry: str = "Point") -> None:
         self.done = 0.0
         self._path = path
+        self._geometry = geometry
         try:
             self._text = path.read_text("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -82,7 +95,7 @@ class GeoJsonTable:
 
     def chunks(self) -> Iterator[Chunk]:
         """The features, in the order of the file; a row's line is where its feature starts."""
-        rows = _Rows()
+        rows = _Rows(self._geometry)
         for line, feature in self._features():
             if isinstance(feature, InputError):
                 rows.refuse(line, str(feature))
@@ -91,7 +104,7 @@ class GeoJsonTable:
             if rows.full:
                 self.done = self._at / len(self._text)
                 yield rows.chunk()
-                rows = _Rows()
+                rows = _Rows(self._geometry)
         if not rows.empty:
             yield rows.chunk()
 
@@ -182,7 +195,8 @@ class GeoJsonTable:
 class _Rows:
     """Rows of one chunk under way."""
 
-    def __init__(self) -> None:
+    def __init__(self, geometry: str) -> None:
+        self._geometry = geometry
         self._lines: list[int] = []
         self._rows: list[dict[str, Any]] = []
         self._refused: list[RowError] = []
@@ -217,7 +231,7 @@ class _Rows:
         self._rows.append(row)
 
     def _flat(self, feature: dict[str, Any]) -> dict[str, Any]:
-        """A Feature as one flat row. Raises `InputError` if its geometry is not a Point."""
+        """A Feature as one flat row. Raises `InputError` if its geometry is another."""
         properties = feature.get("properties")
         row = dict(properties) if isinstance(properties, dict) else {}
         if "id" in feature:
@@ -225,13 +239,17 @@ class _Rows:
         geometry = feature.get("geometry")
         if geometry is None:
             return row
+        wanted = f"wanted a {self._geometry}"
         if not isinstance(geometry, dict):
-            raise InputError(f"wanted a Point, got {_json_type(geometry)}")
-        if geometry.get("type") != "Point":
-            raise InputError(f"wanted a Point, got {ascii(geometry.get('type'))[:40]}")
+            raise InputError(f"{wanted}, got {_json_type(geometry)}")
+        if geometry.get("type") != self._geometry:
+            raise InputError(f"{wanted}, got {ascii(geometry.get('type'))[:40]}")
         place = geometry.get("coordinates")
         if not isinstance(place, list) or len(place) < 2:
-            raise InputError("wanted a Point, its coordinates are empty")
+            raise InputError(f"{wanted}, its coordinates are empty")
+        if self._geometry == "LineString":
+            row[GEOMETRY_LINE] = place
+            return row
         self._flattened += len(place) > 2
         row[GEOMETRY_LON], row[GEOMETRY_LAT] = place[0], place[1]
         return row

@@ -21,7 +21,15 @@ from indexes.entities import (
     Residence,
 )
 
-__all__ = ["KIND_NAMES", "Field", "RecordKind", "Shape", "read_value", "record_kind"]
+__all__ = [
+    "KIND_NAMES",
+    "Field",
+    "RecordKind",
+    "Shape",
+    "read_value",
+    "record_kind",
+    "require_kind",
+]
 
 Imported = Residence | Building | Household | Member | Listing | Endorsement
 
@@ -206,7 +214,13 @@ _KINDS = {
         {"member_id": Member, "listing_id": Listing},
     ),
 }
-KIND_NAMES = tuple(_KINDS)
+KIND_NAMES = (*_KINDS, "trip")  # trips have rows of their own: `api.importing.trips`
+
+
+def require_kind(name: str) -> None:
+    """Raise `InputError` if nothing of that name can be imported."""
+    if name not in KIND_NAMES:
+        raise InputError(f"no kind {name[:40]!r}; there are {', '.join(KIND_NAMES)}")
 
 
 def record_kind(name: str) -> RecordKind:
@@ -222,10 +236,8 @@ def record_kind(name: str) -> RecordKind:
     >>> record_kind("household").required
     ((('id',),), (('building_id',),))
     """
-    try:
-        return _KINDS[name]
-    except KeyError:
-        raise InputError(f"no kind {name[:40]!r}; there are {', '.join(KIND_NAMES)}") from None
+    require_kind(name)
+    return _KINDS[name]
 
 
 def read_value(shape: Shape, typed: bool, instants: Instants) -> ReadValue:

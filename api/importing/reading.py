@@ -14,7 +14,7 @@ FORMATS = (
 )
 
 
-def open_table(path: Path) -> Table:
+def open_table(path: Path, geometry: str = "Point") -> Table:
     """The rows of a file.
 
     Parameters
@@ -22,6 +22,8 @@ def open_table(path: Path) -> Table:
     path : Path
         CSV, GeoJSON, NDJSON, GeoParquet or GeoPackage, by the end of its name. A ``.json`` is
         GeoJSON if it holds a FeatureCollection, else NDJSON.
+    geometry : str
+        What features of GeoJSON and NDJSON must be: Point or LineString.
 
     Raises
     ------
@@ -29,18 +31,18 @@ def open_table(path: Path) -> Table:
         If it can't be read, or is in no format we read.
     """
     try:
-        return _open(path, path.suffix.lower())
+        return _open(path, path.suffix.lower(), geometry)
     except OSError as error:
         raise LayoutError(f"{path.name}: {error.strerror or 'can not be read'}") from error
 
 
-def _open(path: Path, suffix: str) -> Table:
+def _open(path: Path, suffix: str, geometry: str) -> Table:
     if suffix in (".csv", ".tsv", ".txt"):
         return CsvTable(path)
     if suffix == ".geojson" or (suffix == ".json" and _holds_a_collection(path)):
-        return GeoJsonTable(path)
+        return GeoJsonTable(path, geometry)
     if suffix in (".json", ".ndjson", ".jsonl", ".geojsonl", ".geojsons"):
-        return NdjsonTable(path)
+        return NdjsonTable(path, geometry)
     # pyarrow, pyogrio and pyproj take a second to import: only who reads such a file waits.
     if suffix in (".parquet", ".geoparquet"):
         from api.importing.columnar import ParquetTable

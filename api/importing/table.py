@@ -6,7 +6,15 @@ from typing import Any, Protocol
 
 from geo.errors import RowError
 
-__all__ = ["CHUNK_ROWS", "GEOMETRY_LAT", "GEOMETRY_LON", "MAX_LINE_CHARS", "Chunk", "Table"]
+__all__ = [
+    "CHUNK_ROWS",
+    "GEOMETRY_LAT",
+    "GEOMETRY_LINE",
+    "GEOMETRY_LON",
+    "MAX_LINE_CHARS",
+    "Chunk",
+    "Table",
+]
 
 CHUNK_ROWS = 5_000  # rows of one transaction, refused ones counted
 
@@ -15,6 +23,8 @@ MAX_LINE_CHARS = 1 << 20  # a longer line is no row of a town's data
 # Columns that a reader makes of a Point geometry.
 GEOMETRY_LON = "geometry.lon"
 GEOMETRY_LAT = "geometry.lat"
+# And of a LineString, where one is wanted: its positions.
+GEOMETRY_LINE = "geometry.line"
 
 
 @dataclass(frozen=True, slots=True)

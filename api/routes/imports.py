@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from api.auth import Operator
 from api.bodies import bounded_parts
 from api.importing import KIND_NAMES, ImportReport, import_file
-from api.importing.kinds import record_kind
+from api.importing.kinds import require_kind
 from api.problems import MediaTypeError
 
 __all__ = ["MAX_IMPORT_BYTES", "router"]
@@ -95,7 +95,7 @@ async def import_rows(
 
     New rows are added, known ones replaced, bad ones told with their line and left out.
     """
-    record_kind(kind)
+    require_kind(kind)
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if media_type not in MEDIA_TYPES:
         raise MediaTypeError(f"send {MEDIA_TYPES[0]}")

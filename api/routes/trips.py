@@ -10,63 +10,33 @@ from api.routes.listings import blocked_with, home_of
 from api.routes.records import Resource, missing, page_model, record_router, stored, town_of
 from api.schemas import PageParams
 from api.towns import Town
+from api.trip_making import COPIED, make_trip
 from api.trip_schemas import LineStringOut, TripIn, TripOut, schedule_out
-from geo.errors import InputError, NotFoundError
-from indexes.entities import Entity, Scope, Tenant
+from geo.errors import NotFoundError
+from indexes.entities import Entity, Scope
 from indexes.journeys import Trip
 from indexes.router import AirRouter
 from matching.carpool import ANYBODY, Party
-from matching.schedule import check_schedule
 from matching.triprules import may_see
 
 __all__ = ["router"]
 
 ROUTER = AirRouter()
 MAX_BODY_ITEMS = 50_000  # 10,000 points are four items each
-COPIED = (
-    *("role", "seats", "max_detour_s", "max_walk_m", "audience", "audience_id", "verified_only"),
-    *("same_building", "women_only", "luggage", "smoking", "animals", "music", "talker"),
-    *("origin_name", "destination_name", "price_eur", "url", "cancelled"),
-)
 
 
 def make(asking: Caller, id: str, body: TripIn, town: Town) -> list[Entity]:
-    timezone = town.store.get(Tenant, town.tenant_id, town.tenant_id).timezone
-    schedule = body.schedule.schedule(timezone)
-    check_schedule(schedule)
-    lonlat, times_s, estimated = line_of(body)
-    for lon, lat in (lonlat[0], lonlat[-1]):
-        town.outlines.refuse_swapped(lat, lon)
-    duration_s = body.schedule.duration_s
-    if duration_s is not None:
-        scale = duration_s / times_s[-1]
-        times_s = tuple(round(time * scale, 3) for time in times_s)
-    trip = Trip(
+    trip = make_trip(
+        body,
         tenant_id=town.tenant_id,
         id=id,
-        owner_id=body.owner_id or asking.member_id,
-        lonlat=lonlat,
-        times_s=times_s,
-        estimated=estimated,
-        schedule=schedule,
-        **{name: getattr(body, name) for name in COPIED},
+        owner_id=asking.member_id,
+        timezone=town.engine.timezone,
+        router=ROUTER,
     )
+    for lon, lat in trip.lonlat[:1] + trip.lonlat[-1:]:
+        town.outlines.refuse_swapped(lat, lon)
     return [trip]
-
-
-def line_of(
-    body: TripIn,
-) -> tuple[tuple[tuple[float, float], ...], tuple[float, ...], bool]:
-    """A trip's line and times, and whether either was made up."""
-    if body.waypoints is not None:
-        return ROUTER.route([(point.lon, point.lat) for point in body.waypoints])
-    line = body.route.coordinates if body.route else []
-    lonlat = tuple((point[0], point[1]) for point in line)
-    if body.times_s is not None:
-        if not body.times_s or body.times_s[-1] <= 0:
-            raise InputError("times must begin with 0 and rise", code="invalid-times")
-        return lonlat, tuple(map(float, body.times_s)), False
-    return ROUTER.route(lonlat)
 
 
 def party_of(town: Town, member_id: str | None) -> Party:
