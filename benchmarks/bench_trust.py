@@ -35,11 +35,12 @@ from matching.trust_walks import MAX_STEPS, WALKS
 
 __all__ = ["controls_broken", "cost", "predict", "predict_splits"]
 
-TOWN = (4_000, 40_000)  # members and ratings of a town whose ratings are predicted
+TOWN = (2_000, 40_000)  # members and ratings of a town whose ratings are predicted
 ATTACKED_TOWN = (20_000, 200_000)
 SPLITS = 10
 PRIOR = 2.0  # what all raters together count for where a viewer's own say little
-SOLVED = 2_000  # members for the exact solver, the most active: it inverts a matrix of them all
+SOLVED = 2_000  # members for the exact solver: it inverts a matrix of them all
+SOLVED_TOWN = (SOLVED, 20_000)
 VIEWERS = 100
 EDGES = (1, 10, 50)
 FAKES = 1_000
@@ -137,15 +138,18 @@ def cost(members: int, ratings: int, viewers: int, seed: int) -> dict[str, float
     }
 
 
-def attack(ratings: Ratings, seed: int) -> tuple[list[dict[str, object]], dict[str, float]]:
+def attack(
+    ratings: Ratings, some: Ratings, seed: int
+) -> tuple[list[dict[str, object]], dict[str, float]]:
     """Rings of fakes, and slander.
 
-    Gains are exact, among the most active; the viewers' best hundred are of all members, by
-    walks. All ratings are of today; ``fakes_in_top100_aged`` is with the honest ones as old as
+    Gains are exact, among ``some`` members; the viewers' best hundred are of all, by walks. All
+    ratings are of today; ``fakes_in_top100_aged`` is with the honest ones as old as
     they are.
     """
     today = ratings.dated(int(ratings.at.max()))
-    rows = sybil(Town.of(most_active(today, SOLVED), VIEWERS, seed), EDGES, FAKES, seed)
+    solved = some.dated(int(some.at.max()))
+    rows = sybil(Town.of(solved, VIEWERS, seed), EDGES, FAKES, seed)
     whole, aged = Town.of(today, VIEWERS, seed), Town.of(ratings, VIEWERS, seed)
     for row in rows:
         ring = str(row["shape"]), int(str(row["edges"])), FAKES, seed
@@ -179,10 +183,12 @@ def main() -> None:
     load_before = os.getloadavg()[0]
     if args.ratings:
         ratings = attacked = read_ratings(args.ratings)
+        solved = most_active(ratings, SOLVED)
     else:
-        ratings, attacked = (town_ratings(*size, args.seed) for size in (TOWN, ATTACKED_TOWN))
+        sizes = (TOWN, ATTACKED_TOWN, SOLVED_TOWN)
+        ratings, attacked, solved = (town_ratings(*size, args.seed) for size in sizes)
     predicted = predict_splits(ratings, SPLITS, args.seed)
-    rows, slandered = attack(attacked, args.seed)
+    rows, slandered = attack(attacked, solved, args.seed)
     admitted = vouch_ring(10, FAKES, 90)
     costs = cost(100_000, 1_060_000, 300, args.seed)
     random = predicted["random"]

@@ -128,18 +128,16 @@ def sybil(town: Town, edge_counts: Sequence[int], fakes: int, seed: int) -> list
             ratings = town.ring(shape, edges, fakes, seed)
             after = Seen.of(ratings, town.viewers, town.now_s)
             reaches, scores = (seen[:, honest:].mean(axis=0) for seen in (after.reach, after.score))
-            gains = (
-                reaches.max() / before.reach[:, honest].mean(),
-                scores.max() / before.score[:, honest].mean(),
-            )
+            gain_reach = _gain(reaches.max(), before.reach[:, honest].mean())
+            gain_score = _gain(scores.max(), before.score[:, honest].mean())
             best = honest + int(reaches.argmax())
             ranks = pagerank(ratings)
             rows.append(
                 {
                     "shape": shape,
                     "edges": edges,
-                    "gain_reach": round(float(gains[0]), 6),
-                    "gain_score": round(float(gains[1]), 6),
+                    "gain_reach": round(gain_reach, 6),
+                    "gain_score": round(gain_score, 6),
                     "walks_z": round(_walks_z(ratings, town.viewers, best, after.reach), 2),
                     "mean_beats": round(_beaten(mean(ratings), honest), 4),
                     "pagerank_gain": round(float(ranks[honest:].max() / lone_rank), 2),
@@ -162,6 +160,10 @@ def fakes_on_top(town: Town, shape: str, edges: int, fakes: int, seed: int) -> f
         best = found.targets[np.lexsort((-found.targets, -bound))]
         counts += (found.reached[:TOP] >= honest).sum(), (best[:TOP] >= honest).sum()
     return float(counts.max() / len(town.viewers))
+
+
+def _gain(ring: float, alone: float) -> float:
+    return 1.0 if ring == alone else float(ring / alone)  # nobody may be reached in either case
 
 
 def _beaten(scores: np.ndarray, honest: int) -> float:

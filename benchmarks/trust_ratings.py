@@ -82,21 +82,23 @@ def read_ratings(path: Path) -> Ratings:
 
 
 def town_ratings(members: int, ratings: int, seed: int) -> Ratings:
-    """A town where neighbours deal with neighbours, and half of them please only their like.
+    """A town where neighbours deal with neighbours, and some are not what they seem.
 
     Seven in ten dealings are within 300 members on either side, and some members are asked much
-    oftener. Members are of one of two kinds. One in eight mostly disappoints; half of the others
-    please their own kind, and disappoint the other in three of four dealings.
+    oftener. One member in eight mostly disappoints. One in ten belongs to a clique: half of its
+    dealings are its own, it praises those, and damns most others.
     """
     rng = np.random.default_rng(seed)
     raters = rng.integers(0, members, ratings)
     near = raters + np.rint(300 * rng.uniform(-1, 1, ratings) ** 3).astype(np.int64)
     far = (members * rng.random(ratings) ** 3).astype(np.int64) * 7_919  # spread over the town
     ratees = np.where(rng.random(ratings) < 0.7, near, far) % members
-    kind, draw = rng.integers(0, 2, members), rng.random(members)
-    alike = kind[raters] == kind[ratees]
-    pleased = np.where(alike | (draw[ratees] > 9 / 16), 0.95, 0.25)
-    pleased = np.where(draw[ratees] < 1 / 8, 0.3, pleased)
+    in_clique = np.arange(members) % 10 == 0
+    among = in_clique[raters] & (rng.random(ratings) < 0.5)
+    ratees = np.where(among, ratees - ratees % 10, ratees)
+    good = np.where(in_clique | (rng.random(members) < 1 / 8), 0.3, 0.97)
+    damned = np.where(in_clique[ratees], 1.0, 0.2)
+    pleased = np.where(in_clique[raters], damned, good[ratees])
     values = np.where(rng.random(ratings) < pleased, rng.uniform(0.4, 1, ratings), -1.0)
     at = TOWN_NOW - rng.integers(0, 3 * 365 * DAY_S, ratings)
     return Ratings(members, raters, ratees, values, at).taken(np.flatnonzero(raters != ratees))
