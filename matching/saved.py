@@ -222,7 +222,7 @@ def main() -> None:
 
     So that the process that serves goes on undisturbed: rows pass through the interpreter.
     """
-    os.nice(10)
+    os.nice(5)
     wanted = json.load(sys.stdin)
     try:
         store = open_store(wanted["dsn"], create=False)
