@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from api.clock import Clock
 from api.covoiturage import bookings, searching
-from api.covoiturage.asking import DOMAIN, Platform, counted
+from api.covoiturage.asking import DOMAIN, Platform, counted, given_once
 from api.covoiturage.errors import install_errors
 from api.covoiturage.limits import Limiter, TooManyError
 from api.covoiturage.schemas import Booking, BookingEvent, Failure, MessageIn
@@ -65,7 +65,7 @@ def covoiturage_app(
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
-        dependencies=[Depends(counted)],
+        dependencies=[Depends(counted), Depends(given_once)],
         responses=_RESPONSES,
     )
     app.state.main = main

@@ -17,10 +17,11 @@ from api.clock import Clock
 from api.covoiturage.limits import Limiter
 from api.problems import UnauthenticatedError
 from api.towns import Town
+from geo.errors import InputError
 from indexes.journeys import Booking
 from matching.tripbook import TripView
 
-__all__ = ["DOMAIN", "Asking", "AskingPlatform", "Platform", "counted"]
+__all__ = ["DOMAIN", "Asking", "AskingPlatform", "Platform", "counted", "given_once"]
 
 # At least one dot, and a last label that is no number: what the standard calls a domain name.
 DOMAIN = re.compile(
@@ -84,6 +85,19 @@ async def counted(request: Request) -> None:
     digest = digest_of(_secret_of(request))
     known = ring.remembered(digest) is not None
     platform.limiter.take(digest if known else request.client.host if request.client else "")
+
+
+async def given_once(request: Request) -> None:
+    """Refuse a parameter that is given twice: the last would win without a word.
+
+    Raises
+    ------
+    InputError
+        If one is.
+    """
+    names = [name for name, _ in request.query_params.multi_items()]
+    if len(set(names)) < len(names):
+        raise InputError("a parameter is given once; several weekdays go in one, with commas")
 
 
 async def _asking(

@@ -101,14 +101,17 @@ def _on_our_driver(asking: Asking, body: Booking) -> dict[str, Any]:
     try:
         trip = asking.town.store.get(kept.Trip, asking.town.tenant_id, id.trip_id)
     except NotFoundError:
-        raise InputError(f"{MISSING_JOURNEY}: this journey was withdrawn") from None
-    published = asking.town.engine.published(trip)
-    start_s = 0.0 if published is None else published.start_s
+        published = None
+    else:
+        published = asking.town.engine.published(trip)
+    if published is None:
+        raise InputError(f"{MISSING_JOURNEY}: this journey was withdrawn")
+    # Seats are counted along the trip's own line, which begins before what is told of it.
     return {
         "trip_id": id.trip_id,
         "day": id.day,
-        "pickup_s": start_s + journey.pickup_s,
-        "dropoff_s": start_s + journey.dropoff_s,
+        "pickup_s": published.start_s + journey.pickup_s,
+        "dropoff_s": published.start_s + journey.dropoff_s,
     }
 
 
@@ -135,11 +138,12 @@ def post_booking(
 ) -> Response:
     if body.status is not BookingStatus.WAITING_CONFIRMATION:
         raise InputError("a booking begins as WAITING_CONFIRMATION")
-    booking = replace(
-        _kept(asking, body, body.driver, body.passenger, body.price),
-        **_on_our_driver(asking, body) if body.driver.operator == asking.ours else {},
-        **_on_our_passenger(asking, body) if body.passenger.operator == asking.ours else {},
-    )
+    ours: dict[str, Any] = {}
+    if body.passenger.operator == asking.ours:
+        ours |= _on_our_passenger(asking, body)
+    if body.driver.operator == asking.ours:
+        ours |= _on_our_driver(asking, body)
+    booking = replace(_kept(asking, body, body.driver, body.passenger, body.price), **ours)
     _require_part(asking, booking)
     asking.town.store.book(booking, partial(admit, booking=booking))
     return _json(booking_out(booking, asking.ours), 201)

@@ -118,3 +118,9 @@ def test_the_document_says_all_that_is_answered(town: Any) -> None:
         for method, operation in operations.items():
             assert "422" not in operation["responses"], (method, path)
             assert {"400", "401", "429", "500"} <= operation["responses"].keys()
+
+
+def test_the_metrics_name_operations_and_nobodys_booking(town: Any) -> None:
+    town.get("/bookings/00000000-0000-0000-0000-00000000abcd")
+    told = town.local.get("/metrics").text
+    assert "/bookings/{bookingId}" in told and "abcd" not in told

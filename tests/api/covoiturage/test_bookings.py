@@ -176,6 +176,16 @@ def test_a_passenger_of_ours_is_booked_by_the_drivers_platform(town: Any) -> Non
     assert town.ask("POST", "/bookings", json=other).status_code == 400
 
 
+def test_two_people_of_ours_may_be_booked_together(town: Any) -> None:
+    one = journey(town, "driver-2026-11-23-once")
+    body = booking_of(one, passengerJourneyId="passenger-2026-11-23-rider") | {
+        "passenger": {"id": "rider", "alias": "", "operator": OURS}
+    }
+    assert town.ask("POST", "/bookings", json=body).status_code == 201
+    kept = town.store.get(Booking, "town", body["id"])
+    assert (kept.trip_id, kept.passenger_trip_id) == ("once", "rider")
+
+
 @pytest.mark.parametrize("status", [CONFIRMED, PENDING, VALIDATED, CANCELLED])
 def test_a_booking_comes_forward_by_any_step(town: Any, checker: Any, status: str) -> None:
     body = mirrored()

@@ -168,6 +168,16 @@ def test_bad_parameters_are_refused_in_the_standards_words(
     assert set(answer.json()) == {"error"} and next(iter(query)) in answer.json()["error"]
 
 
+def test_weekdays_come_in_one_value_and_no_parameter_twice(town: Any, checker: Any) -> None:
+    query = [*WEEK.items(), ("departureWeekdays", "MON"), ("departureWeekdays", "TUE")]
+    answer = town.ask("GET", "/driver_regular_trips", params=query)
+    assert checker.check("get", "/driver_regular_trips", answer, status=400) == set()
+
+
+def test_what_the_standard_may_add_one_day_is_passed_over(town: Any) -> None:
+    assert town.search("/driver_journeys", femaleOnly="true") == town.search("/driver_journeys")
+
+
 @pytest.mark.parametrize("date", [-(10**18), -(10**10), 10**10, 10**18, 10**30])
 def test_dates_in_no_known_year_find_nothing(town: Any, date: int) -> None:
     assert town.search("/driver_journeys", departureDate=date) == []
