@@ -22,12 +22,15 @@ __all__ = [
     "LetterIn",
     "LetterOut",
     "LevelOut",
+    "LevelsIn",
+    "LevelsOut",
     "RatingIn",
     "RatingOut",
     "ReplyIn",
     "ReportIn",
     "ReportOut",
     "RequestOut",
+    "TrustOut",
     "VerificationOut",
     "VouchIn",
     "VouchOut",
@@ -113,6 +116,15 @@ class DecisionIn(Input):
     state: Literal["confirmed", "dismissed", "cleared"]
 
 
+class LevelsIn(Input):
+    """Members whom the one who asks sees somewhere."""
+
+    member_ids: Annotated[list[Id], Field(min_length=1, max_length=100)]
+    after: Annotated[str, StringConstraints(min_length=1, max_length=60)] | None = Field(
+        None, description="A write's `Mitoyen-Position`: wait until it is counted."
+    )
+
+
 TRUST_BODIES: tuple[type[Input], ...] = (
     AskIn,
     AttestationIn,
@@ -120,6 +132,7 @@ TRUST_BODIES: tuple[type[Input], ...] = (
     CompletionIn,
     DecisionIn,
     LetterIn,
+    LevelsIn,
     RatingIn,
     ReplyIn,
     ReportIn,
@@ -183,6 +196,17 @@ class LevelOut(Output):
 
     level: int = Field(ge=0, le=4)
     position: str
+
+
+class TrustOut(Output):
+    member_id: str
+    level: int = Field(ge=0, le=4, description="How far the one who asks can trust them.")
+
+
+class LevelsOut(Output):
+    """Levels of trust, in the order asked; 0 for who isn't there."""
+
+    levels: list[TrustOut]
 
 
 class VerificationOut(Output):

@@ -1,8 +1,10 @@
 """The indexes of one process, kept current."""
 
 import hmac
+import threading
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from geo.arrays import LonLat
@@ -21,6 +23,7 @@ from matching.query import NearAnswer, NearQuery, Viewer
 from matching.scoring import Profiles
 from matching.tripbook import TripView
 from matching.triptown import TripTown, meeting_listings
+from matching.trusttown import TrustTown
 
 __all__ = ["Engine"]
 
@@ -66,7 +69,7 @@ class Engine:
         profiles: Profiles | None = None,
         keeper: Keeper | None = None,
     ) -> None:
-        self._store = store
+        self._store, self._tenant_id = store, tenant_id
         self._owns_store = False
         self._profiles = profiles or Profiles.load()
         # Each tenant's cursors have a key of their own: another's are refused.
@@ -74,6 +77,8 @@ class Engine:
         self.keeper = keeper
         self._town = LiveTown(store, tenant_id, keeper)
         self._trips = TripTown(store, tenant_id, self._town.choose(meeting_listings))
+        self._trust: TrustTown | None = None
+        self._reading_trust = threading.Lock()
         self._follower: Follower | None = None
         self._owns_follower = False
 
@@ -171,12 +176,38 @@ class Engine:
         group = town.vocabulary.group(home.group) if home else None
         return (group.lon, group.lat) if group is not None and group.locatable else None
 
+    def trust_levels(self, viewer: Viewer, member_ids: Sequence[str], now: datetime) -> list[int]:
+        """Levels of trust in some members that a member is shown: see `matching.trusttown`.
+
+        Raises
+        ------
+        DeniedError
+            ``unknown-member`` if the viewer is none.
+        StoreError
+            If nobody has asked before, and the store can't be read.
+        """
+        with self._reading_trust:
+            # Read when it is first asked for: who never asks needn't hold everybody's ratings.
+            if self._trust is None:
+                trust = TrustTown(self._store, self._tenant_id)
+                if self._follower is not None:
+                    self._follower.add(trust)
+                self._trust = trust
+        blocked = self.party(viewer.member_id).blocked
+        levels = self._trust.levels(viewer.member_id or "", member_ids, now)
+        return [0 if id in blocked else level for id, level in zip(member_ids, levels, strict=True)]
+
     # How current the index is.
+
+    @property
+    def _followers(self) -> tuple[TripTown | TrustTown, ...]:
+        """What follows the store beside the listings."""
+        return (self._trips,) if self._trust is None else (self._trips, self._trust)
 
     @property
     def position(self) -> Position:
         """How far the indexes have read: they show all changes up to here."""
-        return min(self._town.snapshot.position, self._trips.position)
+        return min(self._town.snapshot.position, *(one.position for one in self._followers))
 
     @property
     def age_s(self) -> float:
@@ -219,7 +250,7 @@ class Engine:
         Searches go on meanwhile with what there is.
         """
         before = self.position
-        for town in (self._town, self._trips):
+        for town in (self._town, *self._followers):
             try:
                 town.catch_up()
             except FeedGapError:
@@ -262,7 +293,8 @@ class Engine:
                 time.sleep(ASK_AGAIN_S)
                 self.refresh()
         if not all(
-            town.wait_for(wanted, until - time.monotonic()) for town in (self._town, self._trips)
+            town.wait_for(wanted, until - time.monotonic())
+            for town in (self._town, *self._followers)
         ):
             raise IndexBehindError("the index has not read that far yet; ask again")
 
@@ -278,15 +310,15 @@ class Engine:
         """
         self._owns_follower = follower is None
         self._follower = follower or Follower(self._store)
-        self._follower.add(self._town)
-        self._follower.add(self._trips)
+        for town in (self._town, *self._followers):
+            self._follower.add(town)
 
     def stop(self) -> None:
         """Stop following."""
         follower, self._follower = self._follower, None
         if follower is not None:
-            follower.remove(self._town)
-            follower.remove(self._trips)
+            for town in (self._town, *self._followers):
+                follower.remove(town)
             if self._owns_follower:
                 follower.close()
         if self.keeper is not None:

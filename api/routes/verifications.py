@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response, Security
 
 from api.auth import App, Caller, Operator, caller
 from api.bodies import JsonBody, accepts
+from api.routes.near import WAIT_S
 from api.routes.records import POSITION_HEADER, page_model, stored, town_of
 from api.schemas import PageParams
 from api.towns import Town
@@ -17,6 +18,9 @@ from api.trust_schemas import (
     LetterIn,
     LetterOut,
     LevelOut,
+    LevelsIn,
+    LevelsOut,
+    TrustOut,
     VerificationOut,
 )
 from indexes.entities import Member, Scope
@@ -89,6 +93,25 @@ def attest_home(
         lambda: attest(town.store, town.tenant_id, body.member_id, body.level, now)
     )
     return LevelOut(level=level, position=written(response, body.member_id, position).position)
+
+
+@router.post(
+    "/v1/verifications/levels",
+    name="levels of trust",
+    summary="Tell a member how far to trust others: from 0 to 4, by whom the member trusts",
+    response_model=LevelsOut,
+    openapi_extra=accepts(LevelsIn),
+)
+def levels(
+    request: Request, asking: App, body: Annotated[LevelsIn, Depends(JsonBody(LevelsIn))]
+) -> LevelsOut:
+    town = town_of(request, asking)
+    member_of(asking, town)
+    if body.after is not None:
+        town.engine.wait_for(body.after, WAIT_S)
+    found = town.engine.trust_levels(asking.viewer, body.member_ids, now_of(request))
+    pairs = zip(body.member_ids, found, strict=True)
+    return LevelsOut(levels=[TrustOut(member_id=id, level=level) for id, level in pairs])
 
 
 @router.get(

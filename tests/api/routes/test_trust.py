@@ -323,3 +323,30 @@ def test_a_town_keeps_its_own(people):
         assert people.get(f"/v1/{path}", "planner").status_code == 403
     decided = post(people, "reports/decisions", None, "other", report_id=id, state="confirmed")
     assert decided.status_code == 404
+
+
+def test_levels_of_trust_are_each_viewers_own_and_follow_what_opens(people, clock):
+    def levels(viewer, after=None):
+        body = {"member_ids": ["max", "ana", "nobody"]} | ({"after": after} if after else {})
+        answer = post(people, "verifications/levels", viewer, **body)
+        assert answer.status_code == 200, answer.text
+        return {one["member_id"]: one["level"] for one in answer.json()["levels"]}
+
+    for _ in range(4):
+        body = {"interaction_id": dealing(people), "stars": 5}
+        position = done(post(people, "ratings", "noa", **body))["position"]
+    assert levels("noa", position)["max"] == 1
+    clock.now += 14 * DAY
+    assert levels("noa") == {"max": 3, "ana": 1, "nobody": 0}
+    assert levels("eve")["max"] == 1  # she knows nobody who knows Max
+    block = {"member_id": "max", "other_id": "noa"}
+    position = done(people.ask("PUT", "/v1/blocks/max-noa", "app", json=block))["position"]
+    assert levels("noa", position)["max"] == 0
+    people.ask("DELETE", "/v1/blocks/max-noa", "app")
+    refused = post(people, "verifications/levels", None, member_ids=["max"])
+    assert code(refused) == (403, "forbidden")
+    for ids in ([], ["x"] * 101, "max"):
+        refused = post(people, "verifications/levels", "noa", member_ids=ids)
+        assert code(refused) == (422, "invalid-request")
+    foreign = post(people, "verifications/levels", "noa", member_ids=["max"], after="abc-0-1")
+    assert code(foreign) == (400, "invalid-position")
