@@ -102,6 +102,8 @@ TITLES: Mapping[str, tuple[str, str]] = {  # code -> French, English
     "booking-cancelled": ("Réservation annulée", "Booking cancelled"),
     "booking-exists": ("Réservation déjà faite", "Booking exists already"),
     "conflict": ("Contredit ce qui est enregistré", "Contradicts what is stored"),
+    "duplicate-id": ("Identifiant en double", "Id given twice"),
+    "duplicate-id": ("Identifiant en double", "Id given twice"),
     "feed-gap": ("Suite des changements perdue", "Changes no longer kept"),
     "file-exists": ("Le fichier existe déjà", "The file exists already"),
     "first-day-required": ("Il manque un premier jour", "A first day is missing"),
@@ -172,6 +174,7 @@ TITLES: Mapping[str, tuple[str, str]] = {  # code -> French, English
     "store-unavailable": ("Base momentanément indisponible", "Store unavailable for now"),
     "swapped-coordinates": ("Latitude et longitude inversées", "Latitude and longitude swapped"),
     "too-many-exceptions": ("Trop d'exceptions", "Too many exceptions"),
+    "too-many-requests": ("Trop de demandes", "Too many requests"),
     "too-many-streams": ("Trop de flux ouverts", "Too many open streams"),
     "trip-cancelled": ("Trajet annulé", "Trip cancelled"),
     "trip-full": ("Trajet complet", "Trip full"),
@@ -305,12 +308,14 @@ def _on_invalid(request: Request, error: RequestValidationError) -> Response:
 
 
 def _allowed_methods(request: Request) -> str:
-    """Every method that some route answers at this path."""
+    """Every method that this path answers: by the first router that has it, which takes it
+    before those of wider paths."""
+    routes = request.app.router.routes
+    first = next(route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
     return ", ".join(
         method
         for method in ("DELETE", "GET", "HEAD", "POST", "PUT")
-        for route in request.app.router.routes
-        if route.matches({**request.scope, "method": method})[0] is Match.FULL
+        if first.matches({**request.scope, "method": method})[0] is Match.FULL
     )
 
 

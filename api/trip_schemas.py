@@ -7,9 +7,9 @@ in the night to Saturday, and still Friday's trip.
 
 import re
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.answers import Absent, Output
@@ -107,7 +107,10 @@ class WeeklyTimeIn(Input):
 
 
 class ScheduleIn(Input):
-    """When a trip takes place: once (`depart_at`, `arrive_at` or both), or `weekly`."""
+    """When a trip takes place: once (`depart_at`, `arrive_at` or both), or `weekly`.
+
+    `anchor` is what weekly times are of.
+    """
 
     timezone: Timezone | None = Field(None, description="IANA name; by default the town's.")
     depart_at: Instant | None = None
@@ -185,11 +188,26 @@ def clock_text(second: int) -> str:
     return f"{hour:02}:{minute:02}" + (f":{left:02}" if left else "")
 
 
+def _said(*names: str) -> dict[str, Any]:
+    """As JSON Schema: these fields are there, and none of them is null."""
+    return {
+        "required": list(names),
+        "properties": {name: {"not": {"type": "null"}} for name in names},
+    }
+
+
 class TripIn(Input):
     """A journey planned by a driver, a passenger, or somebody who would be either.
 
     Its way is a `route` (with `times_s`, or at 36 km/h), or made up from `waypoints`.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [_said("route"), _said("waypoints")],
+            "anyOf": [_said("route"), {"not": _said("times_s")}],
+        }
+    )
 
     role: Role
     owner_id: Id | None = Field(None, description="By default the member who asks, if any.")

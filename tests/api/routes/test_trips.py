@@ -194,6 +194,13 @@ def test_a_route_of_ten_thousand_points_is_taken(served):
     assert put(served, body, "long").status_code == 422
 
 
+@pytest.mark.parametrize("id", ["match", "week", "t1/matches"])
+def test_a_trip_does_not_hide_behind_another_path(served, id):
+    assert put(served, drive(), id).status_code == 422
+    answer = served.ask("POST", f"/v1/trips/{id}" if id != "match" else "/v1/trips/week", "app")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
+
+
 def route(*points):
     return {"type": "LineString", "coordinates": [list(point) for point in points]}
 
