@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from geo.arrays import FloatArray, LonLat, as_point
+from geo.arrays import BoolArray, FloatArray, LonLat, as_point
 from geo.distance import haversine_m
 from geo.errors import InputError
 from geo.lines import along_m
@@ -33,7 +33,7 @@ from matching.clock import DAY_S, EPOCH, FIRST_DAY, LAST_DAY, day_number, local_
 from matching.schedule import days_of, instants
 from matching.tripasks import WALK_MIN
 from matching.tripbook import TripView
-from matching.tripparts import DriverPart, RiderPart
+from matching.tripparts import DriverPart, RiderPart, clock_of
 
 __all__ = [
     "Journey",
@@ -51,6 +51,8 @@ FIRST_S, LAST_S = (day_number(day) * DAY_S for day in (FIRST_DAY, LAST_DAY))
 
 # How exactly a booking must repeat the places and the time of a journey.
 SAME_PLACE_M, SAME_TIME_S = 50.0, 60
+
+CLOCK_CHANGE_S = 2 * 3_600  # no clock is set forth or back by more at once
 
 
 class Way(NamedTuple):
@@ -221,8 +223,8 @@ def driver_journeys(
     for current in view.driver_parts() if windows else ():
         part = current.part
         passes = passing_lines(part.index.lines, departure, arrival)
-        rows = part.index.runs.rows
-        for run in np.flatnonzero(passes[rows[:, j.LINE]]).tolist():
+        lines = part.index.runs.rows[:, j.LINE]
+        for run in np.flatnonzero(passes[lines] & _may_meet(part, windows)).tolist():
             row = int(part.run_trip[run])
             trip = part.trips[row]
             if current.alive[row] and is_open(trip) and (trip.schedule.weekly or not weekly):
@@ -300,6 +302,35 @@ def _to_come(windows: Iterable[Within], now: datetime) -> list[Within]:
     return [one for one in cut if one.earliest <= one.latest]
 
 
+def _may_meet(part: DriverPart, windows: Sequence[Within]) -> BoolArray:
+    """Which runs may be on their way within some windows: all that are, and some others."""
+    rows, lines = part.index.runs.rows, part.index.lines
+    starts_s = rows[:, j.SECOND] - rows[:, j.LEAD_MS] / 1000.0
+    ends_s = starts_s + lines.ms[lines.first[rows[:, j.LINE] + 1] - 1] / 1000.0
+    first_s, last_s = float(starts_s.min()), float(ends_s.max())
+    # Windows that are the same in seconds of the service day are one question.
+    asked: dict[tuple[float, float], list[int]] = {}
+    for window in windows:
+        low = int((window.earliest - last_s) // DAY_S) - 1
+        high = int((window.latest - first_s) // DAY_S) + 1
+        for day in range(low, high + 1):
+            midnight = clock_of(part.timezone, day).midnight
+            near = (clock_of(part.timezone, day - ago) for ago in range(3))
+            slack_s = CLOCK_CHANGE_S if any(clock.shift_s for clock in near) else 0
+            seconds = (
+                window.earliest - midnight - slack_s,
+                window.latest - midnight + slack_s,
+            )
+            if seconds[0] <= last_s and seconds[1] >= first_s:
+                asked.setdefault(seconds, []).append(day)
+    found = np.zeros(len(rows), np.bool_)
+    for (begin_s, end_s), days in asked.items():
+        mask = sum({1 << (day + 3) % 7 for day in days})
+        meets = (starts_s <= end_s) & (ends_s >= begin_s) & (rows[:, j.DAY_MASK] & mask != 0)
+        found |= meets & (rows[:, j.FIRST_DAY] <= max(days)) & (rows[:, j.LAST_DAY] >= min(days))
+    return found
+
+
 def _keep(found: dict[JourneyId, Journey], journey: Journey) -> None:
     other = found.get(journey.id)
     if other is None or journey.rank < other.rank:
@@ -320,7 +351,7 @@ def _of_run(
     line, trip = int(row[j.LINE]), part.trips[part.run_trip[run]]
     whole_ms = int(lines.ms[lines.first[line + 1] - 1])
     lead_s = row[j.LEAD_MS] / 1000.0
-    rides = np.empty((2, 5))
+    known: dict[tuple[float, float], tuple[float, FloatArray]] = {}  # most days are alike
     found = []
     for day, meant in _meant(part, run, windows, whole_ms / 1000.0, lead_s):
         start = meant - lead_s
@@ -328,7 +359,13 @@ def _of_run(
             low_ms, high_ms = (1000.0 * (at - start) for at in window[:2])
             if low_ms > whole_ms or high_ms < 0.0:
                 continue
-            metres = shared_ride(lines, line, low_ms, high_ms, departure, arrival, rides)
+            if (low_ms, high_ms) not in known:
+                rides = np.empty((2, 5))
+                known[low_ms, high_ms] = (
+                    shared_ride(lines, line, low_ms, high_ms, departure, arrival, rides),
+                    rides,
+                )
+            metres, rides = known[low_ms, high_ms]
             if metres < 0.0:
                 continue
             pickup_s, dropoff_s = (float(ms) / 1000.0 for ms in rides[:, MS])
