@@ -17,6 +17,8 @@ from api.towns import Town
 from indexes.entities import Kind, Listing
 from indexes.sample import HARBOUR, sample_city
 from indexes.store import open_store
+from matching.clock import DAY_S
+from matching.journeys import Way, Within, driver_journeys
 from matching.query import ANYONE, NearQuery, Viewer
 
 __all__ = ["Warmed", "kernels", "unkept", "warm"]
@@ -93,6 +95,10 @@ def _use(town: Town, member_id: str, now: datetime) -> None:
     ):
         town.engine.near(ANYONE, query)
     town.engine.near(Viewer(member_id), NearQuery(at=now))
+    at = int(now.timestamp())
+    some_day = Within(at, at + DAY_S, at)
+    way = Way(HARBOUR, (lon + 0.02, lat + 0.02), 20_000.0, 20_000.0)
+    driver_journeys(town.engine.trips, way, [some_day], now=now)
     new = Listing(
         tenant_id=town.tenant_id, id="warm", kind=Kind.PLACE, title="warm", lon=lon, lat=lat
     )
