@@ -107,8 +107,9 @@ def predict_splits(ratings: Ratings, splits: int, seed: int) -> dict[str, dict[s
 def cost(members: int, ratings: int, viewers: int, seed: int) -> dict[str, float]:
     """Milliseconds of one viewer's levels, and megabytes of the graph and one question.
 
-    Every viewer asks three times, in turns, and the shortest counts: what a question costs
-    while no other process has the processor. The percentiles are over viewers.
+    Every viewer asks three times, in turns, and the shortest counts; the percentiles are over
+    viewers. ``p50_ms`` and ``p95_ms`` are of the processor's time, which others on a busy machine
+    don't add to: a question only computes. ``p95_wall_ms`` is by the clock on the wall.
     """
     columns = columns_of(town_ratings(members, ratings, seed))
     start = time.perf_counter()
@@ -118,21 +119,22 @@ def cost(members: int, ratings: int, viewers: int, seed: int) -> dict[str, float
     asked = rng.integers(0, members, viewers).tolist()
     targets, now_s = rng.integers(0, members, 100), float(columns.rated_at.max())
     graph.levels(asked[0], targets, now_s)  # compiles
-    taken = np.zeros((3, viewers))
+    taken = np.zeros((3, viewers, 2))
     for turn in taken:
         for i, viewer in enumerate(asked):
-            start = time.perf_counter()
+            before = np.array((time.thread_time(), time.perf_counter()))
             graph.levels(viewer, targets, now_s)
-            turn[i] = time.perf_counter() - start
+            turn[i] = np.array((time.thread_time(), time.perf_counter())) - before
     # Of each member: hits, reached, slot, place and count; of each walk its longest path; of
     # each node of a path, at most, the one before it.
     scratch = 5 * 4 * members + (4 + 8) * WALKS * (MAX_STEPS + 1)
-    p50, p95 = np.percentile(taken.min(axis=0), (50, 95)) * 1e3
+    (p50, _), (p95, p95_wall) = np.percentile(taken.min(axis=0), (50, 95), axis=0) * 1e3
     return {
         "members": members,
         "edges": graph.edges,
         "p50_ms": round(float(p50), 2),
         "p95_ms": round(float(p95), 2),
+        "p95_wall_ms": round(float(p95_wall), 2),
         "mb": round((graph.nbytes + scratch) / 1e6, 1),
         "build_s": round(build_s, 2),
     }
@@ -190,7 +192,7 @@ def main() -> None:
     predicted = predict_splits(ratings, SPLITS, args.seed)
     rows, slandered = attack(attacked, solved, args.seed)
     admitted = vouch_ring(10, FAKES, 90)
-    costs = cost(100_000, 1_060_000, 300, args.seed)
+    costs = cost(100_000, 1_120_000, 300, args.seed)
     random = predicted["random"]
     result = {
         "auc": round(random["trust"], 4),

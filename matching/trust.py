@@ -5,7 +5,9 @@ they enter: a viewer's *reach* of t is the probability that a walk enters t. Wha
 own ratings cannot change that, and accounts that nobody trusts are entered by nobody, however
 many they are. The ratings by whom the viewer reaches best, weighted by that reach, are the
 *evidence* on others; the lower bound of what it implies is shown as a *level*, 0 to 4, and
-neither the number nor the path is.
+neither the number nor the path is. Two rules keep what is reached from making itself credible:
+a rater whom the viewer reaches only by way of t says nothing about t, and a rater's word is
+divided among those it rates.
 
 References
 ----------
