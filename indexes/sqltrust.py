@@ -1,15 +1,16 @@
 """Decisions in SQL: what is read, and what follows from it, in one transaction."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select, update
 
 from geo.errors import InputError, NotFoundError
-from indexes.entities import Entity
-from indexes.rules import columns_of, require
+from indexes.entities import Entity, Member
+from indexes.rules import Checked, columns_of, require
 from indexes.sqltrips import TripRecords
 from indexes.store import Desk, ImportMark, Position
+from indexes.tables import members, standings
 from indexes.trusting import TRUSTING
 
 __all__ = ["TrustRecords"]
@@ -29,6 +30,17 @@ class TrustRecords(TripRecords):
                 name = type(entity).__name__.lower()
                 raise InputError(f"a {name} takes a look first: `decide` makes it")
         return super().put_all(found, mark)
+
+    def _write(self, db: Connection, batches: Sequence[Checked]) -> None:
+        super()._write(db, batches)
+        for columns in (batch.columns for batch in batches if batch.of is Member):
+            # Whoever is under review has level 0, whatever was written. Looked at only now: who
+            # decides on a report waits for the rows just written, or has been waited for.
+            suspended = select(standings.c.tenant_id, standings.c.id).where(standings.c.suspended)
+            found = {(row.tenant_id, row.id) for row in db.execute(suspended)}
+            for key in found.intersection(zip(columns["tenant_id"], columns["id"], strict=True)):
+                one = (members.c.tenant_id == key[0]) & (members.c.id == key[1])
+                db.execute(update(members).where(one).values(level=0))
 
     def decide(
         self,

@@ -550,6 +550,13 @@ standings = _entities(
     _of_tenant("standings"),
     _refers("standings", "tenant_id id", "members", cascade=True),
     *_check("standings", level="level BETWEEN 0 AND 4", tries="tries >= 0"),
+    Index(
+        "ix_standings_suspended",
+        "tenant_id",
+        "id",
+        sqlite_where=text("suspended"),
+        postgresql_where=text("suspended"),
+    ),
 )
 
 zones = Table(

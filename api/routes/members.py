@@ -7,7 +7,6 @@ from api.schemas import MemberIn
 from api.towns import Town
 from geo.errors import ConflictError, NotFoundError
 from indexes.entities import Entity, Household, Member, Scope
-from indexes.trusting import Standing
 
 __all__ = ["router"]
 
@@ -20,7 +19,7 @@ def make(asking: Caller, id: str, body: MemberIn, town: Town) -> list[Entity]:
         tenant_id=asking.tenant_id,
         id=id,
         household_id=body.household_id,
-        level=0 if is_suspended(town, id) else body.level,
+        level=body.level,
         name=body.name,
         lang=body.lang,
         gender=body.gender,
@@ -34,12 +33,6 @@ def make(asking: Caller, id: str, body: MemberIn, town: Town) -> list[Entity]:
             "this household lives in another building: one that moves gets a new id"
         )
     return [member]
-
-
-def is_suspended(town: Town, member_id: str) -> bool:
-    """Whether a confirmed report keeps a member at level 0 until it is reviewed."""
-    found = town.store.page(Standing, town.tenant_id, where={"id": member_id}, limit=1)
-    return any(one.suspended for one in found)
 
 
 def show(asking: Caller, member: Member, town: Town) -> MemberOut:

@@ -19,6 +19,7 @@ from geo.errors import (
 )
 from indexes.copying import copy_store
 from indexes.entities import Block, Household, Member
+from indexes.rules import columns_of, require
 from indexes.store import Desk, Store, open_store
 from indexes.trusting import (
     TRUSTING,
@@ -434,6 +435,27 @@ def test_a_confirmed_safety_report_sets_level_0_until_it_is_reviewed(hood: Store
     assert level_of(hood, "ana") == 0
     decide_report(hood, "t", "r", ReportState.CLEARED, NOW)
     assert level_of(hood, "ana") == 4
+
+
+def test_nobody_writes_a_level_while_a_report_is_reviewed(hood: Store) -> None:
+    report(hood, made_report())
+    decide_report(hood, "t", "r", ReportState.CONFIRMED, NOW)
+    ana = hood.get(Member, "t", "ana")
+    hood.put_all([replace(ana, level=4), replace(hood.get(Member, "t", "dan"), level=2)])
+    hood.put_columns(require(Member, columns_of(Member, [replace(ana, level=4, name="Ana")])))
+    assert (level_of(hood, "ana"), level_of(hood, "dan")) == (0, 2)
+    assert hood.get(Member, "t", "ana").name == "Ana"
+    decide_report(hood, "t", "r", ReportState.CLEARED, NOW)
+    assert level_of(hood, "ana") == 3
+
+
+def test_a_level_written_while_a_report_is_decided_does_not_stay(hood: Store) -> None:
+    report(hood, made_report())
+    ana = hood.get(Member, "t", "ana")
+    writes = [lambda n=n: hood.put(replace(ana, name=f"A{n}", level=4)) for n in range(20)]
+    decided = [lambda: decide_report(hood, "t", "r", ReportState.CONFIRMED, NOW)]
+    assert at_once([*writes[:10], *decided, *writes[10:]]) == {"done": 21}
+    assert level_of(hood, "ana") == 0
 
 
 def test_a_level_comes_back_only_once_no_confirmed_report_is_left(hood: Store) -> None:

@@ -272,6 +272,13 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id"),
     )
+    op.create_index(
+        "ix_standings_suspended",
+        "standings",
+        ["tenant_id", "id"],
+        sqlite_where=sa.text("suspended"),
+        postgresql_where=sa.text("suspended"),
+    )
     note_changes("standings", ["level", "expires_at", "tries", "suspended", "penalised_until"])
 
 
