@@ -103,7 +103,6 @@ TITLES: Mapping[str, tuple[str, str]] = {  # code -> French, English
     "booking-exists": ("Réservation déjà faite", "Booking exists already"),
     "conflict": ("Contredit ce qui est enregistré", "Contradicts what is stored"),
     "duplicate-id": ("Identifiant en double", "Id given twice"),
-    "duplicate-id": ("Identifiant en double", "Id given twice"),
     "feed-gap": ("Suite des changements perdue", "Changes no longer kept"),
     "file-exists": ("Le fichier existe déjà", "The file exists already"),
     "first-day-required": ("Il manque un premier jour", "A first day is missing"),
@@ -308,8 +307,11 @@ def _on_invalid(request: Request, error: RequestValidationError) -> Response:
 
 
 def _allowed_methods(request: Request) -> str:
-    """Every method that this path answers: by the first router that has it, which takes it
-    before those of wider paths."""
+    """Every method that the route taken answers: as documented, else as tried."""
+    path = getattr(request.scope.get("route"), "path_format", None)
+    operations = request.app.openapi()["paths"].get(path)
+    if operations is not None:
+        return ", ".join(sorted(method.upper() for method in operations))
     routes = request.app.router.routes
     first = next(route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
     return ", ".join(

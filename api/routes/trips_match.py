@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
 from api.auth import Anyone, Caller
 from api.bodies import JsonBody, accepts
@@ -213,3 +213,13 @@ def of_trip(
             lang=params.lang or language_of(request),
         )
     return json(matches_answer(found, None, owners=asking.sees_all, **current(town)))
+
+
+# Else a trip of such an id would be written, and never be read again.
+@router.api_route("/v1/trips/match", methods=["PUT", "DELETE"], include_in_schema=False)
+@router.api_route("/v1/trips/week", methods=["PUT", "DELETE", "POST"], include_in_schema=False)
+@router.api_route(
+    "/v1/trips/{id:path}/matches", methods=["PUT", "DELETE", "POST"], include_in_schema=False
+)
+def not_a_trip() -> None:
+    raise HTTPException(405)
