@@ -18,7 +18,8 @@ from indexes.entities import Kind, Listing
 from indexes.sample import HARBOUR, sample_city
 from indexes.store import open_store
 from matching.clock import DAY_S
-from matching.journeys import Way, Within, driver_journeys
+from matching.journey import Way, Within
+from matching.journeys import driver_journeys
 from matching.query import ANYONE, NearQuery, Viewer
 
 __all__ = ["Warmed", "kernels", "unkept", "warm"]

@@ -33,7 +33,8 @@ from geo.errors import ConflictError, InputError, NotFoundError
 from indexes.entities import Member
 from indexes.journeys import BookingStatus, Role
 from matching.booking import admit
-from matching.journeys import JourneyId, is_open, ride_on
+from matching.journey import JourneyId, is_open
+from matching.journeys import ride_on
 
 __all__ = ["router"]
 

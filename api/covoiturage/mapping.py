@@ -27,7 +27,7 @@ from geo.errors import InputError
 from indexes.journeys import Role, Trip
 from matching.clock import as_zone
 from matching.detour import SECONDS_PER_EXTRA_M
-from matching.journeys import Journey, JourneyId
+from matching.journey import Journey, JourneyId
 
 __all__ = [
     "SOMEBODY",

@@ -20,14 +20,8 @@ from api.covoiturage.schemas import (
 )
 from geo.errors import InputError
 from matching.clock import DAY_S
-from matching.journeys import (
-    Journey,
-    Way,
-    Within,
-    driver_journeys,
-    passenger_journeys,
-    weekly_windows,
-)
+from matching.journey import Journey, Way, Within, weekly_windows
+from matching.journeys import driver_journeys, passenger_journeys
 
 __all__ = ["router"]
 

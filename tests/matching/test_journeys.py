@@ -14,15 +14,8 @@ from geo.errors import InputError
 from indexes.entities import Audience
 from indexes.journeys import Anchor, Role, Schedule, Trip, WeeklyTime
 from matching.detour import Ride
-from matching.journeys import (
-    JourneyId,
-    Way,
-    Within,
-    driver_journeys,
-    passenger_journeys,
-    ride_on,
-    weekly_windows,
-)
+from matching.journey import JourneyId, Way, Within, weekly_windows
+from matching.journeys import driver_journeys, passenger_journeys, ride_on
 from matching.tripbook import TripBook
 
 MONDAY = date(2026, 11, 23)
