@@ -112,8 +112,12 @@ class MatchParams(StandingParams):
         [], examples=[["MON-FRI"]], description="Days of a weekly search: MON, or MON-FRI."
     )
     timezone: Timezone | None = Field(None, description="Of times of day; by default the town's.")
-    flex_before_s: Flex = Field(900, description="How much earlier it may be, seconds.")
-    flex_after_s: Flex = Field(900, description="How much later.")
+    flex_before_s: Flex | None = Field(
+        None, description="How much earlier it may be, seconds; 900, to arrive by a time 2,700."
+    )
+    flex_after_s: Flex | None = Field(
+        None, description="How much later; 900, to arrive by a time 0: by is not after."
+    )
     seats: Seats = 1
     max_walk_m: Annotated[int, Field(ge=0, le=2_000), Whole] | None = Field(
         None, description="At each end; 600 by default."
@@ -189,11 +193,12 @@ def schedule_of(asked: MatchParams, time: str, anchor: Anchor, timezone: str) ->
             "a time of day goes with days, an instant without", code="invalid-schedule"
         )
     weekly = WeeklyTime(days=_weekdays(asked.days), second=clock_second(time) if clock else 0)
+    before_s, after_s = (900, 900) if anchor is Anchor.DEPART else (2_700, 0)
     schedule = Schedule(
         timezone=asked.timezone or timezone,
         anchor=anchor,
-        flex_before_s=asked.flex_before_s,
-        flex_after_s=asked.flex_after_s,
+        flex_before_s=before_s if asked.flex_before_s is None else asked.flex_before_s,
+        flex_after_s=after_s if asked.flex_after_s is None else asked.flex_after_s,
         at=None if clock else datetime.fromisoformat(time),
         weekly=(weekly,) if clock else (),
     )

@@ -165,6 +165,7 @@ def rides_to_work(
             timezone=engine.timezone,
             anchor=Anchor.ARRIVE,
             flex_before_s=2_700,
+            flex_after_s=0,
             weekly=(WeeklyTime(days=(0, 1, 2, 3, 4), second=30_600),),
         ),
         first=now.astimezone(ZoneInfo(engine.timezone)).date(),

@@ -77,8 +77,12 @@ def match(
         str | None, typer.Option(metavar="DATE", help="First day of the two weeks; today.")
     ] = None,
     timezone: Annotated[str | None, typer.Option(help="Of times; by default the town's.")] = None,
-    flex_before: Annotated[int, typer.Option(help="Earlier by how much, seconds.")] = 900,
-    flex_after: Annotated[int, typer.Option(help="Later by how much, seconds.")] = 900,
+    flex_before: Annotated[
+        int | None, typer.Option(help="Earlier by how much, seconds: 900; to arrive by, 2700.")
+    ] = None,
+    flex_after: Annotated[
+        int | None, typer.Option(help="Later by how much: 900; to arrive by, 0.")
+    ] = None,
     seats: Annotated[int, typer.Option(help="How many, 1 to 8.")] = 1,
     max_walk: Annotated[
         int | None, typer.Option(help="Metres at each end, 2,000 at most; 600 by default.")
