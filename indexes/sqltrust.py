@@ -1,6 +1,6 @@
 """Decisions in SQL: what is read, and what follows from it, in one transaction."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 from sqlalchemy import Connection, select, update
@@ -22,14 +22,10 @@ T = TypeVar("T")
 class TrustRecords(TripRecords):
     """The part of a `indexes.store.Store` that keeps what trust is earned by."""
 
-    def put_all(self, entities: Iterable[Entity], mark: ImportMark | None = None) -> Position:
-        """See `indexes.store.Store.put_all`."""
-        found = list(entities)
-        for entity in found:
-            if type(entity) in TRUSTING:
-                name = type(entity).__name__.lower()
-                raise InputError(f"a {name} takes a look first: `decide` makes it")
-        return super().put_all(found, mark)
+    def _put(self, batches: Sequence[Checked], mark: ImportMark | None) -> Position:
+        for of in (batch.of for batch in batches if batch.of in TRUSTING):
+            raise InputError(f"a {of.__name__.lower()} takes a look first: `decide` makes it")
+        return super()._put(batches, mark)
 
     def _write(self, db: Connection, batches: Sequence[Checked]) -> None:
         super()._write(db, batches)

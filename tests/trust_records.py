@@ -1,10 +1,16 @@
 """Neighbours for the tests of trust: beside those of `store_records`, in homes of their own."""
 
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from geo.errors import MitoyenError, StoreError
 from indexes.entities import Building, Entity, Household, Member
 from indexes.store import Store
-from indexes.trusting import Interaction, Request
+from indexes.trusting import Interaction, Reason, Report, Request
 from matching.dealings import ask, complete, reply
 
 NOW = datetime(2026, 11, 23, 9, 0, 0, tzinfo=UTC)
@@ -33,3 +39,37 @@ def dealing(store: Store, asker: str, helper: str, id: str, at: datetime = NOW) 
     complete(store, "t", asker, id, at)
     complete(store, "t", helper, id, at)
     return store.get(Interaction, "t", id)
+
+
+def made_report(member: str = "ana", id: str = "r", reason: Reason = Reason.SAFETY) -> Report:
+    return Report(
+        tenant_id="t", id=id, member_id=member, reason=reason, reporter_id="gone", created_at=NOW
+    )
+
+
+def code_of(call: Callable[[], object]) -> str:
+    """What a call is refused with."""
+    with pytest.raises(MitoyenError) as raised:
+        call()
+    return raised.value.code
+
+
+def level_of(store: Store, member: str) -> int:
+    return store.get(Member, "t", member).level
+
+
+def at_once(calls: list[Callable[[], object]]) -> Counter[str]:
+    """How many of fifty calls made at once end how."""
+
+    def one(call: Callable[[], object]) -> str:
+        while True:
+            try:
+                call()
+            except StoreError:  # all connections are taken: ask again
+                continue
+            except MitoyenError as error:
+                return error.code
+            return "done"
+
+    with ThreadPoolExecutor(50) as pool:
+        return Counter(pool.map(one, calls))
