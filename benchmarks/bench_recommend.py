@@ -8,8 +8,6 @@ visited in train are removed, no id or order of ids is used (`recommend_data`).
 import argparse
 import os
 import resource
-import shlex
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -135,16 +133,18 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path, required=True, help="folder of the check-ins")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    dataset = options.dataset.resolve().name
     load_before = os.getloadavg()[0]
     started, worked = time.perf_counter(), time.process_time()
     figures = measured(options.dataset)
     result = {
-        "dataset": options.dataset.resolve().name,
+        "dataset": dataset,
         **figures,
         "seconds": round(time.perf_counter() - started, 1),
         "cpu_seconds": round(time.process_time() - worked, 1),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-        "command": shlex.join(["./run", "bench", "recommend", *sys.argv[1:]]),
+        # Where the folder lies is the machine's matter.
+        "command": f"./run bench recommend --dataset {dataset} --json",
         "machine": machine("numpy", "scipy", "scikit-learn"),
         "load_before": round(load_before, 2),
     }

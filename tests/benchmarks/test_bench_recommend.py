@@ -1,6 +1,7 @@
 """The recommendation benchmark: no id decides, and its closed forms are the textbook's."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from benchmarks.recommend_ranking import candidates, most_visited, precision_rec
 from geo.errors import InputError
 
 USERS, PLACES = 90, 150
+GOWALLA = Path(__file__).parents[2] / "../shared/data/recommendation/gowalla_u5628"
 
 
 def written(folder, user_ids, place_ids, order):
@@ -191,3 +193,11 @@ def test_a_folder_without_a_file_or_a_column_is_refused(town, tmp_path):
     save(folder / "tune.csv", ("user_id", "poi_id"), [(0, 0)])
     with pytest.raises(InputError, match="checkins"):
         read_check_ins(folder)
+
+
+@pytest.mark.skipif(not GOWALLA.exists(), reason="no check-ins of Gowalla in ../shared/data")
+def test_the_most_visited_places_of_gowalla_score_what_they_are_known_to():
+    data = read_check_ins(GOWALLA)
+    assert (data.train.nnz, data.tune.nnz, data.test.nnz) == (262_714, 37_362, 78_892)
+    precision, recall = precision_recall(most_visited(data.train, 10), data.test)
+    assert (precision, recall) == (pytest.approx(0.0225, abs=1e-4), pytest.approx(0.02, abs=1e-4))
