@@ -22,6 +22,9 @@ PUBLIC_ONE = (401, 200, 200, 200, 200, 200, 404)
 APP_LIST = (401, 401, 200, 200, 403, 403, 200)
 HOMES_LIST = (401, 401, 200, 200, 403, 200, 200)
 HOMES_ONE = (401, 401, 200, 200, 403, 200, 404)
+# Asked with an empty body: whoever may ask is told what is missing.
+APP_EMPTY = (401, 401, 422, 422, 403, 403, 422)
+OPERATOR_EMPTY = (401, 401, 403, 403, 403, 422, 422)
 OPERATOR_NEW = (401, 401, 403, 403, 403, 201, 201)
 OPERATOR_GONE = (401, 401, 403, 403, 403, 200, 404)
 
@@ -68,10 +71,45 @@ ROWS = {
     "PUT /v1/tenants/{id}": (401, 401, 403, 403, 403, 200, 403),
     "DELETE /v1/tenants/{id}": (401, 401, 403, 403, 403, 409, 404),
     "POST /v1/import": (401, 401, 403, 403, 403, 200, 200),
+    "GET /v1/trips": APP_LIST,
+    "GET /v1/trips/{id}": PUBLIC_ONE,
+    "PUT /v1/trips/{id}": (401, 401, 201, 201, 403, 403, 422),
+    "DELETE /v1/trips/{id}": (401, 401, 200, 200, 403, 403, 404),
+    "GET /v1/trips/match": PUBLIC,
+    "POST /v1/trips/match": PUBLIC,
+    "GET /v1/trips/week": PUBLIC,
+    "GET /v1/trips/{id}/matches": (401, 404, 200, 200, 404, 200, 404),
+    "GET /v1/interactions": APP_LIST,
+    "GET /v1/interactions/requests": APP_LIST,
+    "POST /v1/interactions/requests": APP_EMPTY,
+    "POST /v1/interactions/replies": APP_EMPTY,
+    "POST /v1/interactions/completions": APP_EMPTY,
+    "GET /v1/ratings": APP_LIST,
+    "POST /v1/ratings": APP_EMPTY,
+    "GET /v1/vouches": APP_LIST,
+    "POST /v1/vouches": APP_EMPTY,
+    "GET /v1/verifications": APP_LIST,
+    "POST /v1/verifications/letters": (401, 401, 422, 422, 403, 422, 422),
+    "POST /v1/verifications/codes": APP_EMPTY,
+    "POST /v1/verifications/attestations": OPERATOR_EMPTY,
+    "POST /v1/verifications/levels": APP_EMPTY,
+    "GET /v1/reports": HOMES_LIST,
+    "POST /v1/reports": APP_EMPTY,
+    "POST /v1/reports/decisions": OPERATOR_EMPTY,
 }
 
 ORIGIN = {"lat": 43.301, "lon": 5.351}
-QUERY = {"/v1/near": ORIGIN, "/v1/locate": ORIGIN, "/v1/import": {"kind": "place"}}
+RIDE = {
+    "from_lat": 43.301, "from_lon": 5.351, "to_lat": 43.3012, "to_lon": 5.3915,
+    "depart_at": "07:50", "days": ["MON"],
+}  # fmt: skip
+QUERY = {
+    "/v1/near": ORIGIN,
+    "/v1/locate": ORIGIN,
+    "/v1/import": {"kind": "place"},
+    "/v1/trips/match": RIDE,
+    "/v1/trips/week": RIDE,
+}
 BODIES = {
     "listings": {"kind": "service", "title": "Bricolage", "personal": True, "owner_id": "ana"},
     "buildings": {"lat": 43.301, "lon": 5.352},
@@ -80,6 +118,14 @@ BODIES = {
     "endorsements": {"member_id": "ana", "listing_id": "shop-03"},
     "blocks": {"member_id": "ana", "other_id": "eve"},
     "tenants": {"name": "North"},
+    "trips": {
+        "role": "driver",
+        "owner_id": "ana",
+        "route": {"type": "LineString", "coordinates": [[5.351, 43.301], [5.3915, 43.3012]]},
+        "times_s": [0.0, 590.0],
+        "schedule": {"weekly": [{"days": ["MON"], "time": "07:50"}]},
+        "seats": 3,
+    },
 }
 EXISTING = {
     "listings": "shop-00",
@@ -89,6 +135,7 @@ EXISTING = {
     "endorsements": "ana-endorses",
     "blocks": "ana-blocks",
     "tenants": "north",
+    "trips": "anas-trip",
     "zones": "990010101",
 }
 
@@ -106,7 +153,7 @@ def test_every_route_has_a_row_and_every_row_a_route():
 def fresh(served):
     """An id that no record has; and, for what is read or removed, one that has just been made."""
     counter = itertools.count()
-    for name in ("endorsements", "blocks"):
+    for name in ("endorsements", "blocks", "trips"):
         assert served.ask(
             "PUT", f"/v1/{name}/{EXISTING[name]}", "app", json=BODIES[name]
         ).status_code in (200, 201)
@@ -146,8 +193,12 @@ def test_each_caller_gets_what_the_matrix_says(served, fresh, operation, caller)
     elif operation == "POST /v1/import":
         more["content"] = b""
         more["headers"] = {"Content-Type": "application/x-ndjson"}
+    elif operation == "POST /v1/trips/match":
+        more["json"] = RIDE
+    elif method == "POST":
+        more["json"] = {}
     who, member = ("app", "ana") if caller == "member" else (caller, None)
-    params = QUERY.get(path) if operation != "POST /v1/near" else None
+    params = QUERY.get(path) if method == "GET" or path == "/v1/import" else None
     answer = served.ask(method, url, who, member, params=params, **more)
     wanted = ROWS[operation][CALLERS.index(caller)]
     assert answer.status_code == wanted, answer.text
