@@ -67,7 +67,9 @@ async def named_once(request: Request) -> None:
     What the operation has is what the OpenAPI document says of it.
     """
     operations = request.app.openapi()["paths"].get(request.scope["route"].path_format, {})
-    operation: dict[str, Any] = operations.get(request.method.lower(), {})
+    operation: dict[str, Any] | None = operations.get(request.method.lower())
+    if operation is None:  # no page of the document: it says itself what it doesn't take
+        return
     known = {p["name"]: p["schema"] for p in operation.get("parameters", ()) if p["in"] == "query"}
     allowed = ", ".join(known) or "none"
     faults = []
