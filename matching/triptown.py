@@ -1,7 +1,6 @@
 """A tenant's trips kept current: read whole once, then change by change, searched all the while."""
 
 import re
-import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -15,6 +14,7 @@ from indexes.publishing import Published, Publisher
 from indexes.store import Change, Position, Store
 from matching.carpool import Party
 from matching.detour import Ride
+from matching.following import Following
 from matching.meeting import MEETING_CATEGORIES, MeetingPoint, MeetingPoints
 from matching.people import blocks_by_member
 from matching.tripbook import TripBook, TripView
@@ -22,7 +22,7 @@ from matching.tripbook import TripBook, TripView
 __all__ = ["TripTown", "meeting_listings"]
 
 
-class TripTown:
+class TripTown(Following["_Loaded"]):
     """The trips of one tenant as searches want them: published, their owners known.
 
     One thread applies changes, and searches read `view`: what one batch of changes brings is
@@ -52,110 +52,29 @@ class TripTown:
     def __init__(
         self, store: Store, tenant_id: str, listings: tuple[pa.Table, Position] | None = None
     ) -> None:
-        self.tenant_id = tenant_id
-        self._store = store
-        self._writing = threading.Lock()
-        self._moved = threading.Condition()
-        self._stale = False
         # The position is first: what changes while rows are read is read again, never missed.
-        position = store.position()
-        table, self.position = listings or (store.listing_table(tenant_id), position)
-        self._loaded = _Loaded(store, tenant_id, table)
+        read_to = store.position()
+        table, position = listings or (store.listing_table(tenant_id), read_to)
+        super().__init__(store, tenant_id, _Loaded(store, tenant_id, table), position)
+
+    def _read(self) -> "_Loaded":
+        table = self._store.listing_table(self.tenant_id)
+        return _Loaded(self._store, self.tenant_id, table)
 
     @property
     def view(self) -> TripView:
         """What a search reads now. Take it once."""
-        return self._loaded.book.view
+        return self._state.book.view
 
     @property
     def publisher(self) -> Publisher:
         """Tells what of a trip others may see."""
-        return self._loaded.publisher
+        return self._state.publisher
 
     @property
     def timezone(self) -> str:
         """The tenant's, an IANA name."""
-        return self._loaded.timezone
-
-    @property
-    def wants_rebuild(self) -> bool:
-        """Whether `rebuild` should be called."""
-        return self._stale
-
-    def apply(self, changes: Sequence[Change], position: Position) -> None:
-        """Take in what the tenant's changes touch.
-
-        Parameters
-        ----------
-        changes : sequence of Change
-            The tenant's own among all changes up to ``position``. Trips are read again as they
-            are now, so they may come late, or twice.
-        position : Position
-            How far the store has then been read.
-
-        Raises
-        ------
-        StoreError
-            If the store can't be read. Nothing has changed then: apply them again.
-        """
-        with self._writing:
-            if not self._loaded.take(changes):
-                self.expire()
-            self._reach(position)
-
-    def expire(self) -> None:
-        """Say that only `rebuild` can show what has changed. Until then the position stays."""
-        self._stale = True
-
-    def compact(self) -> None:
-        """Nothing: the book merges what has come by itself."""
-
-    def rebuild(self) -> None:
-        """Read everything anew, while searches go on with what there is.
-
-        Raises
-        ------
-        StoreError
-            If the store can't be read.
-        """
-        position = self._store.position()
-        table = self._store.listing_table(self.tenant_id)
-        loaded = _Loaded(self._store, self.tenant_id, table)
-        with self._writing:
-            # What came meanwhile may or may not have been read: it is read again.
-            whole = True
-            while changes := self._store.changes(position):
-                position = changes[-1].position
-                mine = [one for one in changes if one.tenant_id == self.tenant_id]
-                whole = loaded.take(mine) and whole
-            self._loaded, self._stale = loaded, not whole
-            self._reach(position)
-
-    def catch_up(self) -> None:
-        """Apply all that the store has to tell, from here on.
-
-        Raises
-        ------
-        StoreError
-            If the store can't be read.
-        FeedGapError
-            If changes after this position were dropped: `rebuild`.
-        """
-        after = self.position
-        while changes := self._store.changes(after):
-            after = changes[-1].position
-            self.apply([one for one in changes if one.tenant_id == self.tenant_id], after)
-
-    def wait_for(self, position: Position, timeout_s: float) -> bool:
-        """Return True as soon as searches see a position, or False after some seconds."""
-        with self._moved:
-            return self._moved.wait_for(lambda: self.position >= position, timeout_s)
-
-    def _reach(self, position: Position) -> None:
-        if not self._stale:
-            with self._moved:
-                self.position = max(self.position, position)
-                self._moved.notify_all()
+        return self._state.timezone
 
 
 class _Loaded:

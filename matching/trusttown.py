@@ -12,9 +12,10 @@ import numpy as np
 
 from geo.errors import DeniedError
 from indexes.entities import Entity
-from indexes.store import Change, Position, Store
+from indexes.store import Change, Store
 from indexes.trusting import Rating, Standing, Vouch
 from matching.dealings import opened
+from matching.following import Following
 from matching.trust import Evidence, TrustGraph
 from matching.trust_edges import TrustColumns
 from matching.vouching import trust_weight
@@ -32,7 +33,7 @@ _READ_BY_ID: dict[str, type[Entity]] = {
 }
 
 
-class TrustTown:
+class TrustTown(Following["_Known"]):
     """The trust of one tenant. It follows the store beside `matching.live.LiveTown`, and just so.
 
     Parameters
@@ -54,19 +55,14 @@ class TrustTown:
     """
 
     def __init__(self, store: Store, tenant_id: str) -> None:
-        self.tenant_id = tenant_id
-        self._store = store
-        self._writing, self._viewing = threading.Lock(), threading.Lock()
-        self._moved = threading.Condition()
-        self._stale = False
-        self.position = store.position()
-        self._known = _Known(store, tenant_id)
+        # The position is first: what changes while rows are read is read again, never missed.
+        position = store.position()
+        super().__init__(store, tenant_id, _Known(store, tenant_id), position)
+        self._viewing = threading.Lock()
         self._view: _View | None = None
 
-    @property
-    def wants_rebuild(self) -> bool:
-        """Whether `rebuild` should be called."""
-        return self._stale
+    def _read(self) -> "_Known":
+        return _Known(self._store, self.tenant_id)
 
     def levels(self, viewer_id: str, member_ids: Sequence[str], now: datetime) -> list[int]:
         """Levels of trust in some members that a viewer is shown, 0 to 4; 0 for who isn't there.
@@ -86,72 +82,12 @@ class TrustTown:
         level_of = dict(zip(known, shown, strict=True))
         return [level_of.get(id, 0) for id in member_ids]
 
-    def apply(self, changes: Sequence[Change], position: Position) -> None:
-        """Take in the tenant's changes: see `matching.triptown.TripTown.apply`."""
-        with self._writing:
-            if not self._known.take(changes):
-                self.expire()
-            self._reach(position)
-
-    def expire(self) -> None:
-        """Say that only `rebuild` can show what has changed. Until then the position stays."""
-        self._stale = True
-
-    def compact(self) -> None:
-        """Nothing: the graph is made anew when it is asked for."""
-
-    def rebuild(self) -> None:
-        """Read everything anew, while levels are told by what there is.
-
-        Raises
-        ------
-        StoreError
-            If the store can't be read.
-        """
-        position = self._store.position()
-        known = _Known(self._store, self.tenant_id)
-        with self._writing:
-            # What came meanwhile may or may not have been read: it is read again.
-            whole = True
-            while changes := self._store.changes(position):
-                position = changes[-1].position
-                mine = [one for one in changes if one.tenant_id == self.tenant_id]
-                whole = known.take(mine) and whole
-            self._known, self._stale = known, not whole
-            self._reach(position)
-
-    def catch_up(self) -> None:
-        """Apply all that the store has to tell, from here on.
-
-        Raises
-        ------
-        StoreError
-            If the store can't be read.
-        FeedGapError
-            If changes after this position were dropped: `rebuild`.
-        """
-        after = self.position
-        while changes := self._store.changes(after):
-            after = changes[-1].position
-            self.apply([one for one in changes if one.tenant_id == self.tenant_id], after)
-
-    def wait_for(self, position: Position, timeout_s: float) -> bool:
-        """Return True as soon as levels show a position, or False after some seconds."""
-        with self._moved:
-            return self._moved.wait_for(lambda: self.position >= position, timeout_s)
-
-    def _reach(self, position: Position) -> None:
-        if not self._stale:
-            with self._moved:
-                self.position = max(self.position, position)
-                self._moved.notify_all()
-
     def _view_at(self, now: datetime) -> "_View":
         with self._viewing:
             view = self._view
-            if view is None or view.version is not self._known.version or not view.lasts(now):
+            if view is None or view.version is not self._state.version or not view.lasts(now):
                 with self._writing:
-                    known = self._known.copy()
+                    known = self._state.copy()
                 # Changes go on being taken in meanwhile.
                 view = self._view = _View(known, self.tenant_id, now)
             return view
