@@ -1,5 +1,6 @@
 """The packed near-me index: built from columns, searched by one compiled call."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log
@@ -218,7 +219,7 @@ class Found:
         return self._found[:, 4:]
 
 
-class PointView:
+class PointView(ABC):
     """What a search reads from end to end: packed points and those that came since.
 
     Parameters
@@ -303,9 +304,9 @@ class PointView:
             )
         )
 
+    @abstractmethod
     def _places(self, rows: IntArray) -> IntArray:
         """Where rows lie, as `indexes.scan.scan` wants it."""
-        raise NotImplementedError
 
 
 class PointIndex(PointView):
