@@ -178,6 +178,7 @@ TITLES: Mapping[str, tuple[str, str]] = {  # code -> French, English
     "trip-cancelled": ("Trajet annulé", "Trip cancelled"),
     "trip-full": ("Trajet complet", "Trip full"),
     "unauthenticated": ("Clé absente ou inconnue", "Key missing or unknown"),
+    "unknown-crs": ("Système de coordonnées inconnu", "Unknown coordinate reference system"),
     "unknown-day": ("Pas de passage ce jour-là", "No trip on that day"),
     "unknown-language": ("Langue inconnue", "Unknown language"),
     "unknown-layout": ("Fichier de forme inconnue", "File of unknown layout"),

@@ -1,4 +1,6 @@
-"""Coordinate reference systems: from a file's own to degrees. The only importer of pyproj."""
+"""Coordinate reference systems: to degrees and from them. The only importer of pyproj."""
+
+from typing import Any
 
 import numpy as np
 import shapely
@@ -6,9 +8,19 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError, ProjError
 
-from geo.errors import CoordinateError, LayoutError
+from geo.errors import CoordinateError, InputError, LayoutError
 
-__all__ = ["to_degrees"]
+__all__ = ["FRENCH_CRS", "crs_document", "from_degrees", "to_degrees"]
+
+FRENCH_CRS = (
+    "EPSG:4326",
+    "EPSG:2154",  # Lambert-93, metropolitan France
+    "EPSG:5490",  # Antilles
+    "EPSG:2972",  # Guyane
+    "EPSG:2975",  # La Réunion
+    "EPSG:4471",  # Mayotte
+)
+"""What figures are written in: degrees, and the official system of each part of France."""
 
 
 def to_degrees(geometries: NDArray[np.object_], crs: str) -> NDArray[np.object_]:
@@ -57,3 +69,60 @@ def to_degrees(geometries: NDArray[np.object_], crs: str) -> NDArray[np.object_]
     if not np.isfinite(lonlat).all():
         raise CoordinateError(f"a coordinate lies outside its reference system, {source.name}")
     return np.asarray(shapely.set_coordinates(geometries.copy(), lonlat))
+
+
+def from_degrees(geometries: NDArray[np.object_], crs: str) -> NDArray[np.object_]:
+    """Geometries in a reference system of `FRENCH_CRS`: the way back from `to_degrees`.
+
+    Parameters
+    ----------
+    geometries : ndarray of shapely geometries, shape (n,)
+        EPSG:4326, longitude first.
+    crs : str
+        One of `FRENCH_CRS`.
+
+    Returns
+    -------
+    ndarray of shapely geometries, shape (n,)
+        Easting (or longitude) first; metres, or degrees for EPSG:4326.
+
+    Raises
+    ------
+    InputError
+        With code ``unknown-crs``, if ``crs`` is another system.
+    CoordinateError
+        If a coordinate can't be projected.
+
+    Examples
+    --------
+    >>> lambert = from_degrees(np.array([shapely.Point(3.0, 46.5)]), "EPSG:2154")[0]
+    >>> round(lambert.x), round(lambert.y)
+    (700000, 6600000)
+    """
+    _require_french(crs)
+    if crs == "EPSG:4326":
+        return geometries
+    lon, lat = shapely.get_coordinates(geometries).T
+    projected = np.column_stack(
+        Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(lon, lat)
+    )
+    if not np.isfinite(projected).all():
+        raise CoordinateError(f"a coordinate lies outside {crs}")
+    return np.asarray(shapely.set_coordinates(geometries.copy(), projected))
+
+
+def crs_document(crs: str) -> dict[str, Any]:
+    """A reference system of `FRENCH_CRS` as PROJJSON, which GeoParquet names it by.
+
+    Raises
+    ------
+    InputError
+        With code ``unknown-crs``, if ``crs`` is another system.
+    """
+    _require_french(crs)
+    return CRS.from_user_input(crs).to_json_dict()
+
+
+def _require_french(crs: str) -> None:
+    if crs not in FRENCH_CRS:
+        raise InputError(f"crs must be one of {', '.join(FRENCH_CRS)}", code="unknown-crs")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import shapely
 
-from geo.errors import CoordinateError, LayoutError
-from geo.projection import to_degrees
+from geo.errors import CoordinateError, InputError, LayoutError
+from geo.projection import FRENCH_CRS, crs_document, from_degrees, to_degrees
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,49 @@ def test_an_unknown_system_is_refused():
 def test_a_coordinate_outside_its_system_is_refused():
     with pytest.raises(CoordinateError, match="outside its reference system"):
         to_degrees(np.array([shapely.Point(1e9, 1e9)]), "EPSG:2972")
+
+
+@pytest.mark.parametrize(
+    ("crs", "place"),
+    list(
+        zip(
+            FRENCH_CRS,
+            [
+                (5.374, 43.2951),
+                (5.374, 43.2951),
+                (-61.5, 16.2),
+                (-52.3, 4.9),
+                (55.5, -21.1),
+                (45.2, -12.8),
+            ],
+            strict=True,
+        )
+    ),
+)
+def test_there_and_back_is_the_same_place_to_the_millimetre(crs, place):
+    given = np.array([shapely.Point(place)])
+    back = to_degrees(from_degrees(given, crs), crs)
+    assert shapely.get_coordinates(back)[0] == pytest.approx(place, abs=1e-8)
+    assert given[0].coords[0] == place
+
+
+def test_each_system_is_named_as_its_code():
+    for crs in FRENCH_CRS:
+        found = crs_document(crs)["id"]
+        assert f"{found['authority']}:{found['code']}" == crs
+
+
+@pytest.mark.parametrize("crs", ["EPSG:3857", "epsg:2154", "", "+proj=lcc"])
+def test_figures_are_written_in_no_other_system(crs):
+    for refused in (
+        lambda: from_degrees(np.array([shapely.Point(0, 0)]), crs),
+        lambda: crs_document(crs),
+    ):
+        with pytest.raises(InputError, match="crs must be one of") as error:
+            refused()
+        assert error.value.code == "unknown-crs"
+
+
+def test_a_place_that_a_system_has_no_room_for_is_refused():
+    with pytest.raises(CoordinateError, match="outside EPSG:2154"):
+        from_degrees(np.array([shapely.Point(3.0, -90.0)]), "EPSG:2154")
