@@ -1,0 +1,130 @@
+"""Releases: what is published of a quarter, frozen. Reading one again gives the same bytes."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from geo.errors import InputError, StoreError
+from indexes.district_facts import Quarter
+
+__all__ = [
+    "LEVELS",
+    "RELEASE_SCHEMA",
+    "STATUSES",
+    "Release",
+    "ReleaseHead",
+    "digest",
+    "require_release",
+    "table_from_bytes",
+    "table_to_bytes",
+]
+
+LEVELS = ("iris", "quartier", "arrondissement", "commune", "cell")
+STATUSES = ("ok", "merged", "hidden", "zero", "unknown")
+
+# One row per zone, measure and category, sorted by level, zone, measure and category, bytewise.
+RELEASE_SCHEMA = pa.schema(
+    [
+        pa.field("zone", pa.string(), nullable=False),
+        pa.field("level", pa.string(), nullable=False),
+        pa.field("measure", pa.string(), nullable=False),
+        pa.field("category", pa.string(), nullable=False),  # "" where the measure has none
+        pa.field("value", pa.float64()),
+        pa.field("lower", pa.float64()),
+        pa.field("upper", pa.float64()),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("parent", pa.string()),  # the zone that carries a merged one
+        pa.field("denominator", pa.float64()),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("vintage", pa.int32(), nullable=False),
+        pa.field("release", pa.string(), nullable=False),
+    ]
+)
+_KEY = [("level", "ascending"), ("zone", "ascending"), ("measure", "ascending"),
+        ("category", "ascending")]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReleaseHead:
+    """What a release says of itself.
+
+    Attributes
+    ----------
+    tenant_id : str
+        Whose.
+    id : str
+        Its quarter, as ``2026Q3``.
+    version : int
+        1, 2, …: a correction is a version of its own.
+    created_at : datetime
+        When it was drawn, aware, whole seconds.
+    vintage : int
+        Of its zones.
+    head : dict
+        Plain JSON: ε by family and in all, thresholds, goals, sources, shares that stay visible.
+    """
+
+    tenant_id: str
+    id: str
+    version: int
+    created_at: datetime
+    vintage: int
+    head: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Release(ReleaseHead):
+    """A quarter's published figures: ``rows`` in `RELEASE_SCHEMA`."""
+
+    rows: pa.Table
+
+
+def require_release(release: Release) -> None:
+    """Refuse a release that can't be kept.
+
+    Raises
+    ------
+    InputError
+        If a field is not what it must be, or the rows are of another schema or order.
+    """
+    Quarter.parse(release.id)
+    if release.version < 1:
+        raise InputError(f"a release's version must be 1 or more, got {release.version}")
+    if release.created_at.tzinfo is None:
+        raise InputError("a release's instant must have a time zone or offset")
+    if not release.rows.schema.equals(RELEASE_SCHEMA):
+        raise InputError("a release's rows must be in RELEASE_SCHEMA")
+    if not release.rows.sort_by(_KEY).equals(release.rows):
+        raise InputError("a release's rows must be sorted by level, zone, measure and category")
+    json.dumps(release.head, allow_nan=False)
+
+
+def table_to_bytes(table: pa.Table) -> bytes:
+    """A table as an Arrow file, compressed."""
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_file(sink, table.schema, options=options) as writer:
+        writer.write_table(table.combine_chunks())
+    return bytes(sink.getvalue())
+
+
+def table_from_bytes(data: bytes, sha256: str) -> pa.Table:
+    """The table that `table_to_bytes` wrote.
+
+    Raises
+    ------
+    StoreError
+        If the bytes are not those that were written.
+    """
+    if digest(data) != sha256:
+        raise StoreError("what is stored of a release is damaged: restore a backup")
+    return pa.ipc.open_file(pa.BufferReader(data)).read_all()
+
+
+def digest(data: bytes) -> str:
+    """The SHA-256 of bytes, as hex."""
+    return hashlib.sha256(data).hexdigest()
