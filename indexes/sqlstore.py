@@ -2,11 +2,10 @@
 
 import secrets as random
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
-import pyarrow as pa
 from sqlalchemy import (
     Connection,
     Engine,
@@ -26,11 +25,9 @@ from indexes.entities import ApiKey, GroupPartition, Zone
 from indexes.placement import Placer, Places
 from indexes.rules import Columns, require_zone
 from indexes.sqlrecords import Clock, storable
-from indexes.sqltrust import TrustRecords
 from indexes.sqltypes import Instant, points_of_ewkb
+from indexes.sqlwhole import WholeTables
 from indexes.store import (
-    LISTING_SCHEMA,
-    MEMBER_SCHEMA,
     Change,
     ImportMark,
     Listener,
@@ -39,7 +36,6 @@ from indexes.store import (
 )
 from indexes.tables import (
     api_keys,
-    blocks,
     buildings,
     imports,
     listings,
@@ -56,57 +52,18 @@ __all__ = ["STORE_SECRET", "SqlStore", "utc_now"]
 STORE_SECRET = "store"  # tells this store from every other; never copied to another
 CHUNK = 50_000  # rows held as Python objects at a time
 
-# Where each column of LISTING_SCHEMA comes from, if not from the listing's own of that name.
-_JOINED = {
-    "owner_level": "m.level",
-    "owner_building": "h.building_id",
-    "owner_residence": "b.residence_id",
-    "owner_group": "b.group_id",
-    "endorsers": "coalesce(e.households, 0)",
-}
-_INSTANTS = ("valid_from", "valid_to", "starts_at", "ends_at")
-
-# Of the people who endorse a listing, the households that count: verified, and not the owner's.
-_ENDORSERS = """
-    SELECT e.listing_id, count(DISTINCT m.household_id) AS households
-    FROM endorsements e
-    JOIN members m ON m.tenant_id = e.tenant_id AND m.id = e.member_id
-    JOIN listings l ON l.tenant_id = e.tenant_id AND l.id = e.listing_id
-    LEFT JOIN members o ON o.tenant_id = l.tenant_id AND o.id = l.owner_id
-    WHERE e.tenant_id = :tenant_id AND m.level >= 2 {some}
-      AND (o.household_id IS NULL OR o.household_id <> m.household_id)
-    GROUP BY e.listing_id"""
-
-_ALL_ENDORSERS = f"LEFT JOIN ({_ENDORSERS}) e ON e.listing_id = l.id"
-
-_HOME = """
-    LEFT JOIN households h ON h.tenant_id = m.tenant_id AND h.id = m.household_id
-    LEFT JOIN buildings b ON b.tenant_id = h.tenant_id AND b.id = h.building_id"""
-
-_MEMBERS = f"""
-    SELECT m.id, m.level, m.household_id, h.building_id, b.residence_id, b.group_id, m.gender
-    FROM members m {_HOME}
-    WHERE m.tenant_id = :tenant_id {{some}} ORDER BY m.id"""
-
 
 def utc_now() -> datetime:
     """The instant it is."""
     return datetime.now(UTC)
 
 
-class SqlStore(TrustRecords):
+class SqlStore(WholeTables):
     """A `indexes.store.Store` over SQL; what differs by database is left to its subclass."""
 
-    # Bulk reads: a listing's own lon and lat, seconds since 1970, a point as EWKB.
-    _lon: str
-    _lat: str
-    _epoch: str
-    _ewkb: str
+    _ewkb: str  # a point, as EWKB
     # How two rows differ, a NULL being equal to a NULL.
     _differs: str
-    # Joins the households that endorse some of the listings.
-    _some_endorsers = _ALL_ENDORSERS
-    _outbox: sqlfeed.Dialect
 
     def __init__(self, writer: Engine, reader: Engine, clock: Clock) -> None:
         super().__init__(writer, reader, clock)
@@ -121,10 +78,6 @@ class SqlStore(TrustRecords):
     @abstractmethod
     def _identity(self, secret: bytes) -> str:
         """Some hexadecimal digits that no other store has."""
-
-    @abstractmethod
-    def _columns(self, sql: str, values: Mapping[str, str], schema: pa.Schema) -> pa.Table:
-        """Run a bulk read with some parameters and give its columns."""
 
     @abstractmethod
     def _place_quietly(self, db: Connection) -> None:
@@ -230,46 +183,7 @@ class SqlStore(TrustRecords):
             db.execute(update)
             after = ids[-1]
 
-    # Whole tables.
-
-    def listing_table(self, tenant_id: str, ids: Collection[str] | None = None) -> pa.Table:
-        """See `indexes.store.Store.listing_table`."""
-        own = {name: self._epoch.format(f"l.{name}") for name in _INSTANTS}
-        own["published_at"] = self._epoch.format("coalesce(l.published_at, l.first_written_at)")
-        own |= {"lon": self._lon, "lat": self._lat}
-        wanted = ((_JOINED | own).get(name, f"l.{name}") for name in LISTING_SCHEMA.names)
-        sql = f"""
-            SELECT {", ".join(wanted)}
-            FROM listings l
-            LEFT JOIN members m ON m.tenant_id = l.tenant_id AND m.id = l.owner_id {_HOME}
-            {_ALL_ENDORSERS if ids is None else self._some_endorsers}
-            WHERE l.tenant_id = :tenant_id {{some}} ORDER BY l.id"""
-        return self._table(sql, "l.id", tenant_id, ids, LISTING_SCHEMA)
-
-    def member_table(self, tenant_id: str, ids: Collection[str] | None = None) -> pa.Table:
-        """See `indexes.store.Store.member_table`."""
-        return self._table(_MEMBERS, "m.id", tenant_id, ids, MEMBER_SCHEMA)
-
-    def _table(
-        self,
-        sql: str,
-        key: str,
-        tenant_id: str,
-        ids: Collection[str] | None,
-        schema: pa.Schema,
-    ) -> pa.Table:
-        if ids is None:
-            return self._columns(sql.format(some=""), {"tenant_id": tenant_id}, schema)
-        some = f"AND {key} IN ({self._outbox.ids})"
-        values = {"tenant_id": tenant_id, "ids": sqlfeed.as_json(ids)}
-        return self._columns(sql.format(some=some), values, schema)
-
-    def blocks(self, tenant_id: str) -> list[tuple[str, str]]:
-        """See `indexes.store.Store.blocks`."""
-        asked = select(blocks.c.member_id, blocks.c.other_id)
-        with self._reading(bulk=True) as db:
-            rows = db.execute(asked.where(blocks.c.tenant_id == tenant_id)).all()
-        return sorted({(min(pair), max(pair)) for pair in rows})
+    # Tenants and keys.
 
     def tenants(self) -> list[str]:
         """See `indexes.store.Store.tenants`."""

@@ -270,6 +270,28 @@ class Store(Protocol):
         All of them, or of some ids those that are there.
         """
 
+    def endorsement_table(
+        self, tenant_id: str, listing_ids: Collection[str] | None = None
+    ) -> pa.Table:
+        """Endorsements as columns (`indexes.trusting.ENDORSEMENT_SCHEMA`), sorted by listing and
+        member, bytewise.
+
+        Of all listings, or of some. Those by the household of a listing's owner are left out.
+        ``created_at`` is when an endorsement was given, or first written where none was stated.
+        """
+
+    def rating_table(self, tenant_id: str, ids: Collection[str] | None = None) -> pa.Table:
+        """Ratings as columns (`indexes.trusting.RATING_SCHEMA`), sorted by id, bytewise.
+
+        All of them, or of some ids those that are there.
+        """
+
+    def vouch_table(self, tenant_id: str, ids: Collection[str] | None = None) -> pa.Table:
+        """Vouches as columns (`indexes.trusting.VOUCH_SCHEMA`), sorted by id, bytewise.
+
+        All of them, or of some ids those that are there.
+        """
+
     def blocks(self, tenant_id: str) -> list[tuple[str, str]]:
         """Pairs of members who never see each other, each pair once."""
 

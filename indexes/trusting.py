@@ -9,8 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+import pyarrow as pa
+
 __all__ = [
+    "ENDORSEMENT_SCHEMA",
+    "RATING_SCHEMA",
     "TRUSTING",
+    "VOUCH_SCHEMA",
     "Interaction",
     "LetterCode",
     "Rating",
@@ -175,3 +180,37 @@ class Standing:
 
 
 TRUSTING = (Request, Reply, Interaction, Rating, Vouch, LetterCode, Report, Standing)
+
+# As whole tables (`indexes.store.Store`). Instants are seconds since 1970, UTC.
+
+# One row per endorsement that counts: none by a household of what is its own.
+ENDORSEMENT_SCHEMA = pa.schema(
+    [
+        pa.field("listing", pa.string()),
+        pa.field("member", pa.string()),
+        pa.field("household", pa.string()),
+        pa.field("created_at", pa.int64()),
+    ]
+)
+
+# One row per rating, open by now or not.
+RATING_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string()),
+        pa.field("rater", pa.string()),
+        pa.field("ratee", pa.string()),
+        pa.field("stars", pa.int8()),
+        pa.field("created_at", pa.int64()),
+        pa.field("opens_at", pa.int64()),
+    ]
+)
+
+# One row per vouch.
+VOUCH_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string()),
+        pa.field("voucher", pa.string()),
+        pa.field("vouchee", pa.string()),
+        pa.field("created_at", pa.int64()),
+    ]
+)

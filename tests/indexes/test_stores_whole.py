@@ -1,0 +1,65 @@
+"""What trust is made of, as whole tables, from every store."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from store_records import ENDORSEMENT, HOUSEHOLDS, MEMBERS, NOON, SERVICE, SHOP
+
+from indexes.entities import Endorsement, Listing, Member
+from indexes.store import Store
+from indexes.trusting import ENDORSEMENT_SCHEMA
+
+
+def said(store: Store, *listings: str) -> list[tuple[str, str, str]]:
+    table = store.endorsement_table("t", listings or None)
+    assert table.schema.equals(ENDORSEMENT_SCHEMA)
+    return [(row["listing"], row["member"], row["household"]) for row in table.to_pylist()]
+
+
+@pytest.fixture
+def hood(town: Store) -> Store:
+    for id, member_id, listing_id in (("e2", "m4", "s1"), ("e3", "m3", "p1"), ("e4", "m1", "p1")):
+        one = replace(ENDORSEMENT, id=id, member_id=member_id, listing_id=listing_id)
+        town.put(replace(one, created_at=NOON + timedelta(hours=int(id[1]))))
+    return town
+
+
+def test_endorsements_are_given_by_listing_with_household_and_instant(hood: Store) -> None:
+    assert said(hood) == [
+        ("p1", "m1", "h1"),
+        ("p1", "m3", "h3"),
+        ("s1", "m2", "h2"),
+        ("s1", "m4", "h2"),
+    ]
+    assert said(hood, "s1", "none") == [("s1", "m2", "h2"), ("s1", "m4", "h2")]
+    assert hood.endorsement_table("t", ["nothing"]).num_rows == 0
+    assert hood.endorsement_table("other").num_rows == 0
+    instants = hood.endorsement_table("t", ["p1"])["created_at"].to_pylist()
+    assert instants == [int(NOON.timestamp()) + hours * 3600 for hours in (4, 3)]
+
+
+def test_an_endorsement_without_an_instant_has_that_of_its_writing(hood: Store) -> None:
+    (before,) = hood.endorsement_table("t", ["s1"])["created_at"].to_pylist()[:1]
+    hood.put(replace(ENDORSEMENT, category="food"))
+    assert hood.endorsement_table("t", ["s1"])["created_at"].to_pylist()[:1] == [before]
+    assert before > NOON.timestamp()
+
+
+def test_a_household_does_not_endorse_what_is_its_own(hood: Store) -> None:
+    hood.put(Member(tenant_id="t", id="m5", household_id="h1", level=4))
+    hood.put(replace(ENDORSEMENT, id="e5", member_id="m5"))
+    assert ("s1", "m5", "h1") not in said(hood)
+    hood.put(replace(SHOP, owner_id="m3"))
+    assert said(hood, "p1") == [("p1", "m1", "h1")]
+    hood.put(replace(MEMBERS[2], household_id=HOUSEHOLDS[0].id))
+    assert said(hood, "p1") == []
+    hood.put(replace(hood.get(Member, "t", "m5"), household_id="h2"))
+    assert ("s1", "m5", "h2") in said(hood, "s1")
+
+
+def test_what_is_gone_is_endorsed_by_nobody(hood: Store) -> None:
+    hood.delete(Endorsement, "t", "e1")
+    assert said(hood, "s1") == [("s1", "m4", "h2")]
+    hood.delete(Listing, "t", SERVICE.id)
+    assert said(hood, "s1") == []
