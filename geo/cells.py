@@ -10,6 +10,7 @@ from math import pi
 import numpy as np
 import shapely
 from h3.api import basic_int as h3
+from numpy.typing import NDArray
 from shapely import Geometry, MultiPolygon, Polygon
 
 from geo.arrays import CellArray, LonLat, LonLatArray, as_lonlat
@@ -21,6 +22,7 @@ __all__ = [
     "cell_to_text",
     "cells_to_lonlat",
     "cells_to_parents",
+    "cells_to_polygons",
     "cells_within",
     "point_to_cell",
     "points_to_cells",
@@ -191,6 +193,31 @@ def cells_to_lonlat(cells: CellArray) -> LonLatArray:
     """
     latlon = [h3.cell_to_latlng(cell) for cell in np.asarray(cells, dtype=np.uint64).tolist()]
     return as_lonlat(np.array(latlon, dtype=np.float64).reshape(-1, 2)[:, ::-1])
+
+
+def cells_to_polygons(cells: CellArray) -> NDArray[np.object_]:
+    """Outlines of cells.
+
+    Parameters
+    ----------
+    cells : ndarray of uint64, shape (n,)
+        Cell ids, of any resolutions, none across the antimeridian.
+
+    Returns
+    -------
+    ndarray of Polygon, shape (n,)
+        EPSG:4326, corners rounded to 1e-7 degree, so that neighbours share them.
+
+    Examples
+    --------
+    >>> cells_to_polygons(np.array([0x893968152abffff], np.uint64))[0].bounds[:2]
+    (5.369689, 43.2928048)
+    """
+    corners = [h3.cell_to_boundary(cell) for cell in np.asarray(cells, dtype=np.uint64).tolist()]
+    rings = np.repeat(np.arange(len(corners)), [len(ring) for ring in corners])
+    latlon = np.array([corner for ring in corners for corner in ring], dtype=np.float64)
+    lonlat = as_lonlat(latlon.reshape(-1, 2)[:, ::-1])
+    return np.asarray(shapely.polygons(shapely.linearrings(lonlat, indices=rings)))
 
 
 def cells_within(origin: LonLat, radius_m: float, resolution: int) -> CellArray:

@@ -1,0 +1,223 @@
+"""A release as it is read: zones and their figures, in memory, never changing."""
+
+from collections.abc import Collection
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from shapely import Geometry
+
+from geo.arrays import IntArray
+from geo.errors import InputError, NotFoundError
+from indexes.releases import Release
+from matching.outlines import Outlines
+
+__all__ = ["Districts", "column_name"]
+
+
+def column_name(measure: str, category: str) -> str:
+    """What a figure's column is called in a wide table.
+
+    Examples
+    --------
+    >>> column_name("households", ""), column_name("listings", "garde")
+    ('households', 'listings__garde')
+    """
+    return f"{measure}__{category}" if category else measure
+
+
+class _Sheet:
+    """One level of a release: as many rows for each zone, measures in the same order."""
+
+    def __init__(self, start: int, rows: pa.Table) -> None:
+        zone = np.asarray(rows["zone"].combine_chunks().dictionary_encode().indices)
+        self.start = start
+        self.height = int(np.searchsorted(zone, 1)) if len(zone) else 0  # codes come ascending
+        self.codes: tuple[str, ...] = tuple(rows["zone"].take(_starts(zone)).to_pylist())
+        one = rows.slice(0, self.height)
+        self.figures: list[tuple[str, str]] = list(
+            zip(one["measure"].to_pylist(), one["category"].to_pylist(), strict=True)
+        )
+        if len(rows) != self.height * len(self.codes):
+            raise InputError("each zone of a level must have the same measures")
+        self.index = {code: i for i, code in enumerate(self.codes)}
+        self.rows = rows
+
+    def column(self, name: str, figure: int) -> pa.Array:
+        """One column of one figure, a value per zone."""
+        at = np.arange(len(self.codes)) * self.height + figure
+        return self.rows[name].take(pa.array(at)).combine_chunks()
+
+
+def _starts(keys: IntArray) -> IntArray:
+    return np.flatnonzero(np.append(True, keys[1:] != keys[:-1])) if len(keys) else keys
+
+
+class Districts:
+    """A release over its zones' outlines.
+
+    Parameters
+    ----------
+    release : Release
+    outlines : Outlines
+        Of the release's vintage.
+
+    Raises
+    ------
+    InputError
+        If the outlines are of another vintage, or the rows are no release's.
+    """
+
+    def __init__(self, release: Release, outlines: Outlines) -> None:
+        if release.vintage != outlines.vintage:
+            raise InputError(
+                f"release {release.id} is of zones of {release.vintage}, got {outlines.vintage}"
+            )
+        self.release = release
+        self.zones = outlines
+        level = np.asarray(release.rows["level"].combine_chunks().dictionary_encode().indices)
+        starts = _starts(level)
+        ends = np.append(starts[1:], len(level))
+        names = release.rows["level"].take(starts).to_pylist() if len(level) else []
+        self._sheets = {
+            name: _Sheet(int(start), release.rows.slice(int(start), int(end - start)))
+            for name, start, end in zip(names, starts, ends, strict=True)
+        }
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Levels with figures, from the finest zones to the coarsest, then cells."""
+        return tuple(level for level in self.zones.levels if level in self._sheets)
+
+    def codes(self, level: str) -> tuple[str, ...]:
+        """Codes of a level, ascending.
+
+        Raises
+        ------
+        NotFoundError
+            If the release has no such level; its code is ``unknown-level``.
+        """
+        return self._sheet(level).codes
+
+    def rows(self, code: str) -> pa.Table:
+        """A zone's figures.
+
+        Returns
+        -------
+        Table
+            In ``RELEASE_SCHEMA``, by measure and category.
+
+        Raises
+        ------
+        NotFoundError
+            If the release has no such zone; its code is ``unknown-zone``.
+        """
+        for sheet in self._sheets.values():
+            at = sheet.index.get(code)
+            if at is not None:
+                return sheet.rows.slice(at * sheet.height, sheet.height)
+        raise NotFoundError(
+            f"release {self.release.id} has no zone {code[:30]!r}", code="unknown-zone"
+        )
+
+    def measures(self, level: str) -> tuple[tuple[str, str], ...]:
+        """Measures and categories of a level, in the order of the rows."""
+        return tuple(self._sheet(level).figures)
+
+    def table(self, level: str, measures: Collection[str] | None = None) -> pa.Table:
+        """A level's figures, one row per zone.
+
+        Parameters
+        ----------
+        level : str
+        measures : collection of str, optional
+            Names of measures, all categories of each; all measures by default.
+
+        Returns
+        -------
+        Table
+            ``code, name, level, type`` (of an IRIS, else null), ``commune, vintage``; then for
+            each measure ``households, households_lower, households_upper, households_status,
+            households_denominator``, with a category ``listings__garde`` and so on.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such level (``unknown-level``) or measure (``unknown-measure``).
+        """
+        sheet = self._sheet(level)
+        known = {measure for measure, _ in sheet.figures}
+        for measure in measures or ():
+            if measure not in known:
+                raise NotFoundError(
+                    f"no measure {measure[:40]!r} at level {level}", code="unknown-measure"
+                )
+        columns = self._identity(level, sheet.codes)
+        for i, (measure, category) in enumerate(sheet.figures):
+            if measures is None or measure in measures:
+                name = column_name(measure, category)
+                columns[name] = sheet.column("value", i)
+                for extra in ("lower", "upper", "status", "denominator"):
+                    columns[f"{name}_{extra}"] = sheet.column(extra, i)
+        return pa.table(columns)
+
+    def outline(self, code: str) -> Geometry:
+        """A zone's outline: Polygon or MultiPolygon, EPSG:4326.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such zone; its code is ``unknown-zone``.
+        """
+        return self.zones.outline(code)
+
+    def outlines(self, level: str) -> NDArray[np.object_]:
+        """Outlines of a level, in the order of `codes`: Polygon or MultiPolygon, EPSG:4326."""
+        own = self.zones.codes(level)
+        shapes = self.zones.outlines(level)
+        if own == self.codes(level):
+            return shapes
+        at = {code: i for i, code in enumerate(own)}
+        return shapes[[at[code] for code in self.codes(level)]]
+
+    def flows(self) -> pa.Table:
+        """Carpool journeys from zone to zone.
+
+        Returns
+        -------
+        Table
+            ``from, to, level, value, lower, upper, status, release``, by ``from`` and ``to``.
+        """
+        rows = self.release.rows.filter(pc.field("measure") == "flows")
+        names = ["zone", "category", "level", "value", "lower", "upper", "status", "release"]
+        return rows.select(names).rename_columns(["from", "to", *names[2:]])
+
+    def _sheet(self, level: str) -> _Sheet:
+        if level not in self._sheets:
+            raise NotFoundError(
+                f"no level {level[:30]!r} in release {self.release.id}, only "
+                f"{', '.join(self.levels)}",
+                code="unknown-level",
+            )
+        return self._sheets[level]
+
+    def _identity(self, level: str, codes: tuple[str, ...]) -> dict[str, pa.Array]:
+        n = len(codes)
+        names, types, communes = list(codes), [None] * n, [None] * n
+        if level != "cell":
+            own, commune = self.zones.level(level), self.zones.level("commune")
+            member = {int(zone): i for i, zone in reversed([*enumerate(own.of_iris)])}
+            at = [member[own.index[code]] for code in codes]
+            names = [own.names[own.index[code]] for code in codes]
+            communes = [commune.codes[commune.of_iris[i]] for i in at]
+            if level == "iris":
+                types = [self.zones.zones[i].type for i in at]
+        return {
+            "code": pa.array(codes, pa.string()),
+            "name": pa.array(names, pa.string()),
+            "level": pa.array([level] * n, pa.string()),
+            "type": pa.array(types, pa.string()),
+            "commune": pa.array(communes, pa.string()),
+            "vintage": pa.array([self.release.vintage] * n, pa.int32()),
+        }
