@@ -1,5 +1,6 @@
 """The application: settings in, an ASGI app out."""
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -25,7 +26,11 @@ from api.version import VERSION
 from indexes.store import open_store
 from matching.keeping import Keeper
 
-__all__ = ["create_app"]
+__all__ = ["SWITCH_S", "create_app"]
+
+# A search waits so long at most for a thread that reads changes or rebuilds an index. Python's
+# own 5 ms are a hundred searches.
+SWITCH_S = 0.0005
 
 ROUTES = (
     "near",
@@ -101,6 +106,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        sys.setswitchinterval(SWITCH_S)
         store = open_store(chosen.dsn)
         folder = chosen.snapshot_folder
         towns = Towns(
