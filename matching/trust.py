@@ -26,6 +26,7 @@ from matching.trust_edges import (
     ATTESTED_LEVEL,
     HALF_LIFE_S,
     Keys,
+    Levels,
     Nodes,
     TrustColumns,
     to_rows,
@@ -57,7 +58,8 @@ class Evidence:
     reached : ndarray of int32, shape (r,)
         Members whom the viewer's walks entered.
     targets : ndarray of int32, shape (t,)
-        Whom a rater that counts has rated, ascending. Of all others nothing is known.
+        Whom, or which listing (n + i), a rater that counts has rated or recommends, ascending.
+        Of all others nothing is known.
     positive, negative : ndarray of float64, shape (t,)
         Sums of the weights of their ratings.
     """
@@ -77,7 +79,7 @@ class TrustGraph:
     Parameters
     ----------
     columns : TrustColumns
-        Members, ratings and vouches.
+        Members, ratings, vouches, and listings with who recommends them.
 
     Raises
     ------
@@ -115,13 +117,21 @@ class TrustGraph:
     def __init__(self, columns: TrustColumns) -> None:
         rows = to_rows(columns)
         self._keys: Keys = np.ascontiguousarray(columns.keys, np.uint64)
-        self._verification = columns.verification.astype(np.int8)
+        endorsed = columns.endorsed
+        self._owners: Nodes = endorsed.owners.astype(np.int32)
+        # Of members, then of listings.
+        self._verification: Levels = np.concatenate(
+            (columns.verification, endorsed.verification)
+        ).astype(np.int8)
         self._groups: Nodes = columns.groups.astype(np.int32)
-        self._standing: FloatArray = np.ascontiguousarray(columns.standing, np.float64)
+        self._standing: FloatArray = np.concatenate(
+            (columns.standing, np.ones(len(endorsed.owners)))
+        )
         self._rows = rows
         self._is_rater = np.zeros(len(self._keys), np.bool_)
         self._is_rater[columns.raters] = True
-        proved = np.flatnonzero((self._verification >= ATTESTED_LEVEL) & (self._groups >= 0))
+        self._is_rater[endorsed.members] = True
+        proved = np.flatnonzero((columns.verification >= ATTESTED_LEVEL) & (self._groups >= 0))
         # By key, so that it is the same choice wherever a member stands in the columns.
         proved = proved[np.lexsort((self._keys[proved], self._groups[proved]))]
         self._proved: Nodes = proved.astype(np.int32)
@@ -132,13 +142,16 @@ class TrustGraph:
 
     @property
     def edges(self) -> int:
-        """Pairs of members one of whom has rated, or vouched with, the other."""
+        """Pairs: a member who has rated, or vouched with, another, or recommends a listing."""
         return len(self._rows.ratees)
 
     @property
     def nbytes(self) -> int:
         """Bytes that the graph holds."""
-        own = (self._keys, self._verification, self._groups, self._standing, self._is_rater)
+        own = (
+            *(self._keys, self._verification, self._groups, self._standing),
+            *(self._is_rater, self._owners),
+        )
         rows = (getattr(self._rows, name) for name in self._rows.__slots__)
         return sum(array.nbytes for array in (*own, self._proved, self._proved_groups, *rows))
 
@@ -188,11 +201,12 @@ class TrustGraph:
             rows.positive,
             rows.negative,
             rows.voices,
+            self._owners,
         )
         order = np.argsort(targets)
         return Evidence(nodes, targets[order], positive[order], negative[order])
 
-    def levels(self, viewer: int, targets: IntArray, now_s: float) -> npt.NDArray[np.int8]:
+    def levels(self, viewer: int, targets: IntArray, now_s: float) -> Levels:
         """Levels of trust that a viewer is shown, 0 to 4.
 
         Parameters
@@ -200,7 +214,7 @@ class TrustGraph:
         viewer : int
             A member's row.
         targets : ndarray of integers, shape (t,)
-            Rows of whom the viewer sees.
+            Rows of whom the viewer sees; n + i is listing i.
         now_s : float
             Seconds since 1970-01-01T00:00:00Z.
 
@@ -215,9 +229,7 @@ class TrustGraph:
         """
         return self.levels_from(self.evidence(viewer), targets, now_s)
 
-    def levels_from(
-        self, evidence: Evidence, targets: IntArray, now_s: float
-    ) -> npt.NDArray[np.int8]:
+    def levels_from(self, evidence: Evidence, targets: IntArray, now_s: float) -> Levels:
         """`levels` from evidence gathered before: at another instant, of other targets.
 
         Raises
@@ -225,8 +237,9 @@ class TrustGraph:
         InputError
             If there is no such row.
         """
-        if not ((targets >= 0) & (targets < len(self))).all():
-            raise InputError(f"targets must be rows 0 to {len(self) - 1}, some are not")
+        last = len(self._verification) - 1
+        if not ((targets >= 0) & (targets <= last)).all():
+            raise InputError(f"targets must be rows 0 to {last}, some are not")
         positive, negative = np.zeros(len(targets)), np.zeros(len(targets))
         if len(evidence.targets):
             at = np.minimum(np.searchsorted(evidence.targets, targets), len(evidence.targets) - 1)
@@ -237,6 +250,15 @@ class TrustGraph:
         levels = shown_levels(self._verification[targets], positive, negative)
         levels[self._standing[targets] == 0.0] = 0
         return levels
+
+    def known_levels(self, evidence: Evidence, now_s: float) -> Levels:
+        """`levels_from` of those in ``evidence``, in its order. Of all others nothing is known:
+        they have level 1, or 0 where they are not verified or are under review.
+
+        While nothing else changes, levels never rise with time: nor does the lower bound where
+        it is high enough to count.
+        """
+        return self.levels_from(evidence, evidence.targets, now_s)
 
     def _walk(self, viewer: int) -> tuple[Nodes, Nodes, Nodes]:
         """As `trust_walks.walk`, those reached ordered, the best first."""
@@ -285,7 +307,7 @@ def lower_bound(positive: FloatArray, negative: FloatArray) -> FloatArray:
 
 def shown_levels(
     verification: npt.NDArray[np.integer], positive: FloatArray, negative: FloatArray
-) -> npt.NDArray[np.int8]:
+) -> Levels:
     """The level shown: 0 not verified, 1 new, 2 to 4 the better the evidence.
 
     Examples
@@ -294,7 +316,7 @@ def shown_levels(
     array([0, 1, 2, 3, 4], dtype=int8)
     """
     bound = lower_bound(positive, negative)
-    levels: npt.NDArray[np.int8] = np.minimum(verification, 1).astype(np.int8)
+    levels: Levels = np.minimum(verification, 1).astype(np.int8)
     levels[(verification >= 2) & (bound >= 0.35)] = 2
     levels[(verification >= ATTESTED_LEVEL) & (bound >= 0.55)] = 3
     enough = positive + negative >= 5.0

@@ -1,4 +1,4 @@
-"""Ratings → one weighted edge per pair of members, in rows by rater.
+"""Ratings and recommendations → one weighted edge per pair, in rows by rater.
 
 A pair's weights are sums over its ratings, newest first: the i-th counts log₂(1 + i) - log₂(i)
 of its size, so that n equal ones count log₂(1 + n), and only the newest 31 count, so that no
@@ -6,7 +6,8 @@ pair counts more than 5. Each halves in 365 days. Weights are kept as of 1970-01
 depend on the instant, on the order of the ratings or on any other pair, and all shrink alike.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ __all__ = [
     "HALF_LIFE_S",
     "MAX_PER_PAIR",
     "MOST_SAID",
+    "Endorsed",
     "TrustColumns",
     "TrustRows",
     "to_rows",
@@ -37,16 +39,46 @@ MAX_LEVEL = 4
 # What a random number of 31 bits is compared with: all of a row is 2^31.
 WHOLE = float(2**31)
 
+N = TypeVar("N", np.int64, np.float64)
+
 Keys = npt.NDArray[np.uint64]
 Nodes = npt.NDArray[np.int32]
+Levels = npt.NDArray[np.int8]
 Thresholds = npt.NDArray[np.uint32]
+
+
+def _none() -> IntArray:
+    return np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Endorsed:
+    """Who recommends which listing: each a rating of 1, by which nobody walks on.
+
+    Attributes
+    ----------
+    verification : ndarray of integers, shape (l,)
+        Of each listing: 4 if the town or a registry attests it, else 1.
+    owners : ndarray of integers, shape (l,)
+        Row of the member whose listing it is, -1 where there is none.
+    members : ndarray of integers, shape (k,)
+        Rows of members. Nobody recommends a listing twice.
+    listings : ndarray of integers, shape (k,)
+        Numbers of listings, 0 to l - 1.
+    at : ndarray of integers, shape (k,)
+        Seconds since 1970-01-01T00:00:00Z.
+    """
+
+    verification: IntArray = field(default_factory=_none)
+    owners: IntArray = field(default_factory=_none)
+    members: IntArray = field(default_factory=_none)
+    listings: IntArray = field(default_factory=_none)
+    at: IntArray = field(default_factory=_none)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrustColumns:
     """Who has rated whom, and what is known of each; a member is a row of the first columns.
-
-    Anything that can be rated has such a row, members or not.
 
     Attributes
     ----------
@@ -71,6 +103,8 @@ class TrustColumns:
         Rows of two members, one of whom has vouched for the other.
     bonded_at : ndarray of integers, shape (b,)
         Seconds since 1970-01-01T00:00:00Z.
+    endorsed : Endorsed
+        Listings, and who recommends them. What is said of listing i is said of row n + i.
     """
 
     keys: Keys
@@ -83,23 +117,24 @@ class TrustColumns:
     rated_at: IntArray
     bonds: IntArray
     bonded_at: IntArray
+    endorsed: Endorsed = field(default_factory=Endorsed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrustRows:
-    """Edges in rows by rater, in the order of the ratees' keys.
+    """Edges in rows by rater: to members, in the order of their keys, then to listings.
 
     Attributes
     ----------
     starts : ndarray of int64, shape (n + 1,)
         Where each member's row begins.
     ratees : ndarray of int32, shape (e,)
-        Rows of members.
+        Rows of members; listing i is row n + i.
     positive, negative : ndarray of float64, shape (e,)
         Weights of the pair's ratings above and below 0, as of 1970-01-01.
     voices : ndarray of float64, shape (n,)
-        What each member's ratings are multiplied by: standing, and less for who has rated so
-        many that at the instant of the last rating all together weighed more than 10.
+        What each member's ratings are multiplied by: standing, and less for who has rated, and
+        recommended, so many that at the instant of the last one all weighed more than 10.
     thresholds : ndarray of uint32, shape (e,)
         A walk leaves a member by the first edge whose threshold is above a random number under
         2^31; by none where the last threshold of the row is 0.
@@ -114,7 +149,7 @@ class TrustRows:
 
 
 def to_rows(columns: TrustColumns) -> TrustRows:
-    """Fold ratings and bonds into edges.
+    """Fold ratings, bonds and recommendations into edges.
 
     Raises
     ------
@@ -142,15 +177,38 @@ def to_rows(columns: TrustColumns) -> TrustRows:
         np.exp2(at[order] / HALF_LIFE_S),
         is_bond[order],
     )
-    starts = np.searchsorted(raters[firsts], np.arange(n + 1))
-    rated = ratees[firsts]
-    thresholds = _thresholds(starts, trust * columns.standing[rated])
+    raters, rated = raters[firsts], ratees[firsts]
+    trust *= columns.standing[rated]
+
+    endorsed = columns.endorsed
+    # Those of one instant weigh the same: so this is one order, whatever the listings' numbers.
+    order = np.lexsort((endorsed.at, endorsed.members))
+    raters = np.concatenate((raters, endorsed.members[order]))
+    by_rater = np.argsort(raters, kind="stable")
+    raters = raters[by_rater]
+
+    def joined(of_members: npt.NDArray[N], of_listings: npt.NDArray[N]) -> npt.NDArray[N]:
+        return np.concatenate((of_members, of_listings))[by_rater]
+
+    nothing = np.zeros(len(order))
+    rated = joined(rated, n + endorsed.listings[order])
+    positive = joined(positive, np.exp2(endorsed.at[order] / HALF_LIFE_S))
+    negative, trust = joined(negative, nothing), joined(trust, nothing)
+    starts = np.searchsorted(raters, np.arange(n + 1))
     last = np.full(n, -np.inf)
-    np.maximum.at(last, columns.raters, columns.rated_at / HALF_LIFE_S)
-    said = np.bincount(raters[firsts], positive + negative, n)
+    for who, at in ((columns.raters, columns.rated_at), (endorsed.members, endorsed.at)):
+        np.maximum.at(last, who, at / HALF_LIFE_S)
+    said = np.bincount(raters, positive + negative, n)
     most = MOST_SAID * np.exp2(last)
     voices = columns.standing * np.divide(most, said, out=np.ones(n), where=said > most)
-    return TrustRows(starts, rated.astype(np.int32), positive, negative, voices, thresholds)
+    return TrustRows(
+        starts,
+        rated.astype(np.int32),
+        positive,
+        negative,
+        voices,
+        _thresholds(starts, trust),
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -197,7 +255,8 @@ def _thresholds(starts: IntArray, trust: FloatArray) -> Thresholds:
 
 def _require_sound(columns: TrustColumns) -> None:
     n, m = len(columns.keys), len(columns.raters)
-    bonds = columns.bonds.reshape(-1, 2)
+    bonds, endorsed = columns.bonds.reshape(-1, 2), columns.endorsed
+    listings = len(endorsed.verification)
     for name, length in (
         ("verification", n),
         ("groups", n),
@@ -209,6 +268,10 @@ def _require_sound(columns: TrustColumns) -> None:
     ):
         if len(getattr(columns, name)) != length:
             raise InputError(f"{name} must have {length} rows, got {len(getattr(columns, name))}")
+    if len(endorsed.owners) != listings:
+        raise InputError(f"owners must have {listings} rows, got {len(endorsed.owners)}")
+    if not len(endorsed.members) == len(endorsed.listings) == len(endorsed.at):
+        raise InputError("recommendations must have a member, a listing and an instant each")
     if len(np.unique(columns.keys)) != n:
         raise InputError("each member must have a key of its own, some share one")
     for name, column, least, most in (
@@ -218,9 +281,15 @@ def _require_sound(columns: TrustColumns) -> None:
         ("raters", columns.raters, 0, n - 1),
         ("ratees", columns.ratees, 0, n - 1),
         ("bonds", bonds, 0, n - 1),
+        ("verification of listings", endorsed.verification, 0, MAX_LEVEL),
+        ("owners", endorsed.owners, -1, n - 1),
+        ("recommending members", endorsed.members, 0, n - 1),
+        ("recommended listings", endorsed.listings, 0, listings - 1),
     ):
         # Comparisons with NaN are false, so it is refused with the rest.
         if not ((column >= least) & (column <= most)).all():
             raise InputError(f"{name} must be {least} to {most}, some are not")
     if (columns.raters == columns.ratees).any() or (bonds[:, 0] == bonds[:, 1]).any():
         raise InputError("nobody rates or vouches for themselves, somebody does")
+    if len(np.unique(endorsed.members * listings + endorsed.listings)) < len(endorsed.members):
+        raise InputError("nobody recommends a listing twice, somebody does")

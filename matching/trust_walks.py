@@ -130,11 +130,12 @@ def weigh(
     positive: FloatArray,
     negative: FloatArray,
     voices: FloatArray,
+    owners: Nodes,
 ) -> tuple[Nodes, FloatArray, FloatArray]:
     """What a viewer's raters say of others, each rater counted by the walks that reached it.
 
     For a target, only walks count that had not been at the target before: what lies behind a
-    target, which it chose itself, says nothing about it.
+    target, which it chose itself, says nothing about it. A listing is its owner's choice.
 
     Parameters
     ----------
@@ -146,6 +147,8 @@ def weigh(
         From so many walks on, a rater counts as much as the viewer.
     starts, ratees, positive, negative, voices
         Columns of `trust_edges.TrustRows`.
+    owners : ndarray of int32, shape (l,)
+        Row of the owner of each listing that has one, else -1.
 
     Returns
     -------
@@ -169,9 +172,10 @@ def weigh(
     most = starts[viewer + 1] - starts[viewer]
     for rater in raters:
         most += starts[rater + 1] - starts[rater]
-    targets = np.empty(min(most, len(hits)), np.int32)
+    members = len(hits)
+    targets = np.empty(min(most, members + len(owners)), np.int32)
     plus, minus = np.zeros(len(targets)), np.zeros(len(targets))
-    places = np.full(len(hits), -1, np.int32)
+    places = np.full(members + len(owners), -1, np.int32)
     before = np.zeros(len(hits), np.int32)
     count = 0
     for slot in range(-1, len(raters)):
@@ -191,7 +195,9 @@ def weigh(
                 continue
             share = 1.0
             if slot >= 0:
-                share = voices[rater] * min(1.0, (hits[rater] - before[target]) / full)
+                chooser = target if target < members else owners[target - members]
+                behind = before[chooser] if chooser >= 0 else 0
+                share = voices[rater] * min(1.0, (hits[rater] - behind) / full)
             place = places[target]
             if place < 0:
                 place = places[target] = count

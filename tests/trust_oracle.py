@@ -12,11 +12,15 @@ STOP = 0.3
 MASK = 2**64 - 1
 
 
-def columns(n, ratings=(), bonds=(), **members):
-    """`TrustColumns` of ratings (rater, ratee, value, at) and bonds (one, other, at)."""
+def columns(n, ratings=(), bonds=(), listings=(), endorsements=(), **members):
+    """`TrustColumns` of ratings (rater, ratee, value, at) and bonds (one, other, at), of listings
+    (verification, owner or -1) and endorsements (member, listing, at)."""
     from matching.trust import TrustColumns
+    from matching.trust_edges import Endorsed
 
     ratings, bonds = list(ratings), list(bonds)
+    shops = np.array(list(listings), np.int64).reshape(-1, 2)
+    given = np.array(list(endorsements), np.int64).reshape(-1, 3)
     rows = np.array([row[:2] for row in ratings], np.int64).reshape(-1, 2)
     defaults = {
         "keys": np.arange(1, n + 1, dtype=np.uint64),
@@ -32,19 +36,25 @@ def columns(n, ratings=(), bonds=(), **members):
         rated_at=np.array([row[3] for row in ratings], np.int64),
         bonds=np.array([row[:2] for row in bonds], np.int64).reshape(-1, 2),
         bonded_at=np.array([row[2] for row in bonds], np.int64),
+        endorsed=Endorsed(*shops.T, *given.T),
     )
+
+
+def statements(cols):
+    """All that is said of members and listings: (rater, target, value, at), listing i being
+    target n + i."""
+    n, endorsed = len(cols.keys), cols.endorsed
+    ratings = zip(cols.raters, cols.ratees, cols.values, cols.rated_at, strict=True)
+    given = zip(endorsed.members, endorsed.listings, endorsed.at, strict=True)
+    return [(int(u), int(t), float(value), int(at)) for u, t, value, at in ratings] + [
+        (int(u), n + int(i), 1.0, int(at)) for u, i, at in given
+    ]
 
 
 def pair_weights(cols, now):
     """(rater, ratee) -> positive and negative weight of their ratings, at an instant."""
     by_pair = {}
-    for rater, ratee, value, at in zip(
-        cols.raters.tolist(),
-        cols.ratees.tolist(),
-        cols.values.tolist(),
-        cols.rated_at.tolist(),
-        strict=True,
-    ):
+    for rater, ratee, value, at in statements(cols):
         by_pair.setdefault((rater, ratee), []).append((-at, value))
     found = {}
     for pair, rated in by_pair.items():
@@ -62,7 +72,10 @@ def pair_weights(cols, now):
 
 def trust_weights(cols, now):
     """(one, other) -> what a walk chooses the other by, at an instant."""
-    found = {pair: max(0.0, p - q) for pair, (p, q) in pair_weights(cols, now).items()}
+    n = len(cols.keys)
+    found = {
+        pair: max(0.0, p - q) for pair, (p, q) in pair_weights(cols, now).items() if pair[1] < n
+    }
     newest = {}
     for (one, other), at in zip(cols.bonds.tolist(), cols.bonded_at.tolist(), strict=True):
         for pair in ((one, other), (other, one)):
@@ -76,7 +89,7 @@ def voices(cols):
     """Row -> what a member's ratings are multiplied by for others: 10 in all at the last one."""
     n = len(cols.keys)
     last, said = [None] * n, [0.0] * n
-    for rater, at in zip(cols.raters.tolist(), cols.rated_at.tolist(), strict=True):
+    for rater, _, _, at in statements(cols):
         last[rater] = at if last[rater] is None else max(last[rater], at)
     newest = max((at for at in last if at is not None), default=0)
     for (rater, _), pair in pair_weights(cols, newest).items():
@@ -255,18 +268,20 @@ def counted(cols, viewer, now, paths):
             entered[node] = entered.get(node, 0) + 1
     key = int(cols.keys[viewer])
     raters = sorted(
-        (u for u in set(cols.raters.tolist()) if u in entered),
+        (u for u in {rater for rater, *_ in statements(cols)} if u in entered),
         key=lambda u: (-entered[u], mixed(mixed(key) ^ int(cols.keys[u]))),
     )[:200]
     full = entered[raters[min(20, len(raters)) - 1]] if raters else 1
-    found, voice = {}, voices(cols)
+    found, voice, n = {}, voices(cols), len(cols.keys)
     for (rater, target), weights in pair_weights(cols, now).items():
         if target == viewer or rater not in (viewer, *raters):
             continue
         share = 1.0
         if rater != viewer:
             some = [path for path in paths if rater in path]
-            clean = sum(target not in path[: path.index(rater)] for path in some)
+            # A listing is its owner's: what lies behind the owner says nothing about it.
+            chooser = target if target < n else int(cols.endorsed.owners[target - n])
+            clean = sum(chooser not in path[1 : path.index(rater)] for path in some)
             share = voice[rater] * min(1.0, clean / full)
         before = found.get(target, (0.0, 0.0))
         found[target] = tuple(b + share * w for b, w in zip(before, weights, strict=True))

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.errors import DeniedError, InputError
-from matching.trust import TrustGraph, expectation, lower_bound
+from matching.trust import TrustGraph, expectation, lower_bound, shown_levels
 from matching.trust_edges import to_rows
 from matching.trust_vouches import require_voucher
 
@@ -30,12 +31,17 @@ def worlds(draw, members=N, most=60):
     values = st.sampled_from([1.0, 1.0, 0.5, 0.2, -0.4, -1.0, 0.0])
     ratings = draw(st.lists(st.tuples(pairs, values, days), max_size=most))
     bonds = draw(st.lists(st.tuples(pairs, days), max_size=4))
+    listings = draw(st.lists(st.tuples(st.sampled_from([1, 4]), st.integers(-1, members - 1))))
+    given_to = st.tuples(some, st.integers(0, max(0, len(listings) - 1)))
+    given = st.dictionaries(given_to, days, max_size=20 if listings else 0)
     levels, groups = st.integers(0, 4), st.integers(-1, 2)
     keys = st.lists(st.integers(0, 2**64 - 1), min_size=members, max_size=members, unique=True)
     return oracle.columns(
         members,
         [(*pair, value, at) for pair, value, at in ratings],
         [(*pair, at) for pair, at in bonds],
+        listings,
+        [(*pair, at) for pair, at in draw(given).items()],
         keys=np.array(draw(keys), np.uint64),
         verification=np.array([draw(levels) for _ in range(members)]),
         groups=np.array([draw(groups) for _ in range(members)]),
@@ -175,7 +181,7 @@ def with_own_ratings(cols, member, ratings):
         strict=True,
     )
     bonds = [(*pair, at) for pair, at in zip(cols.bonds.tolist(), cols.bonded_at, strict=True)]
-    return oracle.columns(
+    changed = oracle.columns(
         len(cols.keys),
         [*kept, *((member, ratee, value, NOW) for ratee, value in ratings if ratee != member)],
         bonds,
@@ -184,6 +190,7 @@ def with_own_ratings(cols, member, ratings):
         groups=cols.groups,
         standing=cols.standing,
     )
+    return replace(changed, endorsed=cols.endorsed)
 
 
 own_ratings = st.lists(
@@ -244,6 +251,10 @@ def test_neither_the_order_of_ratings_nor_that_of_members_matters(cols, viewer, 
     order = list(range(len(cols.raters)))
     random.shuffle(order)
     row_of = np.argsort(new_row)
+    endorsed = cols.endorsed
+    listings = list(zip(endorsed.verification, endorsed.owners, strict=True))
+    given = list(zip(endorsed.members, endorsed.listings, endorsed.at, strict=True))
+    last = len(listings) - 1
     moved = oracle.columns(
         N,
         zip(
@@ -254,6 +265,8 @@ def test_neither_the_order_of_ratings_nor_that_of_members_matters(cols, viewer, 
             strict=True,
         ),
         [(*new_row[pair], at) for pair, at in zip(cols.bonds, cols.bonded_at, strict=True)][::-1],
+        [(level, new_row[owner] if owner >= 0 else -1) for level, owner in listings][::-1],
+        [(new_row[who], last - listing, at) for who, listing, at in given][::-1],
         keys=cols.keys[row_of],
         verification=cols.verification[row_of],
         groups=cols.groups[row_of],
@@ -264,8 +277,9 @@ def test_neither_the_order_of_ratings_nor_that_of_members_matters(cols, viewer, 
     moved_nodes, moved_probability = after.reach(int(new_row[viewer]))
     assert new_row[nodes].tolist() == moved_nodes.tolist()
     assert probability.tolist() == moved_probability.tolist()
-    levels = before.levels(viewer, np.arange(N), NOW)
-    assert levels.tolist() == after.levels(int(new_row[viewer]), new_row, NOW).tolist()
+    levels = before.levels(viewer, np.arange(N + last + 1), NOW)
+    rows = np.concatenate((new_row, np.arange(N + last, N - 1, -1)))
+    assert levels.tolist() == after.levels(int(new_row[viewer]), rows, NOW).tolist()
 
 
 @given(worlds(), st.integers(0, N - 1), st.integers(0, 4000))
@@ -275,6 +289,14 @@ def test_evidence_halves_in_365_days(cols, viewer, age):
     for target, (positive, negative) in evidence_of(graph, viewer, now).items():
         later = evidence_of(graph, viewer, now + 365 * DAY)[target]
         assert later == pytest.approx((positive / 2, negative / 2), rel=1e-9)
+
+
+@given(st.tuples(st.floats(0, 2000), st.floats(0, 2000)), st.integers(1, 10**9), st.integers(0, 4))
+def test_no_level_rises_by_growing_old(evidence, seconds, verification):
+    good, bad = (np.array([weight]) for weight in evidence)
+    aged = 2.0 ** (-seconds / (365 * DAY))
+    before = shown_levels(np.array([verification]), good, bad)
+    assert shown_levels(np.array([verification]), good * aged, bad * aged) <= before
 
 
 def test_a_rating_fades_until_the_level_falls():
@@ -300,6 +322,33 @@ def test_who_rates_many_says_less_of_each():
     later = [(*row[:3], NOW - 3 * 365 * DAY) for row in ratings]
     aged = evidence_of(TrustGraph(oracle.columns(42, later)), 0, NOW)
     assert aged[41] == pytest.approx((10 / 40 / 8, 0.0))
+
+
+def test_a_listing_is_known_by_whom_the_viewer_reaches_that_recommend_it():
+    trusted = [(0, member, 1.0, NOW) for member in range(1, 8)]
+    given = [(member, listing, NOW) for member in range(1, 8) for listing in (0, 1)]
+    cols = oracle.columns(9, trusted, [], [(4, -1), (1, -1), (4, -1)], given)
+    graph = TrustGraph(cols)
+    assert graph.levels(0, np.array([9, 10, 11]), NOW).tolist() == [4, 1, 1]
+    assert graph.levels(8, np.array([9, 10, 11]), NOW).tolist() == [1, 1, 1]
+    # Four years later, that is all forgotten; half way, some is.
+    ages = [graph.levels(0, np.array([9]), NOW + years * 365 * DAY)[0] for years in (1, 2, 5)]
+    assert ages == [3, 2, 1]
+
+
+def test_whom_a_viewer_reaches_by_way_of_the_owner_says_nothing_of_the_listing():
+    ring = range(2, 12)
+    ratings = [(0, 1, 1.0, NOW)] + [(1, fake, 1.0, NOW) for fake in ring]
+    given = [(fake, listing, NOW) for fake in ring for listing in (0, 1)]
+    graph = TrustGraph(oracle.columns(12, ratings, [], [(4, 1), (4, -1)], given))
+    assert graph.levels(0, np.array([12, 13]), NOW).tolist() == [1, 4]
+
+
+def test_who_recommends_much_says_less_of_each():
+    ratings, listings = [(0, 1, 1.0, NOW)], [(4, -1)] * 40
+    given = [(1, listing, NOW) for listing in range(40)]
+    found = evidence_of(TrustGraph(oracle.columns(2, ratings, [], listings, given)), 0, NOW)
+    assert found[41] == pytest.approx((10 / 40, 0.0)) and found[1] == (1.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -383,6 +432,22 @@ def test_an_empty_graph_and_a_member_alone_are_answered():
 def test_what_cannot_be_is_refused(ratings, members):
     with pytest.raises(InputError):
         TrustGraph(oracle.columns(2, ratings, **members))
+
+
+@pytest.mark.parametrize(
+    ("listings", "given"),
+    [
+        ([(5, -1)], []),
+        ([(4, 2)], []),
+        ([(4, -2)], []),
+        ([(4, -1)], [(2, 0, NOW)]),
+        ([(4, -1)], [(0, 1, NOW)]),
+        ([(4, -1)], [(0, 0, NOW), (0, 0, NOW - DAY)]),
+    ],
+)
+def test_what_cannot_be_recommended_is_refused(listings, given):
+    with pytest.raises(InputError):
+        TrustGraph(oracle.columns(2, [], [], listings, given))
 
 
 def test_a_row_that_is_not_there_is_refused():
