@@ -90,7 +90,7 @@ def _use(town: Town, member_id: str, now: datetime) -> None:
     polygon = shapely.box(lon - 0.01, lat - 0.01, lon + 0.01, lat + 0.01)
     for query in (
         NearQuery(at=now, origin=HARBOUR),
-        NearQuery(at=now, origin=HARBOUR, text="pain"),
+        NearQuery(at=now, origin=HARBOUR, text="pian"),  # mistyped
         NearQuery(at=now, origin=HARBOUR, polygon=polygon),
         NearQuery(at=now, origin=HARBOUR, profile="nearest", radius_m=2_000),
     ):

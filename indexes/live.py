@@ -10,11 +10,12 @@ Nothing that a search may be reading is ever changed under it: each change makes
 """
 
 import threading
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from geo.arrays import IntArray
+from geo.arrays import BoolArray, IntArray
 from geo.kernels import forget_stale
 from indexes import header as h
 from indexes.columns import ALWAYS_TO, CLASSES, Ints, PointColumns
@@ -122,11 +123,23 @@ class _LiveView(PointView):
     """A view that knows where its pending rows lie."""
 
     def __init__(
-        self, header: IntArray, held: tuple[object, ...], base: PointIndex, places: IntArray
+        self,
+        header: IntArray,
+        held: tuple[object, ...],
+        base: PointIndex,
+        died: Ints,
+        places: IntArray,
     ) -> None:
         super().__init__(header, held)
         self._base = base
+        self._died = died
         self._pending = places
+
+    def alive(self, rows: npt.NDArray[np.integer[Any]]) -> BoolArray:
+        died = self._died[rows]
+        # A later version may have noted a death here meanwhile.
+        alive: BoolArray = (died == 0) | (died > self._header[h.VERSION])
+        return alive
 
     def _places(self, rows: IntArray) -> IntArray:
         base_rows = len(self._base)
@@ -292,7 +305,7 @@ class LiveIndex:
     def _publish(self, header: IntArray) -> None:
         self._header = header
         held = self._parts, self._died, self._ranks, self._newest
-        self.view: PointView = _LiveView(header, held, self._base, self._places)
+        self.view: PointView = _LiveView(header, held, self._base, self._died, self._places)
 
 
 def _larger(array: Numbers, room: int) -> Numbers:

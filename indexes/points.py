@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from geo.arrays import FloatArray, IntArray, LonLat
+from geo.arrays import BoolArray, FloatArray, IntArray, LonLat
 from geo.distance import HALF_CIRCUMFERENCE_M
 from indexes import header as h
 from indexes import scores as k
@@ -239,6 +239,10 @@ class PointView(ABC):
     def rows(self) -> int:
         """How many rows can be seen, dead ones included."""
         return int(self._header[h.ROWS])
+
+    def alive(self, rows: npt.NDArray[np.integer[Any]]) -> BoolArray:
+        """Which of some rows have not died, shape (n,)."""
+        return np.ones(len(rows), np.bool_)
 
     def search(self, plan: Plan, ask: Ask, filters: Ints, limit: int) -> Found:
         """The best points, exactly: score, then scored distance, then rank.

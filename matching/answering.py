@@ -1,9 +1,11 @@
 """From rows to matches: words, distances as far as they may be told, and reasons."""
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from itertools import repeat
 
+from geo.arrays import IntArray
 from indexes.columns import IN_STOCK, SOLD_OUT
 from indexes.entities import Kind
 from indexes.points import Found
@@ -11,8 +13,9 @@ from matching.catalog import Record
 from matching.hours import CLOSED, OPEN, UNKNOWN, StateArray
 from matching.paging import Search
 from matching.query import Match, NearQuery
-from matching.reasons import Asked, reasons
+from matching.reasons import Asked, Corrections, reasons
 from matching.scoring import BAND_EDGES_M, BANDS, Profiles, Weights
+from matching.text import spelled
 
 __all__ = ["matches_of"]
 
@@ -24,12 +27,14 @@ def matches_of(search: Search, found: Found, profiles: Profiles, query: NearQuer
     weights = _weights(profiles, query.profile)
     asked: Asked = "text" if query.text else "category" if query.category else "any"
     at, states = search.ask.at, search.states
+    rows = found.rows[: query.limit]
     matches = []
-    for told, score, distance_m, factors in zip(
-        search.snapshot.catalog.records(found.rows[: query.limit]),
+    for told, score, distance_m, factors, corrected in zip(
+        search.snapshot.catalog.records(rows),
         found.scores.tolist(),
         found.distance_m.tolist(),
         found.factors.tolist(),
+        _corrections(search, rows, query.text or ""),
         strict=False,  # one more is found than told
     ):
         metres = None if told.personal else round(distance_m, 3)
@@ -58,6 +63,7 @@ def matches_of(search: Search, found: Found, profiles: Profiles, query: NearQuer
                     ends_in_s=None if told.ends_s is None else told.ends_s - at,
                     available=available,
                     asked=asked,
+                    corrected=corrected,
                 ),
                 lat=told.lat,
                 lon=told.lon,
@@ -79,6 +85,21 @@ def matches_of(search: Search, found: Found, profiles: Profiles, query: NearQuer
 @lru_cache(maxsize=64)
 def _weights(profiles: Profiles, named: str | None) -> Mapping[Kind, Weights]:
     return {kind: profiles.ranking(kind, named).weights for kind in Kind}
+
+
+def _corrections(search: Search, rows: IntArray, text: str) -> Iterable[Corrections]:
+    """For each row, words of the query as typed that were read as others, and as which there."""
+    if not search.corrected:
+        return repeat(())
+    typed = spelled(text)
+    found = []
+    for words in map(spelled, search.snapshot.catalog.words(rows.tolist())):
+        read = (
+            (typed.get(word, word), next((words[one] for one in words if one in others), ""))
+            for word, others in search.corrected.items()
+        )
+        found.append(tuple((one, other) for one, other in read if other))
+    return found
 
 
 def _band(distance_m: float) -> str:

@@ -6,6 +6,7 @@ gets another, and the index knows which rows still count.
 """
 
 from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cached_property
@@ -14,15 +15,16 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import shapely
 
-from geo.arrays import FloatArray, IntArray
+from geo.arrays import BoolArray, IntArray
 from indexes.columns import ALWAYS_TO, EPOCH_S, PointColumns
 from indexes.entities import IrisCode, Kind
 from matching.moves import Sight, sight_of
-from matching.strings import Strings
-from matching.text import TextIndex, asked_words
+from matching.strings import SortedIds, Strings
+from matching.text import Matched, Rows, TextIndex, match_words
 from matching.vocabulary import Vocabulary, numbers_of, whole
 
 __all__ = ["Catalog", "Record", "Segment"]
@@ -30,7 +32,10 @@ __all__ = ["Catalog", "Record", "Segment"]
 KINDS = tuple(Kind)
 MERGED = 8  # segments of about one size become one, so that there are few
 MAX_KEPT = 32_768  # records kept of a segment, about 1 kB each
+AT_ONCE = 4_096  # rows looked at for one that counts: mostly the first ones do
 NOT_GIVEN = -(2**62)
+
+Counts = Callable[[PointColumns, int, Rows], BoolArray]
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -101,6 +106,13 @@ class Segment:
         """The id of a row."""
         return self._strings["id"].of((row,))[0]
 
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """One thing of all rows, as `Catalog.column` names it."""
+        found: npt.NDArray[Any] = (
+            self._numbers[name] if name in self._numbers else getattr(self.columns, name)
+        )
+        return found
+
     def records(self, rows: list[int], vocabulary: Vocabulary) -> list[Record]:
         """What is told of some rows, from records kept where they have been told before."""
         kept = self._kept
@@ -149,13 +161,27 @@ class Segment:
             )
         return found
 
+    def words(self, row: int) -> str:
+        """Title, category and text of a row."""
+        return " ".join(self._strings[name].of((row,))[0] for name in ("title", "category", "text"))
+
+    @cached_property
+    def sorted_ids(self) -> SortedIds:
+        """Ids of a base."""
+        return SortedIds(whole(self.table["id"]))
+
+    @cached_property
+    def last_rows(self) -> dict[str, int]:
+        """The last row of each id, of what came since."""
+        return {id: row for row, id in enumerate(self.table["id"].to_pylist())}
+
     # What records are read from, made when the first one is.
 
     @cached_property
     def _strings(self) -> dict[str, Strings]:
         return {
             name: Strings(whole(self.table[name]))
-            for name in ("id", "title", "lang", "url", "address")
+            for name in ("id", "title", "text", "category", "lang", "url", "address")
         }
 
     @cached_property
@@ -208,6 +234,11 @@ class Catalog:
             pending[-MERGED:] = [last[0].merged(*last[1:])]
         return Catalog(self._vocabulary, base, *pending)
 
+    @property
+    def parts(self) -> Iterator[tuple[int, Segment]]:
+        """Each segment, and its first row here."""
+        return zip(self._firsts, self._segments, strict=True)
+
     def _place(self, row: int) -> tuple[Segment, int]:
         """The segment that holds a row, and its place there."""
         number = bisect_right(self._firsts, row) - 1
@@ -217,6 +248,24 @@ class Catalog:
         """The id of a row."""
         segment, place = self._place(row)
         return segment.id_of(place)
+
+    def column(self, name: str, rows: IntArray) -> npt.NDArray[Any]:
+        """One thing of some rows: a column of `PointColumns`, "endorsers" or "published_at"."""
+        numbers = np.searchsorted(self._firsts, rows, side="right") - 1
+        found = self._segments[0].column(name)[np.where(numbers == 0, rows, 0)]
+        for number in np.unique(numbers[numbers > 0]).tolist():
+            mine = numbers == number
+            found[mine] = self._segments[number].column(name)[rows[mine] - self._firsts[number]]
+        return found
+
+    def rows_of(self, ids: Sequence[str]) -> IntArray:
+        """The last row of each id, -1 for one that there never was, shape (n,)."""
+        base, *since = self._segments
+        found = base.sorted_ids.rows_of(ids)
+        for first, segment in zip(self._firsts[1:], since, strict=True):
+            rows = np.array([segment.last_rows.get(id, -1) for id in ids], np.int64)
+            found = np.where(rows < 0, found, first + rows)
+        return found
 
     def sight(self, row: int) -> Sight:
         """Who may see a row."""
@@ -249,7 +298,7 @@ class Catalog:
 
     def build_text(self) -> None:
         """Make the base ready for words, so that nobody waits for it."""
-        self._segments[0].text.scored(())
+        self._segments[0].text.postings()
 
     def inside(self, polygon: shapely.Polygon) -> IntArray:
         """Rows in a polygon or on its border, ascending."""
@@ -261,12 +310,26 @@ class Catalog:
             ]
         )
 
-    def matching(self, text: str) -> tuple[IntArray, FloatArray]:
-        """Rows that hold a word of a text, ascending, and how well they fit it.
+    def matching(self, text: str, counts: Counts | None = None) -> Matched:
+        """Rows that hold a word of a text, and how well they fit it: see `matching.text.match_words`.
 
-        See `matching.text.TextIndex.scores`.
+        Parameters
+        ----------
+        text : str
+            Words.
+        counts : callable, optional
+            Which rows say what words there are: ``(columns, first, rows) -> ndarray of bool``,
+            of some rows of a segment whose first one is row ``first`` here. All do without.
         """
-        words = asked_words(text)
-        found = [segment.text.scored(words) for segment in self._segments]
-        rows = [first + rows for first, (rows, _) in zip(self._firsts, found, strict=True)]
-        return np.concatenate(rows), np.concatenate([fits for _, fits in found])
+
+        def sees(number: int, rows: Rows) -> bool:
+            columns, first = self._segments[number].columns, self._firsts[number]
+            parts = (rows[at : at + AT_ONCE] for at in range(0, len(rows), AT_ONCE))
+            return counts is None or any(counts(columns, first, part).any() for part in parts)
+
+        return match_words([segment.text for segment in self._segments], text, sees)
+
+    def words(self, rows: list[int]) -> list[str]:
+        """All that words are looked for in, of some rows: title, category and text."""
+        places = [self._place(row) for row in rows]
+        return [segment.words(row) for segment, row in places]

@@ -20,6 +20,7 @@ from matching.query import MAX_LIMIT, NearAnswer, NearQuery, Viewer
 from matching.reasons import LANGS
 from matching.scoring import Profiles
 from matching.snapshot import Snapshot
+from matching.text import Matched
 
 __all__ = ["asked", "near", "plan_of", "rules_of", "told"]
 
@@ -263,10 +264,13 @@ def _search(
         hours=states,
         depths=() if depths is None else depths,
     )
-    rows, fits = _rows(snapshot.catalog, query)
+    people = query.origin is None
+    matched = None if query.text is None else snapshot.matching(query.text, seen, at, people)
+    rows, fits = _rows(snapshot.catalog, query, matched)
     return Search(
         snapshot, plan, ask, filters, states, rows, fits,
-        digest=digest, people=query.origin is None, auto=query.radius_m is None,
+        digest=digest, people=people, auto=query.radius_m is None,
+        corrected=matched.corrected if matched else {},
     )  # fmt: skip
 
 
@@ -276,12 +280,12 @@ def _bits(depths: Ints) -> int:
     return int(np.bitwise_or.reduce(np.uint64(1) << places, initial=np.uint64(0)))
 
 
-def _rows(catalog: Catalog, query: NearQuery) -> tuple[IntArray | None, FloatArray | None]:
+def _rows(
+    catalog: Catalog, query: NearQuery, matched: Matched | None
+) -> tuple[IntArray | None, FloatArray | None]:
     """Rows that match the words and lie in the polygon, where such are asked for; and how well
     each fits the words."""
-    rows = fits = None
-    if query.text is not None:
-        rows, fits = catalog.matching(query.text)
+    rows, fits = (matched.rows, matched.fits) if matched else (None, None)
     if query.polygon is not None:
         inside = catalog.inside(query.polygon)
         if rows is None or fits is None:

@@ -1,5 +1,6 @@
 """Radius and pages: the rings that widen by themselves, and where the next page begins."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from geo.arrays import FloatArray, IntArray
@@ -23,7 +24,8 @@ class Search:
 
     ``rows`` and ``fits`` are those of the listings that match the words and lie in the polygon,
     None where neither was asked for. ``digest`` is that of the query, ``people`` whether they
-    are searched, ``auto`` whether the radius widens by itself.
+    are searched, ``auto`` whether the radius widens by itself. ``corrected`` has the words of
+    the query that were read as others: see `matching.text.Matched`.
     """
 
     snapshot: Snapshot
@@ -36,6 +38,7 @@ class Search:
     digest: str
     people: bool
     auto: bool
+    corrected: Mapping[str, frozenset[str]]
 
     def best(self, limit: int) -> Found:
         """The best, by score."""

@@ -10,11 +10,12 @@ from indexes.entities import VERIFIED_LEVEL, Kind
 from matching.query import Reason
 from matching.scoring import BANDS
 
-__all__ = ["COUNT_FROM", "LANGS", "Asked", "reasons"]
+__all__ = ["COUNT_FROM", "LANGS", "Asked", "Corrections", "reasons"]
 
 LANGS = ("fr", "en")
 
 Asked = Literal["text", "category", "any"]
+Corrections = tuple[tuple[str, str], ...]
 
 COUNT_FROM = 3  # households; fewer are not counted aloud, so that none can be told apart
 
@@ -56,6 +57,7 @@ _SENTENCES = {
     "hours-unknown": ("horaires inconnus", "opening hours unknown"),
     "ask": ("disponibilité à confirmer", "availability to be confirmed"),
     "fit-text": ("correspond à vos mots", "matches your words"),
+    "fit-corrected": ("« {} » compris comme « {} »", "“{}” read as “{}”"),
     "fit-category": ("dans la catégorie demandée", "in the category asked for"),
     "fit-any": ("correspond à votre recherche", "matches your search"),
 }
@@ -78,6 +80,7 @@ def reasons(
     ends_in_s: float | None = None,
     available: str = "unknown",
     asked: Asked = "any",
+    corrected: Corrections = (),
 ) -> tuple[Reason, ...]:
     r"""Why a match scored what it did.
 
@@ -104,6 +107,8 @@ def reasons(
         "open", "unknown", "closed", "in_stock" or "sold_out".
     asked : {"text", "category", "any"}
         What the fit was measured against; text before category.
+    corrected : tuple of (str, str)
+        Words asked for that were read as others, and as which.
 
     Returns
     -------
@@ -134,8 +139,9 @@ def reasons(
     distance, trust, fresh, free, fit = map(mul, weights, factors)
     keeps_hours = kind is _ARTISAN or kind is _MERCHANT or kind is _PLACE
     recommended, rest = _lasting(
-        personal, level, endorsers, keeps_hours, available, asked, lang, trust, free, fit
-    )
+        personal, level, endorsers, keeps_hours, available, asked, corrected, lang,
+        trust, free, fit,
+    )  # fmt: skip
     near = _distance(distance_m, band, lang, distance)
     said = recommended if near is None else (near, *recommended)
     new = _fresh(kind, age_s, starts_in_s, ends_in_s, lang, fresh) if fresh else None
@@ -151,13 +157,14 @@ def _lasting(
     keeps_hours: bool,
     available: str,
     asked: Asked,
+    corrected: Corrections,
     lang: str,
     trust: float,
     free: float,
     fit: float,
 ) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
     """What depends on neither place nor time: the reason before freshness, and those after."""
-    after = _available(keeps_hours, available, lang, free), _fit(asked, lang, fit)
+    after = _available(keeps_hours, available, lang, free), _fit(asked, corrected, lang, fit)
     before = _trust(personal, level, endorsers, lang, trust)
     return (
         () if before is None else (before,),
@@ -224,9 +231,14 @@ def _available(keeps_hours: bool, available: str, lang: str, share: float) -> Re
     return Reason(code, _say("ask" if asks else code, lang), share)
 
 
-def _fit(asked: Asked, lang: str, share: float) -> Reason | None:
+def _fit(asked: Asked, corrected: Corrections, lang: str, share: float) -> Reason | None:
     share = round(share, 9)
-    return Reason(f"fit-{asked}", _say(f"fit-{asked}", lang), share) if share > 0 else None
+    if share <= 0:
+        return None
+    if corrected:
+        said = ", ".join(_say("fit-corrected", lang, *words) for words in corrected)
+        return Reason("fit-corrected", said, share)
+    return Reason(f"fit-{asked}", _say(f"fit-{asked}", lang), share)
 
 
 @lru_cache(maxsize=16_384)
@@ -234,8 +246,8 @@ def _metres_away(metres: int, lang: str) -> str:
     return _say("at", lang, _length(metres, lang))
 
 
-def _say(key: str, lang: str, value: str = "") -> str:
-    return _SENTENCES[key][LANGS.index(lang)].format(value)
+def _say(key: str, lang: str, *values: str) -> str:
+    return _SENTENCES[key][LANGS.index(lang)].format(*values)
 
 
 def _length(metres: int, lang: str) -> str:

@@ -4,9 +4,10 @@ import re
 import threading
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import cached_property
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,16 +16,28 @@ import pyarrow.compute as pc
 from scipy.sparse import coo_array
 
 from geo.arrays import FloatArray, IntArray
+from matching.spelling import Spellings, edits_allowed
 
-__all__ = ["MAX_WORDS", "Postings", "TextIndex", "asked_words", "fold"]
+__all__ = [
+    "MAX_WORDS",
+    "Matched",
+    "Postings",
+    "Rows",
+    "TextIndex",
+    "asked_words",
+    "fold",
+    "match_words",
+    "spelled",
+]
 
+Rows: TypeAlias = npt.NDArray[np.integer[Any]]
 Column: TypeAlias = "Sequence[str | None] | pa.Array | pa.ChunkedArray"
 
 MAX_WORDS = 32  # of a query; those after it don't count
 PREFIX_LETTERS = 3  # from here on a word of a query also matches what it begins
 PLURAL_LETTERS = 4  # from here on a final s or x is dropped
 
-IN_TITLE, IN_TEXT = 10, 7  # what a word found there counts
+IN_TITLE, IN_TEXT = (10, 6, 4), (7, 4, 3)  # what a word found there counts, by its edits
 
 CHUNK_ROWS = 65_536  # bounds what the build holds beside its result
 
@@ -66,6 +79,21 @@ def fold(text: str) -> list[str]:
     return [_singular(word) for word in words if word not in _STOP_WORDS]
 
 
+def spelled(text: str) -> dict[str, str]:
+    """The words of a text as they are compared, each as it stands there first, in lower case.
+
+    Examples
+    --------
+    >>> spelled("L'Électricité des Chaudières")
+    {'electricite': 'électricité', 'chaudiere': 'chaudières'}
+    """
+    found: dict[str, str] = {}
+    for word in _WORD.findall(_ELISION.sub(" ", unicodedata.normalize("NFC", text).lower())):
+        for folded in fold(word):
+            found.setdefault(folded, word)
+    return found
+
+
 def asked_words(query: str) -> list[str]:
     """The words of a query that count, each once."""
     return list(dict.fromkeys(fold(query)))[:MAX_WORDS]
@@ -75,24 +103,52 @@ def _singular(word: str) -> str:
     return word[:-1] if len(word) >= PLURAL_LETTERS and word[-1] in "sx" else word
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Postings:
     """Rows by word: those of ``words[i]`` are ``rows[starts[i]:starts[i + 1]]``."""
 
     words: list[str]  # sorted, so that all words of one beginning lie side by side
-    starts: npt.NDArray[np.integer[Any]]
-    rows: npt.NDArray[np.integer[Any]]
+    starts: Rows
+    rows: Rows
 
-    def matching(self, word: str) -> npt.NDArray[np.integer[Any]]:
+    @cached_property
+    def spellings(self) -> Spellings:
+        """The words, to be found by what they are like; made when first asked for."""
+        return Spellings(self.words)
+
+    def matching(self, word: str) -> Rows:
         """Rows that hold a word, or from three letters on one that begins so; some twice."""
         # "\x00" follows a word itself, and "\U0010ffff" everything that begins with it.
         end = "\U0010ffff" if len(word) >= PREFIX_LETTERS else "\x00"
         first, last = bisect_left(self.words, word), bisect_left(self.words, word + end)
         return self.rows[self.starts[first] : self.starts[last]]
 
+    def rows_of(self, place: int) -> Rows:
+        """Rows that hold ``words[place]``."""
+        return self.rows[self.starts[place] : self.starts[place + 1]]
+
+
+class Held(NamedTuple):
+    """Rows of one index that hold a word, some twice, and how it is spelled there."""
+
+    strong: Rows  # in title or category
+    weak: Rows  # in the text
+    words: frozenset[str]
+
+
+class Matched(NamedTuple):
+    """Rows that match a query, ascending, and how well each fits it, above 0 up to 1.
+
+    ``corrected`` has, for each word of the query that was read as others, those.
+    """
+
+    rows: IntArray
+    fits: FloatArray
+    corrected: Mapping[str, frozenset[str]]
+
 
 class TextIndex:
-    """Which rows hold the words of a query, and how well.
+    """Which rows hold a word.
 
     Built at the first query, once; any number of threads may ask.
 
@@ -100,21 +156,6 @@ class TextIndex:
     ----------
     titles, texts, categories : sequence of str or None, or pyarrow string column
         One value per row each. A category's parts ("garde.enfants") are words.
-
-    Notes
-    -----
-    A word of the query matches a word of a row that equals it, or begins with it if it has
-    three letters or more, both folded. Each distinct word counts 10 if it matches in title or
-    category, else 7 if it matches in the text, else 0; ``fit`` is the sum over 10 times the
-    number of distinct words.
-
-    Examples
-    --------
-    >>> index = TextIndex(["Plombier", "Cours de piano"], ["", "au port"], ["artisan", None])
-    >>> index.scores("plomb")
-    (array([0]), array([1.]))
-    >>> index.scores("piano, port")
-    (array([1]), array([0.85]))
     """
 
     def __init__(self, titles: Column, texts: Column, categories: Column) -> None:
@@ -122,6 +163,9 @@ class TextIndex:
         self._rows = len(titles)
         self._built: tuple[Postings, Postings] | None = None
         self._building = threading.Lock()
+
+    def __len__(self) -> int:
+        return self._rows
 
     @classmethod
     def of(cls, rows: int, postings: tuple[Postings, Postings]) -> "TextIndex":
@@ -135,34 +179,19 @@ class TextIndex:
         """Whether a query has been asked."""
         return self._built is not None
 
-    def scores(self, query: str) -> tuple[IntArray, FloatArray]:
-        """Rows that hold at least one word of a query.
-
-        Parameters
-        ----------
-        query : str
-            Words; a query without any (empty, or stop words alone) finds nothing.
-
-        Returns
-        -------
-        rows : ndarray of int64, shape (k,)
-            Ascending.
-        fit : ndarray of float64, shape (k,)
-            Above 0 up to 1.
-        """
-        return self.scored(asked_words(query))
-
-    def scored(self, words: Sequence[str]) -> tuple[IntArray, FloatArray]:
-        """As `scores`, of the `asked_words` of a query."""
-        titles, texts = self.postings()
-        total = np.zeros(self._rows, dtype=np.uint16)
-        for word in words:
-            points = np.zeros(self._rows, dtype=np.uint16)
-            points[texts.matching(word)] = IN_TEXT
-            points[titles.matching(word)] = IN_TITLE
-            total += points
-        rows = np.flatnonzero(total)
-        return rows, total[rows] / (IN_TITLE * max(1, len(words)))
+    def holding(self, word: str, edits: int) -> Held:
+        """Rows that hold a word: itself or what it begins, or words so many edits away."""
+        strong, weak = self.postings()
+        if edits == 0:
+            return Held(strong.matching(word), weak.matching(word), frozenset())
+        places = [found.spellings.at(word, edits).tolist() for found in (strong, weak)]
+        rows = [
+            np.concatenate([found.rows[:0], *map(found.rows_of, here)])
+            for found, here in zip((strong, weak), places, strict=True)
+        ]
+        words = {strong.words[place] for place in places[0]}
+        words |= {weak.words[place] for place in places[1]}
+        return Held(rows[0], rows[1], frozenset(words))
 
     def postings(self) -> tuple[Postings, Postings]:
         """Rows by word of titles and categories, and of texts; made when first asked for."""
@@ -172,6 +201,67 @@ class TextIndex:
                 self._built = (_inverted(strong, self._rows), _inverted(weak, self._rows))
                 self._columns = ()  # not needed any more
             return self._built
+
+
+Sees = Callable[[int, Rows], bool]
+"""Whether any of some rows of an index, given by its number, is one that who asks may see."""
+
+
+def match_words(indexes: Sequence[TextIndex], query: str, sees: Sees | None = None) -> Matched:
+    """Rows that hold words of a query, typing errors put right.
+
+    Parameters
+    ----------
+    indexes : sequence of TextIndex
+        Rows are numbered through them, one after the other.
+    query : str
+        Words; a query without any (empty, or stop words alone) finds nothing.
+    sees : callable, optional
+        ``(number of the index, rows of it) -> whether any counts``; every row does without.
+
+    Notes
+    -----
+    A word of the query matches a word of a row that equals it, or begins with it if it has
+    three letters or more, both folded. If no row that counts holds such a word, it is read as
+    the words at the fewest edits that one does hold: at most one edit from four letters on, two
+    from eight on. So rows that don't count change nothing in what is found of the others.
+
+    Each distinct word counts 10 if it matches in title or category, else 7 if in the text;
+    6 and 4 if read with one edit, 4 and 3 with two. The fit is the sum over 10 times the number
+    of distinct words.
+
+    Examples
+    --------
+    >>> index = TextIndex(["Plombier", "Cours de piano"], ["", "au port"], ["artisan", None])
+    >>> match_words([index], "plomb")
+    Matched(rows=array([0]), fits=array([1.]), corrected={})
+    >>> match_words([index], "pinao, port")
+    Matched(rows=array([1]), fits=array([0.65]), corrected={'pinao': frozenset({'piano'})})
+    """
+    firsts = np.cumsum([0, *map(len, indexes)])
+    total = np.zeros(firsts[-1], dtype=np.uint16)
+    words, corrected = asked_words(query), {}
+    for word in words:
+        edits, held = _read(indexes, word, sees)
+        points = np.zeros(len(total), dtype=np.uint16)
+        for first, end, one in zip(firsts[:-1], firsts[1:], held, strict=False):
+            points[first:end][one.weak] = IN_TEXT[edits]
+            points[first:end][one.strong] = IN_TITLE[edits]
+        total += points
+        if edits:
+            corrected[word] = frozenset[str]().union(*(one.words for one in held))
+    rows = np.flatnonzero(total)
+    return Matched(rows, total[rows] / (IN_TITLE[0] * max(1, len(words))), corrected)
+
+
+def _read(indexes: Sequence[TextIndex], word: str, sees: Sees | None) -> tuple[int, Sequence[Held]]:
+    """At how many edits a word of a query is read, and what holds it so; nothing if nowhere."""
+    for edits in range(edits_allowed(word) + 1):
+        held = [index.holding(word, edits) for index in indexes]
+        for number, rows in ((n, r) for n, one in enumerate(held) for r in one[:2]):
+            if len(rows) and (sees is None or sees(number, rows)):
+                return edits, held
+    return 0, ()
 
 
 def _inverted(columns: Sequence[Column], rows: int) -> Postings:

@@ -40,6 +40,7 @@ def assert_equal(answers: list[NearAnswer], town: Town, viewer: Viewer, query: N
         (answer.radius_m, [match.id for match in answer.matches]) for answer in answers
     ] == expected[:PAGES]
     assert (answers[-1].next is None) == (len(expected) <= PAGES)
+    read = near_oracle.readings(town.world, viewer.member_id, query) if query.text else {}
     count = 0
     for answer in answers:
         assert answer.people == ("searched" if query.origin is None else "not_searched")
@@ -70,4 +71,7 @@ def assert_equal(answers: list[NearAnswer], town: Town, viewer: Viewer, query: N
             assert set(match.zones) == one.zones
             shares = [reason.share for reason in match.why]
             assert sum(shares) == pytest.approx(match.score, abs=3.001e-9)
+            if match.why and match.why[-1].code.startswith("fit"):
+                corrected = match.why[-1].code == "fit-corrected"
+                assert corrected == near_oracle.is_corrected(listing, read)
     return count

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -215,17 +216,68 @@ def words(text: str) -> list[str]:
     return found
 
 
-def text_fit(listing: Any, text: str) -> float:
-    """10 for a word found in title or category, 7 in the text; over 10 for each word asked."""
-    asked = set(words(text))
+def _holds(where: list[str], word: str, edits: int) -> bool:
+    """Whether a word is among some: itself or what it begins, or at just so many edits."""
+    if edits == 0:
+        return any(w == word or (len(word) >= 3 and w.startswith(word)) for w in where)
+    return any(aligned(w, word) == edits for w in where)
+
+
+@cache
+def aligned(one: str, other: str) -> int:
+    """Letters put in, left out or replaced, or two neighbours exchanged, none of them twice."""
+    if not one or not other:
+        return len(one) + len(other)
+    found = min(
+        aligned(one[:-1], other) + 1,
+        aligned(one, other[:-1]) + 1,
+        aligned(one[:-1], other[:-1]) + (one[-1] != other[-1]),
+    )
+    if one[-2:] == other[-2:][::-1] and len(one) > 1 < len(other):
+        found = min(found, aligned(one[:-2], other[:-2]) + 1)
+    return found
+
+
+def readings(world: World, viewer_id: str | None, query: Any) -> dict[str, int]:
+    """At how many edits each word asked is read: the fewest at which the viewer could find it,
+    somewhere, of any kind. Words that are nowhere are left out."""
+    at, found = seconds(query.at), {}
+    for word in set(words(query.text)):
+        digits = any(c.isdigit() for c in word)
+        for edits in range(1 if digits else 1 + (len(word) >= 4) + (len(word) >= 8)):
+            if any(
+                _holds(words(f"{one.title} {one.category} {one.text}"), word, edits)
+                and world.sees(viewer_id, one)
+                and is_valid(one, at)
+                and world.point(one) is not None
+                and (query.origin is None or not one.personal)
+                for one in world.listings
+            ):
+                found[word] = edits
+                break
+    return found
+
+
+def text_fit(listing: Any, text: str, readings: Mapping[str, int]) -> float:
+    """10 for a word found in title or category, 7 in the text; over 10 for each word asked.
+    6 and 4 for a word read at one edit, 4 and 3 at two."""
     strong = words(listing.title) + words(listing.category)
     weak = words(listing.text)
+    points = [
+        (10, 6, 4)[edits]
+        if _holds(strong, word, edits)
+        else (7, 4, 3)[edits]
+        if _holds(weak, word, edits)
+        else 0
+        for word, edits in readings.items()
+    ]
+    return sum(points) / (10 * len(set(words(text)))) if points else 0.0
 
-    def holds(where: list[str], word: str) -> bool:
-        return any(w == word or (len(word) >= 3 and w.startswith(word)) for w in where)
 
-    points = [10 if holds(strong, w) else 7 if holds(weak, w) else 0 for w in asked]
-    return sum(points) / (10 * len(points)) if points else 0.0
+def is_corrected(listing: Any, readings: Mapping[str, int]) -> bool:
+    """Whether a word that was read as another is what it holds."""
+    where = words(f"{listing.title} {listing.category} {listing.text}")
+    return any(edits and _holds(where, word, edits) for word, edits in readings.items())
 
 
 def category_fit(listing: Any, category: str) -> float:
@@ -271,6 +323,7 @@ def near(world: World, viewer_id: str | None, query: Any) -> dict[str, Near]:
         lon, lat = home.lon, home.lat
     else:
         lon, lat = round(query.origin[0], 7), round(query.origin[1], 7)
+    read = {} if query.text is None else readings(world, viewer_id, query)
     found = {}
     for listing in world.listings:
         point = world.point(listing)
@@ -297,7 +350,7 @@ def near(world: World, viewer_id: str | None, query: Any) -> dict[str, Near]:
         if query.category:
             fit *= category_fit(listing, query.category)
         if query.text is not None:
-            fit *= text_fit(listing, query.text)
+            fit *= text_fit(listing, query.text, read)
         if fit == 0.0:
             continue
         d = distance_m(lon, lat, *point)

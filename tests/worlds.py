@@ -47,7 +47,10 @@ CATEGORIES = (
 )
 TITLES = ("Boulangerie du Port", "L'Atelier vélo", "Cours de piano", "Garde d'enfants", "Marché")
 TEXTS = ("", "pain et gâteaux au levain", "vélos, réparation", "piano le soir", "des enfants")
-QUESTIONS = ("boulangerie", "pian", "velo enfants", "Pains", "port piano marché", "le", "xylophone")
+QUESTIONS = (
+    *("boulangerie", "pian", "velo enfants", "Pains", "port piano marché", "le", "xylophone"),
+    *("bulangeire", "pinao", "vlo enfnats", "Piani", "prot pianno marché"),  # mistyped
+)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from listing_tables import GROUPS, PERSON, listing_table
 import matching.catalog
 from indexes.entities import Kind
 from matching.catalog import Catalog, Segment
-from matching.text import TextIndex
+from matching.text import TextIndex, match_words
 from matching.vocabulary import Vocabulary
 
 
@@ -90,12 +90,17 @@ def test_rows_are_the_same_in_one_segment_and_in_many(
     assert told(grown, *rows) == told(whole, *rows)
     assert [grown.id_of(row) for row in rows] == [listings[row]["id"] for row in rows]
     assert grown.stored(rows) == whole.stored(rows)
-    for query in ("pain", "piano soir", "bakery", "le"):
+    for query in ("pain", "piano soir", "bakery", "le", "pinao levian"):
         texts = ([one[name] for one in listings] for name in ("title", "text", "category"))
-        expected = TextIndex(*texts).scores(query)
+        expected = match_words([TextIndex(*texts)], query)
         for one in (whole, grown):
-            found, fits = one.matching(query)
-            assert (found.tolist(), fits.tolist()) == (expected[0].tolist(), expected[1].tolist())
+            found, fits, corrected = one.matching(query)
+            assert found.tolist() == expected.rows.tolist()
+            assert fits.tolist() == expected.fits.tolist()
+            assert corrected == expected.corrected
+    assert grown.words(rows) == [
+        f"{one['title']} {one['category']} {one['text']}" for one in map(listings.__getitem__, rows)
+    ]
     west = shapely.box(5.36, 43.0, 5.375, 44.0)
     inside = [row for row, one in enumerate(listings) if one["lon"] < 5.375]
     assert grown.inside(west).tolist() == whole.inside(west).tolist() == inside
