@@ -94,6 +94,7 @@ TABLES: dict[type, Table] = {
 
 # An instant that a record states, or else keeps from its first writing.
 KEPT: dict[type, str] = {
+    Member: "created_at",
     Listing: "published_at",
     Endorsement: "created_at",
     ApiKey: "created_at",

@@ -261,7 +261,7 @@ class Facts:
         Which.
     households, buildings, listings, requests, trips : Table
         In `HOUSEHOLD_FACTS`, `BUILDING_FACTS`, `LISTING_FACTS`, `REQUEST_FACTS` and
-        `TRIP_FACTS`, each in order of its ids, bytewise.
+        `TRIP_FACTS`. Rows come in no set order: what is counted must not depend on it.
     """
 
     quarter: Quarter

@@ -150,6 +150,7 @@ class Member:
     """A person. ``level``: 0 none, 1 e-mail and phone, 2 vouched, 3 letter code, 4 attested.
 
     ``gender`` is F, M or O where they said it: trips among women ask for it, nothing tells it.
+    ``created_at`` is since when they are a member: districts count by it.
     """
 
     tenant_id: str
@@ -159,6 +160,7 @@ class Member:
     name: str = ""
     lang: str = "fr"
     gender: str | None = None
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

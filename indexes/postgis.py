@@ -198,14 +198,16 @@ class PostgisStore(SqlStore):
         with _guard():
             return PostgisListener(self._writer)
 
-    def _columns(self, sql: str, values: Mapping[str, str], schema: pa.Schema) -> pa.Table:
+    def _fetch(
+        self, db: Connection, sql: str, values: Mapping[str, str], schema: pa.Schema
+    ) -> pa.Table:
         # The server writes, and Arrow reads, CSV many times faster than rows become objects.
         # An unquoted empty field is a NULL, a quoted one an empty text.
         written = io.BytesIO()
         for name in values:
             sql = sql.replace(f":{name}", f"%({name})s")
         query = f"COPY ({sql}) TO STDOUT (FORMAT CSV)"
-        with self._reading(bulk=True) as db, _cursor(db) as run:
+        with _cursor(db) as run:
             if "ids" not in values:
                 # Without statistics the server takes tables for tiny, and would join whole
                 # ones row by row: minutes for what takes a blink.

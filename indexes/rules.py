@@ -79,6 +79,7 @@ _RULES: dict[type, dict[str, Rule]] = {
         "name": text(300),
         "lang": LANG,
         "gender": or_none(GENDER),
+        "created_at": or_none(INSTANT),
     },
     Listing: {
         "kind": Rule((Kind,), "a kind", None),

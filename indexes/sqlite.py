@@ -154,13 +154,14 @@ class SqliteStore(SqlStore):
         with self._guard():
             return SqliteListener(self._path)
 
-    def _columns(self, sql: str, values: Mapping[str, str], schema: pa.Schema) -> pa.Table:
+    def _fetch(
+        self, db: Connection, sql: str, values: Mapping[str, str], schema: pa.Schema
+    ) -> pa.Table:
         batches = []
-        with self._reading(bulk=True) as db:
-            run = _cursor(db)
-            run.execute(sql, values)
-            while rows := run.fetchmany(CHUNK):
-                batches.append(_batch(rows, schema))
+        run = _cursor(db)
+        run.execute(sql, values)
+        while rows := run.fetchmany(CHUNK):
+            batches.append(_batch(rows, schema))
         return pa.Table.from_batches(batches, schema)
 
     def backup(self, path: Path) -> None:

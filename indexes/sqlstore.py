@@ -24,9 +24,9 @@ from indexes.codec import PLACE, Placing, place_columns, record_of_row
 from indexes.entities import ApiKey, GroupPartition, Zone
 from indexes.placement import Placer, Places
 from indexes.rules import Columns, require_zone
+from indexes.sqldistricts import DistrictRecords
 from indexes.sqlrecords import Clock, storable
 from indexes.sqltypes import Instant, points_of_ewkb
-from indexes.sqlwhole import WholeTables
 from indexes.store import (
     Change,
     ImportMark,
@@ -58,10 +58,9 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class SqlStore(WholeTables):
+class SqlStore(DistrictRecords):
     """A `indexes.store.Store` over SQL; what differs by database is left to its subclass."""
 
-    _ewkb: str  # a point, as EWKB
     # How two rows differ, a NULL being equal to a NULL.
     _differs: str
 

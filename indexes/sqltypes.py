@@ -36,6 +36,7 @@ __all__ = [
     "current_xid",
     "ewkb_lines",
     "ewkb_points",
+    "line_ends_of_ewkb",
     "point_checks",
     "points_of_ewkb",
 ]
@@ -107,6 +108,26 @@ def points_of_ewkb(blobs: Iterable[bytes]) -> tuple[FloatArray, FloatArray]:
     """
     rows = np.frombuffer(b"".join(blobs), _POINT)
     return rows["lon"].astype(np.float64), rows["lat"].astype(np.float64)
+
+
+def line_ends_of_ewkb(blobs: Iterable[bytes]) -> LonLatArray:
+    """First and last points of lines made by `ewkb_lines`.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 2, 2)
+        Degrees, EPSG:4326: line, end, (lon, lat).
+
+    Examples
+    --------
+    >>> line_ends_of_ewkb(ewkb_lines([((5.5, 43.25), (5.6, 43.3), (5.75, 43.5))], [(0, 60, 90)]))
+    array([[[ 5.5 , 43.25],
+            [ 5.75, 43.5 ]]])
+    """
+    start = len(_LINE_HEAD) + 4  # after it comes how many points there are
+    # A point is three doubles, the last of them its measure.
+    ends = b"".join(blob[start : start + 16] + blob[-24:-8] for blob in blobs)
+    return np.frombuffer(ends, ">f8").reshape(-1, 2, 2).astype(np.float64)
 
 
 class _FromEwkb(FunctionElement[Any]):

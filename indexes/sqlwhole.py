@@ -4,13 +4,13 @@ from abc import abstractmethod
 from collections.abc import Collection, Mapping
 
 import pyarrow as pa
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from indexes import sqlfeed
 from indexes.sqltrust import TrustRecords
 from indexes.store import LISTING_SCHEMA, MEMBER_SCHEMA
 from indexes.tables import blocks
-from indexes.trusting import ENDORSEMENT_SCHEMA, RATING_SCHEMA, VOUCH_SCHEMA
+from indexes.trusting import ENDORSEMENT_SCHEMA, RATING_SCHEMA, USE_SCHEMA, VOUCH_SCHEMA
 
 __all__ = ["WholeTables"]
 
@@ -70,8 +70,15 @@ class WholeTables(TrustRecords):
     _outbox: sqlfeed.Dialect
 
     @abstractmethod
-    def _columns(self, sql: str, values: Mapping[str, str], schema: pa.Schema) -> pa.Table:
+    def _fetch(
+        self, db: Connection, sql: str, values: Mapping[str, str], schema: pa.Schema
+    ) -> pa.Table:
         """Run a bulk read with some parameters and give its columns."""
+
+    def _columns(self, sql: str, values: Mapping[str, str], schema: pa.Schema) -> pa.Table:
+        """A bulk read of its own."""
+        with self._reading(bulk=True) as db:
+            return self._fetch(db, sql, values, schema)
 
     def listing_table(self, tenant_id: str, ids: Collection[str] | None = None) -> pa.Table:
         """See `indexes.store.Store.listing_table`."""
@@ -98,6 +105,20 @@ class WholeTables(TrustRecords):
         at = self._epoch.format("coalesce(e.created_at, e.first_written_at)")
         sql = _ENDORSEMENTS.replace("{at}", at)
         return self._table(sql, "e.listing_id", tenant_id, listing_ids, ENDORSEMENT_SCHEMA)
+
+    def use_table(self, tenant_id: str, ids: Collection[str] | None = None) -> pa.Table:
+        """See `indexes.store.Store.use_table`."""
+        asker_done, helper_done = map(self._epoch.format, ("i.asker_done_at", "i.helper_done_at"))
+        sql = f"""
+            SELECT i.id, r.listing_id, i.asker_id,
+                CASE WHEN i.asker_done_at < i.helper_done_at
+                    THEN {helper_done} ELSE {asker_done} END
+            FROM interactions i
+            JOIN requests r ON r.tenant_id = i.tenant_id AND r.id = i.request_id
+            WHERE i.tenant_id = :tenant_id {{some}} AND r.listing_id IS NOT NULL
+              AND i.asker_done_at IS NOT NULL AND i.helper_done_at IS NOT NULL
+            ORDER BY i.id"""
+        return self._table(sql, "i.id", tenant_id, ids, USE_SCHEMA)
 
     def rating_table(self, tenant_id: str, ids: Collection[str] | None = None) -> pa.Table:
         """See `indexes.store.Store.rating_table`."""

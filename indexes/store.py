@@ -12,8 +12,10 @@ from typing import Protocol, TypeVar
 import pyarrow as pa
 
 from geo.errors import InputError
+from indexes.district_facts import ActivityWeek, Facts, Quarter
 from indexes.entities import ApiKey, Entity, GroupPartition, Zone
 from indexes.journeys import Booking, Trip
+from indexes.releases import Release, ReleaseHead
 from indexes.rules import Checked
 
 __all__ = [
@@ -280,6 +282,13 @@ class Store(Protocol):
         ``created_at`` is when an endorsement was given, or first written where none was stated.
         """
 
+    def use_table(self, tenant_id: str, ids: Collection[str] | None = None) -> pa.Table:
+        """Uses of listings as columns (`indexes.trusting.USE_SCHEMA`), sorted by id, bytewise.
+
+        An id is that of the interaction, completed. Of all, or of some ids those that are there;
+        the listing may be gone by now.
+        """
+
     def rating_table(self, tenant_id: str, ids: Collection[str] | None = None) -> pa.Table:
         """Ratings as columns (`indexes.trusting.RATING_SCHEMA`), sorted by id, bytewise.
 
@@ -341,6 +350,45 @@ class Store(Protocol):
         Returns what ``decision`` does, and the position. Raises what it does, and then nothing
         is written; `NotFoundError` for one to be locked that isn't there.
         """
+
+    def note_activity(self, tenant_id: str, household_id: str, week: str) -> None:
+        """Note that somebody of a household was active in an ISO week, such as ``2026-W34``.
+
+        Once noted, it stays so. No change in the outbox tells of it, as that would tell when.
+        Raises `NotFoundError` if there is no such household.
+        """
+
+    def put_activity(self, weeks: Iterable[ActivityWeek]) -> None:
+        """`note_activity` of many, in one transaction; those noted already stay.
+
+        Raises `InputError` where a household is unknown.
+        """
+
+    def facts(self, tenant_id: str, quarter: Quarter) -> Facts:
+        """What a quarter's figures are counted from, as of one instant. Raises `NotFoundError`.
+
+        A member counts from ``created_at`` on; who was there before that was noted, always.
+        """
+
+    def add_release(self, release: Release) -> Position:
+        """Keep a release for good. Its version is 1, or one more than the newest of its id:
+        else `ConflictError`. Raises `InputError` for one that can't be kept."""
+
+    def releases(self, tenant_id: str) -> list[ReleaseHead]:
+        """What releases say of themselves, the newest first: by id, then by version."""
+
+    def release(self, tenant_id: str, id: str | None = None, version: int | None = None) -> Release:
+        """One release: by default the newest, and its newest version.
+
+        Raises `NotFoundError`, its code ``unknown-release``.
+        """
+
+    def draws(self, tenant_id: str, quarter: str, family: str) -> pa.Table | None:
+        """The noisy counts that were drawn for a family of measures and a quarter, or None."""
+
+    def add_draws(self, tenant_id: str, quarter: str, family: str, table: pa.Table) -> None:
+        """Keep noisy counts for good. Raises `ConflictError`, its code ``already-drawn``, if
+        others are there: noise drawn twice is half the noise."""
 
     def position(self, *, settled: bool = True) -> Position:
         """The last change that is certain to have no earlier one still under way.

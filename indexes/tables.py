@@ -173,6 +173,8 @@ members = _entities(
     _required("name"),
     _required("lang"),
     Column("gender", Text),
+    Column("created_at", Instant),
+    Column("first_written_at", Instant),  # none: before it was noted
     _of_tenant("members"),
     _refers("members", "tenant_id household_id", "households"),
     *_check("members", level="level BETWEEN 0 AND 4", gender="gender IN ('F', 'M', 'O')"),

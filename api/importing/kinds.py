@@ -196,6 +196,7 @@ _KINDS = {
             "level": _field(Shape.WHOLE, "level niveau"),
             "name": _field(Shape.LINE, f"{NAME} prenom firstname"),
             "lang": _field(Shape.LINE, "lang langue language"),
+            "created_at": _field(Shape.INSTANT, "createdat joinedat dateinscription"),
         },
         ((("id",),), (("household_id",),)),
         {"household_id": Household},

@@ -1,0 +1,352 @@
+"""Districts in SQL: weeks of activity, the facts of a quarter, releases and their draws."""
+
+import json
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, insert, select, text
+
+from geo.errors import ConflictError, InputError, NotFoundError
+from indexes import sqlfeed
+from indexes.district_facts import ActivityWeek, Facts, Quarter, require_week
+from indexes.facts_joining import RawFacts, RawTrips, joined_facts
+from indexes.placement import Placer
+from indexes.releases import (
+    Release,
+    ReleaseHead,
+    digest,
+    require_release,
+    table_from_bytes,
+    table_to_bytes,
+)
+from indexes.schedules import as_zone, schedule_of_text
+from indexes.sqlrecords import storable
+from indexes.sqltypes import line_ends_of_ewkb
+from indexes.sqlwhole import WholeTables
+from indexes.store import Position
+from indexes.tables import bookings, households, tenants, trips
+from indexes.tables_districts import activity_weeks, draws, releases
+
+__all__ = ["DistrictRecords"]
+
+MAX_FAMILY = 64  # characters
+
+_HEAD = [column for column in releases.c if column.name not in ("rows", "sha256")]
+
+# What facts are joined from: each table once, as it lies there, in no set order. `{…}` are whole
+# seconds since 1970, which no person wrote.
+_SCANS: dict[str, tuple[str, pa.Schema]] = {
+    "buildings": (
+        "SELECT id, zone, cell, dwellings FROM buildings WHERE tenant_id = :tenant_id",
+        pa.schema(
+            {
+                "id": pa.string(),
+                "zone": pa.string(),
+                "cell": pa.uint64(),
+                "dwellings": pa.int32(),
+            }
+        ),
+    ),
+    "households": (
+        "SELECT id, building_id FROM households WHERE tenant_id = :tenant_id",
+        pa.schema({"id": pa.string(), "building": pa.string()}),
+    ),
+    "members": (
+        "SELECT id, household_id, coalesce({joined} < {ends}, true) FROM members"
+        " WHERE tenant_id = :tenant_id",
+        pa.schema({"id": pa.string(), "household": pa.string(), "joined": pa.bool_()}),
+    ),
+    "activity": (
+        "SELECT household_id, count(*) FROM activity_weeks"
+        " WHERE tenant_id = :tenant_id AND week BETWEEN :first_week AND :last_week"
+        " GROUP BY household_id",
+        pa.schema({"household": pa.string(), "weeks": pa.int32()}),
+    ),
+    "listings": (
+        "SELECT l.id, l.owner_id, l.zone, l.cell, {lon}, {lat}, l.kind, l.category, NOT l.personal"
+        " FROM listings l WHERE l.tenant_id = :tenant_id AND {published} < {ends}"
+        " AND (l.valid_from IS NULL OR {valid_from} < {ends})"
+        " AND (l.valid_to IS NULL OR {valid_to} > {begins})"
+        # An event without an end lasts three hours, see `indexes.entities.Listing.event_end`.
+        " AND (l.kind <> 'event' OR coalesce({ends_at}, {starts_at} + 10800) > {begins})",
+        pa.schema(
+            {
+                "id": pa.string(),
+                "owner": pa.string(),
+                "zone": pa.string(),
+                "cell": pa.uint64(),
+                "lon": pa.float64(),
+                "lat": pa.float64(),
+                "kind": pa.string(),
+                "category": pa.string(),
+                "public": pa.bool_(),
+            }
+        ),
+    ),
+    "requests": (
+        "SELECT r.id, r.asker_id, r.category,"
+        " coalesce({replied} - {asked} <= 172800, false), NOT coalesce(p.accepted, false)"
+        " FROM requests r"
+        " LEFT JOIN replies p ON p.tenant_id = r.tenant_id AND p.request_id = r.id"
+        " WHERE r.tenant_id = :tenant_id AND {asked} >= {begins} AND {asked} < {ends}",
+        pa.schema(
+            {
+                "id": pa.string(),
+                "asker": pa.string(),
+                "category": pa.string(),
+                "answered_48h": pa.bool_(),
+                "unmet": pa.bool_(),
+            }
+        ),
+    ),
+}
+_INSTANTS = {
+    "joined": "coalesce(created_at, first_written_at)",
+    "published": "coalesce(l.published_at, l.first_written_at)",
+    "valid_from": "l.valid_from",
+    "valid_to": "l.valid_to",
+    "starts_at": "l.starts_at",
+    "ends_at": "l.ends_at",
+    "asked": "r.created_at",
+    "replied": "p.created_at",
+}
+
+
+class DistrictRecords(WholeTables):
+    """The part of a `indexes.store.Store` that districts are drawn from, and kept in."""
+
+    _ewkb: str  # a point or line as EWKB
+
+    @abstractmethod
+    def _placer(self, db: Connection, tenant_id: str) -> Placer:
+        """Places points by the newest zones."""
+
+    # Activity.
+
+    def note_activity(self, tenant_id: str, household_id: str, week: str) -> None:
+        """See `indexes.store.Store.note_activity`."""
+        require_week(week)
+        if not storable(tenant_id, household_id):
+            raise NotFoundError(f"no household {ascii(household_id)[:80]}")
+        known = households.c.tenant_id == tenant_id, households.c.id == household_id
+        noted = (
+            *(activity_weeks.c.tenant_id == tenant_id, activity_weeks.c.week == week),
+            activity_weeks.c.household_id == household_id,
+        )
+        # Looked at first: most weeks are noted already, and a look holds up no writer.
+        with self._reading() as db:
+            if db.execute(select(households.c.id).where(*known)).first() is None:
+                raise NotFoundError(f"no household {ascii(household_id)[:80]}")
+            if db.execute(select(activity_weeks.c.week).where(*noted)).first() is not None:
+                return
+        self.put_activity([ActivityWeek(tenant_id=tenant_id, household_id=household_id, week=week)])
+
+    def put_activity(self, weeks: Iterable[ActivityWeek]) -> None:
+        """See `indexes.store.Store.put_activity`."""
+        rows = sorted({(one.tenant_id, one.week, one.household_id) for one in weeks})
+        for week in {row[1] for row in rows}:
+            require_week(week)
+        if not all(storable(*row) for row in rows):
+            raise InputError("an id holds what no store keeps: a NUL or half a character")
+        columns = ("tenant_id", "week", "household_id")
+        names = ", ".join(columns)
+        staged = f"staged_{activity_weeks.name}"
+        unknown = text(
+            f"SELECT household_id FROM {staged} s WHERE NOT EXISTS (SELECT 1 FROM households h"
+            " WHERE h.tenant_id = s.tenant_id AND h.id = s.household_id) LIMIT 1"
+        )
+        written = text(
+            f"INSERT INTO {activity_weeks.name} ({names}) SELECT {names} FROM {staged}"
+            f" WHERE true ORDER BY {names} ON CONFLICT DO NOTHING"
+        )
+        with self._writing(bulk=True) as db:
+            self._stage(db, staged, activity_weeks, columns, rows)
+            if (missing := db.scalar(unknown)) is not None:
+                raise InputError(
+                    f"household {ascii(missing)[:80]} is not among the households of its tenant",
+                    code="unknown-reference",
+                )
+            db.execute(written)
+
+    # Facts.
+
+    def facts(self, tenant_id: str, quarter: Quarter) -> Facts:
+        """See `indexes.store.Store.facts`."""
+        if not storable(tenant_id):
+            raise NotFoundError(f"no tenant {ascii(tenant_id)[:80]}")
+        with self._reading(bulk=True) as db:
+            timezone = db.scalar(select(tenants.c.timezone).where(tenants.c.id == tenant_id))
+            if timezone is None:
+                raise NotFoundError(f"no tenant {ascii(tenant_id)[:80]}")
+            zone = as_zone(timezone)
+            put_in = {name: self._epoch.format(of) for name, of in _INSTANTS.items()}
+            put_in |= {
+                "lon": self._lon,
+                "lat": self._lat,
+                "begins": str(int(quarter.begins(zone).timestamp())),
+                "ends": str(int(quarter.ends(zone).timestamp())),
+            }
+            asked = {
+                "tenant_id": tenant_id,
+                "first_week": quarter.weeks[0],
+                "last_week": quarter.weeks[-1],
+            }
+            scans = {
+                name: self._fetch(db, sql.format(**put_in), _named(asked, sql), schema)
+                for name, (sql, schema) in _SCANS.items()
+            }
+            raw = RawFacts(
+                **scans,
+                trips=self._trip_rows(db, tenant_id, put_in["ends"]),
+                booked=self._booked(db, tenant_id, quarter),
+            )
+            placer = self._placer(db, tenant_id)
+        return joined_facts(quarter, zone, raw, placer)
+
+    def _trip_rows(self, db: Connection, tenant_id: str, ends: str) -> RawTrips:
+        """Trips there before an instant."""
+        published = self._epoch.format("coalesce(published_at, first_written_at)")
+        sql = (
+            f"SELECT id, owner_id, role, seats, schedule, {self._ewkb} FROM {trips.name}"
+            f" WHERE tenant_id = :tenant_id AND NOT cancelled AND {published} < {ends}"
+        )
+        rows = db.execute(text(sql), {"tenant_id": tenant_id}).all()
+        *columns, lines = zip(*rows, strict=True) if rows else ((),) * 6
+        ids, owners, roles, seats, schedules = columns
+        return RawTrips(
+            ids=ids,
+            owners=owners,
+            roles=roles,
+            seats=seats,
+            schedules=list(map(schedule_of_text, schedules)),
+            ends=line_ends_of_ewkb(lines),
+        )
+
+    @staticmethod
+    def _booked(db: Connection, tenant_id: str, quarter: Quarter) -> set[str]:
+        """Ids of trips, both sides', with a booking within a quarter that stands."""
+        asked = select(bookings.c.trip_id, bookings.c.passenger_trip_id).where(
+            bookings.c.tenant_id == tenant_id,
+            bookings.c.status != "CANCELLED",
+            bookings.c.day.between(quarter.first_day.isoformat(), quarter.last_day.isoformat()),
+        )
+        return {id for row in db.execute(asked) for id in row if id is not None}
+
+    # Releases.
+
+    def add_release(self, release: Release) -> Position:
+        """See `indexes.store.Store.add_release`."""
+        require_release(release)
+        data = table_to_bytes(release.rows)
+        row = {
+            **{column.name: getattr(release, column.name) for column in _HEAD},
+            "head": json.dumps(release.head, ensure_ascii=False),
+            "sha256": digest(data),
+            "rows": data,
+        }
+        with self._writing(bulk=True) as db:
+            if db.scalar(select(tenants.c.id).where(tenants.c.id == release.tenant_id)) is None:
+                raise NotFoundError(f"no tenant {ascii(release.tenant_id)[:80]}")
+            newest = self._release_rows(release.tenant_id, [releases.c.version], release.id)
+            version = (db.scalar(newest.limit(1)) or 0) + 1
+            if release.version != version:
+                raise ConflictError(
+                    f"the next version of release {release.id} is {version}, got"
+                    f" {release.version}: what is published stays as it is",
+                    code="release-exists",
+                )
+            db.execute(insert(releases), row)
+            sqlfeed.note(db, releases.name, [release.tenant_id])
+            return self._newest(db)
+
+    def releases(self, tenant_id: str) -> list[ReleaseHead]:
+        """See `indexes.store.Store.releases`."""
+        if not storable(tenant_id):
+            return []
+        with self._reading() as db:
+            rows = db.execute(self._release_rows(tenant_id, _HEAD)).mappings()
+            return [ReleaseHead(**_head(row)) for row in rows]
+
+    def release(self, tenant_id: str, id: str | None = None, version: int | None = None) -> Release:
+        """See `indexes.store.Store.release`."""
+        row = None
+        if storable(tenant_id, id):
+            asked = self._release_rows(tenant_id, list(releases.c), id)
+            if version is not None:
+                asked = asked.where(releases.c.version == version)
+            with self._reading(bulk=True) as db:
+                row = db.execute(asked.limit(1)).mappings().first()
+        if row is None:
+            which = "any" if id is None else ascii(id)[:40]
+            if version is not None:
+                which += f" of version {version}"
+            raise NotFoundError(f"no release: wanted {which}", code="unknown-release")
+        return Release(**_head(row), rows=table_from_bytes(bytes(row["rows"]), row["sha256"]))
+
+    @staticmethod
+    def _release_rows(tenant_id: str, wanted: list[Any], id: str | None = None) -> Select[Any]:
+        """Releases, or the versions of one, the newest first."""
+        asked = select(*wanted).where(releases.c.tenant_id == tenant_id)
+        if id is not None:
+            asked = asked.where(releases.c.id == id)
+        return asked.order_by(releases.c.id.desc(), releases.c.version.desc())
+
+    # Draws.
+
+    def draws(self, tenant_id: str, quarter: str, family: str) -> pa.Table | None:
+        """See `indexes.store.Store.draws`."""
+        if not storable(tenant_id, quarter, family):
+            return None
+        with self._reading(bulk=True) as db:
+            return _drawn(db, tenant_id, quarter, family)
+
+    def add_draws(self, tenant_id: str, quarter: str, family: str, table: pa.Table) -> None:
+        """See `indexes.store.Store.add_draws`."""
+        Quarter.parse(quarter)
+        if not (storable(family) and 1 <= len(family) <= MAX_FAMILY):
+            raise InputError(f"a family is named in 1 to {MAX_FAMILY} characters")
+        data = table_to_bytes(table)
+        row = {
+            "tenant_id": tenant_id,
+            "quarter": quarter,
+            "family": family,
+            "sha256": digest(data),
+            "rows": data,
+        }
+        # Two processes may both have drawn: the first to write decides.
+        names = ", ".join(row)
+        values = ", ".join(f":{name}" for name in row)
+        once = f"INSERT INTO {draws.name} ({names}) VALUES ({values}) ON CONFLICT DO NOTHING"
+        with self._writing(bulk=True) as db:
+            if not storable(tenant_id) or not db.scalar(
+                select(tenants.c.id).where(tenants.c.id == tenant_id)
+            ):
+                raise NotFoundError(f"no tenant {ascii(tenant_id)[:80]}")
+            db.execute(text(once), row)
+            kept = _drawn(db, tenant_id, quarter, family)
+            if kept is None or not kept.equals(table):
+                raise ConflictError(
+                    f"the noise of {family} is drawn for {quarter} already, and never again",
+                    code="already-drawn",
+                )
+
+
+def _named(values: Mapping[str, str], sql: str) -> dict[str, str]:
+    """The values that a statement asks for: drivers refuse others."""
+    return {name: value for name, value in values.items() if f":{name}" in sql}
+
+
+def _head(row: RowMapping) -> dict[str, Any]:
+    found = {column.name: row[column.name] for column in _HEAD}
+    return {**found, "head": json.loads(found["head"])}
+
+
+def _drawn(db: Connection, tenant_id: str, quarter: str, family: str) -> pa.Table | None:
+    key: tuple[ColumnElement[bool], ...] = (
+        *(draws.c.tenant_id == tenant_id, draws.c.quarter == quarter),
+        draws.c.family == family,
+    )
+    row = db.execute(select(draws.c.rows, draws.c.sha256).where(*key)).first()
+    return None if row is None else table_from_bytes(bytes(row.rows), row.sha256)
