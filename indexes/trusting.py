@@ -15,6 +15,7 @@ __all__ = [
     "ENDORSEMENT_SCHEMA",
     "RATING_SCHEMA",
     "TRUSTING",
+    "USE_SCHEMA",
     "VOUCH_SCHEMA",
     "Interaction",
     "LetterCode",
@@ -190,6 +191,16 @@ ENDORSEMENT_SCHEMA = pa.schema(
         pa.field("member", pa.string()),
         pa.field("household", pa.string()),
         pa.field("created_at", pa.int64()),
+    ]
+)
+
+# One row per completed interaction that began with a listing: who asked has used it.
+USE_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string()),
+        pa.field("listing", pa.string()),
+        pa.field("member", pa.string()),
+        pa.field("completed_at", pa.int64()),
     ]
 )
 
