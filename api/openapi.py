@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.answers import ProblemOut
+from api.districts_schemas import DISTRICT_BODIES
 from api.schemas import BODIES
 from api.trip_questions import MatchBody
 from api.trip_schemas import TripIn
@@ -39,7 +40,14 @@ def document(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
     schemas = found.setdefault("components", {}).setdefault("schemas", {})
-    models: tuple[type[BaseModel], ...] = (*BODIES, *TRUST_BODIES, TripIn, MatchBody, ProblemOut)
+    models: tuple[type[BaseModel], ...] = (
+        *BODIES,
+        *TRUST_BODIES,
+        *DISTRICT_BODIES,
+        TripIn,
+        MatchBody,
+        ProblemOut,
+    )
     _, defined = models_json_schema([(m, "validation") for m in models], ref_template=REF)
     schemas.update(defined.get("$defs", {}))
     for name in ("HTTPValidationError", "ValidationError"):

@@ -47,18 +47,18 @@ def refused(why: str) -> InputError:
     return InputError(f"the polygon {why}", code="invalid-polygon")
 
 
-def polygon_of(outline: PolygonIn) -> Polygon:
+def polygon_of(outline: PolygonIn, max_vertices: int = MAX_VERTICES) -> Polygon:
     """The polygon that a body names.
 
     Raises
     ------
     InputError
         With code ``invalid-polygon`` if a ring is open or short, it crosses itself, has more
-        than 1,000 vertices, crosses the antimeridian, or is larger than a disc of 100 km.
+        than ``max_vertices``, crosses the antimeridian, or is larger than a disc of 100 km.
     """
     rings = outline.coordinates
-    if sum(map(len, rings)) > MAX_VERTICES:
-        raise refused(f"has more than {MAX_VERTICES} vertices")
+    if sum(map(len, rings)) > max_vertices:
+        raise refused(f"has more than {max_vertices:,} vertices")
     for ring in rings:
         if len(ring) < 4 or ring[0][:2] != ring[-1][:2]:
             raise refused("has a ring that is not closed, or of fewer than four positions")

@@ -1,0 +1,103 @@
+"""Releases as they are read: each loaded once, kept while it is asked for."""
+
+import hashlib
+import threading
+from collections import OrderedDict
+
+import msgspec
+import shapely
+
+from api.version import VERSION
+from geo.errors import NotFoundError, StoreError
+from indexes.releases import ReleaseHead, digest, table_to_bytes
+from indexes.store import Store
+from matching.districts import Districts
+from matching.outlines import Outlines
+
+__all__ = ["Shelf", "districts_of"]
+
+KEPT = 8  # releases in memory: a town compares a few quarters
+
+Key = tuple[str, str, int]  # tenant, release, version
+
+
+def districts_of(store: Store, head: ReleaseHead) -> Districts:
+    """A release of a store over the outlines that it was drawn on."""
+    release = store.release(head.tenant_id, head.id, head.version)
+    return Districts(release, Outlines(store.zones(head.tenant_id, head.vintage)))
+
+
+class Shelf:
+    """The releases of a store's tenants. Which one is the newest is asked each time.
+
+    While the store is away, what is on the shelf goes on answering.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._heads: dict[str, list[ReleaseHead]] = {}
+        self._read: OrderedDict[Key, tuple[Districts, str]] = OrderedDict()
+
+    def heads(self, tenant_id: str) -> list[ReleaseHead]:
+        """What each release of a tenant says of itself, newest first.
+
+        Raises
+        ------
+        StoreError
+            If the store is away, and was never asked before.
+        """
+        try:
+            self._heads[tenant_id] = self._store.releases(tenant_id)
+        except StoreError:
+            if tenant_id not in self._heads:
+                raise
+        return self._heads[tenant_id]
+
+    def of(
+        self, tenant_id: str, release: str | None = None, version: int | None = None
+    ) -> Districts:
+        """A release, by default the newest; of one, by default its last version.
+
+        Raises
+        ------
+        NotFoundError
+            With code ``unknown-release``.
+        """
+        return self._shelved(tenant_id, release, version)[0]
+
+    def etag(self, districts: Districts, *query: object) -> str:
+        """What names an answer: the release's own bytes, the outlines and what was asked."""
+        head = districts.release
+        _, read = self._shelved(head.tenant_id, head.id, head.version)
+        asked = msgspec.json.encode((VERSION, read, query), enc_hook=str)
+        return f'"{hashlib.sha256(asked).hexdigest()[:32]}"'
+
+    def _shelved(
+        self, tenant_id: str, release: str | None, version: int | None
+    ) -> tuple[Districts, str]:
+        head = self._head(tenant_id, release, version)
+        key = (tenant_id, head.id, head.version)
+        with self._lock:  # the first reader loads it, the others wait
+            if key not in self._read:
+                self._read[key] = self._load(head)
+                if len(self._read) > KEPT:
+                    self._read.popitem(last=False)
+            self._read.move_to_end(key)
+            return self._read[key]
+
+    def _head(self, tenant_id: str, release: str | None, version: int | None) -> ReleaseHead:
+        heads = self.heads(tenant_id)
+        for head in heads:
+            if release in (None, head.id) and version in (None, head.version):
+                return head
+        known = ", ".join(sorted({head.id for head in heads})) or "none yet"
+        raise NotFoundError(f"no such release; known here: {known}", code="unknown-release")
+
+    def _load(self, head: ReleaseHead) -> tuple[Districts, str]:
+        districts = districts_of(self._store, head)
+        told = hashlib.sha256(digest(table_to_bytes(districts.release.rows)).encode())
+        for level in districts.levels:
+            for shape in shapely.to_wkb(districts.outlines(level)):
+                told.update(shape or b"")
+        return districts, told.hexdigest()

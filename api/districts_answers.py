@@ -1,0 +1,149 @@
+"""Releases and districts as JSON has them, over HTTP and on the command line."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import shapely
+
+from api.answers import instant_text
+from api.districts_files import FileFormat, districts_file, metadata_of
+from geo.errors import NotFoundError
+from indexes.releases import ReleaseHead
+from matching.districts import Districts, column_name
+
+__all__ = [
+    "district_answer",
+    "file_of",
+    "head_answer",
+    "release_answer",
+    "rows_of",
+    "sidecar_of",
+    "within",
+    "zone_answer",
+]
+
+SUFFIXES = ("lower", "upper", "status", "denominator")  # of the columns beside a figure's own
+
+
+def head_answer(head: ReleaseHead) -> dict[str, Any]:
+    """A release among others, with all that it says of itself."""
+    return {
+        "release": head.id,
+        "version": head.version,
+        "created_at": instant_text(head.created_at),
+        "vintage": head.vintage,
+        "head": head.head,
+    }
+
+
+def release_answer(head: ReleaseHead) -> dict[str, Any]:
+    """Which release an answer is of, and its ε by family."""
+    told = head_answer(head)
+    return {name: told[name] for name in ("release", "version", "created_at", "vintage")} | {
+        "epsilon": head.head["epsilon"]
+    }
+
+
+def rows_of(rows: pa.Table, measures: Collection[str]) -> list[dict[str, Any]]:
+    """Figures of a zone, all or those of some measures.
+
+    Raises
+    ------
+    NotFoundError
+        With code ``unknown-measure``.
+    """
+    if not measures:
+        return list(rows.to_pylist())
+    known = set(rows["measure"].to_pylist())
+    for measure in measures:
+        if measure not in known:
+            raise NotFoundError(
+                f"no measure {measure[:40]!r} here; known: {', '.join(sorted(known))}",
+                code="unknown-measure",
+            )
+    kept = pc.is_in(rows["measure"], pa.array(list(measures), pa.string()))
+    return list(rows.filter(kept).to_pylist())
+
+
+def zone_answer(districts: Districts, code: str, measures: Collection[str] = ()) -> dict[str, Any]:
+    """A zone, what it is, and its figures.
+
+    Raises
+    ------
+    NotFoundError
+        With code ``unknown-zone`` or ``unknown-measure``.
+    """
+    rows = rows_of(districts.rows(code), measures)
+    level = districts.zones.level_of(code)
+    name, kind, commune = code, None, None
+    if level != "cell":
+        zones = districts.zones.level(level)
+        name = zones.names[zones.index[code]]
+        commune = (code, *districts.zones.parents(code))[-1]
+        if level == "iris":
+            kind = districts.zones.zones[zones.index[code]].type
+    return {
+        "zone": code,
+        "name": name,
+        "level": level,
+        "type": kind,
+        "commune": commune,
+        "rows": rows,
+    }
+
+
+def district_answer(
+    districts: Districts, code: str, measures: Collection[str] = ()
+) -> dict[str, Any]:
+    """One zone of a release: `zone_answer` with `release_answer`."""
+    return zone_answer(districts, code, measures) | release_answer(districts.release)
+
+
+def within(districts: Districts, level: str, bbox: Sequence[float] | None) -> np.ndarray[Any, Any]:
+    """Positions of a level's zones that meet a box of west, south, east, north."""
+    count = len(districts.codes(level))
+    if bbox is None:
+        return np.arange(count)
+    return np.flatnonzero(shapely.intersects(districts.outlines(level), shapely.box(*bbox)))
+
+
+def file_of(
+    districts: Districts,
+    level: str,
+    format: FileFormat,
+    crs: str,
+    measures: Collection[str] = (),
+    bbox: Sequence[float] | None = None,
+) -> tuple[bytes, pa.Table]:
+    """Zones of a level as a file, and the table that it holds.
+
+    Raises
+    ------
+    NotFoundError
+        With code ``unknown-level`` or ``unknown-measure``.
+    InputError
+        With code ``unknown-crs``.
+    """
+    chosen = within(districts, level, bbox)
+    table = districts.table(level, measures or None).take(pa.array(chosen))
+    release = pa.array([districts.release.id] * len(table), pa.string())
+    table = table.append_column("release", release)
+    outlines = districts.outlines(level)[chosen]
+    created_at = districts.release.created_at
+    return districts_file(table, outlines, format, crs, created_at), table
+
+
+def sidecar_of(
+    districts: Districts, level: str, data: bytes, table: pa.Table, format: FileFormat, crs: str
+) -> bytes:
+    """What stands beside a file of `file_of`."""
+    columns: dict[str, dict[str, Any]] = {}
+    for measure, category in districts.measures(level):
+        name = column_name(measure, category)
+        told = {"measure": measure, "category": category}
+        columns[name] = told | {"is": "value"}
+        columns |= {f"{name}_{suffix}": told | {"is": suffix} for suffix in SUFFIXES}
+    return metadata_of(data, table, format, crs, columns, head_answer(districts.release))

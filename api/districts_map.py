@@ -1,0 +1,217 @@
+"""One measure of many districts as a picture: a choropleth that says what it doesn't know.
+
+Drawn in degrees, stretched so that a metre is as long either way in the middle of the map.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import cos, floor, log10, radians
+
+import numpy as np
+import shapely
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.path import Path
+from numpy.typing import NDArray
+
+from api.districts_words import Lang, number_text, words
+from geo.arrays import FloatArray
+from geo.distance import EARTH_RADIUS_M
+from geo.errors import InputError
+
+__all__ = ["Choropleth", "class_edges", "map_figure", "map_png"]
+
+CLASSES = 5
+COLOURS = colormaps["YlGnBu"]  # light to dark for every eye, and on a grey print
+LIGHTEST, DARKEST = 0.18, 0.95
+
+# What has no value: how it is filled, and with which lines.
+FILLS = {
+    "merged": ("#f1efe9", "...."),
+    "hidden": ("#ffffff", "/////"),
+    "zero": ("#ececec", None),
+    "unknown": ("#a9a9a9", None),
+}
+SIZE_IN = (10.0, 7.5)
+EDGE, HATCH = "#6b6b6b", "#8a8a8a"
+DEGREE_M = radians(1.0) * EARTH_RADIUS_M
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Choropleth:
+    """What is drawn: entry i of the first three is one district.
+
+    Attributes
+    ----------
+    outlines : ndarray of shapely geometries, shape (n,)
+        Polygons, EPSG:4326; None where there is none.
+    values : ndarray of float64, shape (n,)
+        NaN where the status isn't ``ok``.
+    statuses : sequence of str
+        As a release has them.
+    title, subtitle, sources : str
+        Above the map and below it.
+    unit : str
+        Of the values: how numbers are told.
+    marked : shapely geometry, optional
+        An outline drawn boldly.
+    """
+
+    outlines: NDArray[np.object_]
+    values: FloatArray
+    statuses: Sequence[str]
+    title: str
+    subtitle: str
+    unit: str
+    sources: str
+    lang: Lang = "en"
+    marked: shapely.Geometry | None = None
+
+
+def class_edges(values: FloatArray, classes: int = CLASSES) -> FloatArray:
+    """Bounds of classes with about as many values in each: quantiles, rounded to read well.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n,)
+        Finite, at least one.
+    classes : int
+        How many at most: fewer where values are few or equal.
+
+    Returns
+    -------
+    ndarray of float64, shape (m,)
+        Rising. Class i is from the i-th bound up to, not with, the next; the last one has both.
+
+    Examples
+    --------
+    >>> class_edges(np.array([0.021, 0.034, 0.04, 0.049, 0.051, 0.068, 0.12]), 3)
+    array([0.021, 0.04 , 0.051, 0.12 ])
+    """
+    raw = np.unique(np.quantile(values, np.linspace(0.0, 1.0, classes + 1)))
+    if len(raw) == 1:
+        return np.repeat(raw, 2)
+    # A quarter of the narrowest class at most, but no finer than anybody reads.
+    step = 10.0 ** floor(log10(max(np.diff(raw).min() / 4, (raw[-1] - raw[0]) / 1_000)))
+    inner = np.round(raw[1:-1] / step) * step
+    low, high = np.floor(raw[0] / step) * step, np.ceil(raw[-1] / step) * step
+    # The last digits that a multiple of 0.001 gathers are none of the value's.
+    return np.unique(np.round(np.concatenate(([low], inner, [high])), 12))
+
+
+def map_png(drawn: Choropleth) -> bytes:
+    """`map_figure` as a PNG."""
+    file = io.BytesIO()
+    map_figure(drawn).savefig(file, format="png")
+    return file.getvalue()
+
+
+def map_figure(drawn: Choropleth) -> Figure:
+    """The map: title, districts, legend with how many districts each fill has, scale, sources.
+
+    Raises
+    ------
+    InputError
+        If no district has an outline.
+    """
+    there = ~shapely.is_missing(drawn.outlines)
+    if not there.any():
+        raise InputError("a map needs outlines: this level of the release has none")
+    figure = Figure(figsize=SIZE_IN, dpi=150, facecolor="white")
+    axes = figure.add_axes((0.02, 0.09, 0.68, 0.79))
+    legend = _paint(axes, drawn)
+    if drawn.marked is not None:
+        axes.add_collection(_shapes([drawn.marked], "none", "#111111", 1.8))
+    west, south, east, north = shapely.total_bounds(drawn.outlines[there])
+    shrink = cos(radians((south + north) / 2))
+    axes.set_aspect(1 / shrink)
+    axes.set_xlim(west, east)
+    axes.set_ylim(south, north)
+    axes.set_axis_off()
+    _scale_bar(axes, west, south, (east - west) * shrink * DEGREE_M)
+    figure.text(0.02, 0.95, drawn.title, fontsize=15, fontweight="bold", parse_math=False)
+    figure.text(0.02, 0.915, drawn.subtitle, fontsize=10, color="#444444", parse_math=False)
+    figure.text(0.02, 0.02, drawn.sources, fontsize=7, color="#555555", wrap=True, parse_math=False)
+    figure.legend(
+        handles=legend,
+        loc="upper left",
+        bbox_to_anchor=(0.71, 0.88),
+        frameon=False,
+        fontsize=9,
+        handlelength=2.2,
+        handleheight=1.5,
+        title=words("classes", drawn.lang),
+        alignment="left",
+    )
+    return figure
+
+
+def _paint(axes: Axes, drawn: Choropleth) -> list[Patch]:
+    """Fill every district; what the legend says of each fill, with how many have it."""
+    statuses = np.asarray(drawn.statuses)
+    there = ~shapely.is_missing(drawn.outlines)
+    legend = []
+    told = statuses == "ok"
+    if told.any():
+        edges = class_edges(drawn.values[told])
+        count = len(edges) - 1
+        classes = np.clip(np.searchsorted(edges, drawn.values, side="right") - 1, 0, count - 1)
+        for i in range(count):
+            share = i / max(count - 1, 1)
+            colour = COLOURS(LIGHTEST + (DARKEST - LIGHTEST) * share)
+            chosen = told & (classes == i)
+            axes.add_collection(_shapes(drawn.outlines[chosen & there], colour))
+            low, high = (number_text(v, drawn.unit, drawn.lang) for v in edges[i : i + 2])
+            text = low if low == high else f"{low} – {high}"
+            legend.append(Patch(facecolor=colour, edgecolor=EDGE, label=_entry(text, chosen)))
+    for status, (fill, hatch) in FILLS.items():
+        chosen = statuses == status
+        if not chosen.any():
+            continue
+        shapes = _shapes(drawn.outlines[chosen & there], fill, hatch=hatch)
+        axes.add_collection(shapes)
+        label = _entry(words(status, drawn.lang), chosen)
+        legend.append(
+            Patch(facecolor=fill, edgecolor=HATCH if hatch else EDGE, hatch=hatch, label=label)
+        )
+    return legend
+
+
+def _entry(text: str, chosen: NDArray[np.bool_]) -> str:
+    return f"{text}  ({np.count_nonzero(chosen)})"
+
+
+def _shapes(
+    outlines: Sequence[shapely.Geometry] | NDArray[np.object_],
+    colour: str | tuple[float, float, float, float],
+    edge: str = EDGE,
+    width: float = 0.35,
+    hatch: str | None = None,
+) -> PathCollection:
+    paths = [
+        # Rings of the normal form turn one way, holes the other: so a hole stays open.
+        Path.make_compound_path(
+            *(Path(shapely.get_coordinates(ring), closed=True) for ring in shapely.get_rings(one))
+        )
+        for one in shapely.normalize(np.asarray(outlines, dtype=object))
+    ]
+    shapes = PathCollection(paths, facecolor=colour, edgecolor=edge, linewidth=width)
+    if hatch is not None:
+        shapes.set_hatch(hatch)
+        shapes.set_edgecolor(HATCH)
+    return shapes
+
+
+def _scale_bar(axes: Axes, west: float, south: float, width_m: float) -> None:
+    """A bar of a round length, a fifth of the map at most."""
+    power = 10.0 ** floor(log10(width_m / 5))
+    length_m = max(m * power for m in (1, 2, 5) if m * power <= width_m / 5)
+    share = length_m / width_m
+    label = f"{length_m / 1_000:g} km" if length_m >= 1_000 else f"{length_m:g} m"
+    axes.plot([0.0, share], [-0.025, -0.025], color="#222222", lw=2.0, transform=axes.transAxes,
+              clip_on=False)  # fmt: skip
+    axes.text(share + 0.01, -0.025, label, transform=axes.transAxes, fontsize=8, va="center")
