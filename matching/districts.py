@@ -1,6 +1,6 @@
 """A release as it is read: zones and their figures, in memory, never changing."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -62,6 +62,8 @@ class Districts:
     release : Release
     outlines : Outlines
         Of the release's vintage.
+    draws : mapping of str to Table, optional
+        The quarter's noisy counts, which `union` adds up.
 
     Raises
     ------
@@ -69,13 +71,16 @@ class Districts:
         If the outlines are of another vintage, or the rows are no release's.
     """
 
-    def __init__(self, release: Release, outlines: Outlines) -> None:
+    def __init__(
+        self, release: Release, outlines: Outlines, draws: Mapping[str, pa.Table] | None = None
+    ) -> None:
         if release.vintage != outlines.vintage:
             raise InputError(
                 f"release {release.id} is of zones of {release.vintage}, got {outlines.vintage}"
             )
         self.release = release
         self.zones = outlines
+        self._draws = draws
         level = np.asarray(release.rows["level"].combine_chunks().dictionary_encode().indices)
         starts = _starts(level)
         ends = np.append(starts[1:], len(level))

@@ -1,0 +1,202 @@
+"""From noisy counts of pieces to figures of zones: sums first, thresholds after."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from scipy.sparse import csr_array
+
+from geo.arrays import BoolArray, FloatArray, IntArray
+from geo.errors import StoreError
+from matching.disclosure import half_widths, visible
+from matching.measures import DRAWS, MEASURES, Draw
+from matching.pieces import Pieces
+from matching.tabulating import HIDDEN, MERGED, OK, UNKNOWN, ZERO, Figure, StatusArray
+
+__all__ = ["OWN", "Drawn", "Sums", "counted_figures", "rate_of", "sums_of"]
+
+OWN = "mitoyen"
+UNPLACED = ""  # the zone of the last row, which counts what lies in no piece
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """A draw as it was kept: noisy counts of pieces, and what they cost.
+
+    Attributes
+    ----------
+    pieces : Pieces
+    counts : ndarray of int64, shape (len(pieces) + 1, k)
+        The last row counts what lies in no piece.
+    epsilon : float
+        What was spent.
+    """
+
+    pieces: Pieces
+    counts: IntArray
+    epsilon: float
+
+    @classmethod
+    def of(cls, table: pa.Table, draw: Draw) -> "Drawn":
+        """Read what `to_table` made.
+
+        Raises
+        ------
+        StoreError
+            If the columns are not those of the draw.
+        """
+        if table.column_names[2:] != list(draw.columns) or len(table) == 0:
+            raise StoreError(f"what is stored of the draw {draw.name} has other columns")
+        zone = table["zone"].combine_chunks().dictionary_encode()
+        codes = zone.dictionary.to_pylist()[:-1]  # without the unplaced
+        pieces = Pieces(
+            tuple(codes),
+            np.asarray(zone.indices)[:-1].astype(np.int64),
+            np.asarray(table["cell"], dtype=np.uint64)[:-1],
+        )
+        counts = np.stack([np.asarray(table[name]) for name in draw.columns], axis=1)
+        epsilon = float(table.schema.metadata[b"epsilon"])
+        return cls(pieces, counts.astype(np.int64), epsilon)
+
+    def to_table(self, draw: Draw, vintage: int) -> pa.Table:
+        """A draw as it is kept: ``zone, cell`` and a column per count; metadata tell the rest."""
+        pieces, counts = self.pieces, self.counts
+        codes = pa.array([*pieces.zones, UNPLACED], pa.string())
+        zone = np.append(pieces.zone, len(pieces.zones)).astype(np.int32)
+        columns = [
+            pa.DictionaryArray.from_arrays(pa.array(zone), codes).cast(pa.string()),
+            pa.array(np.append(pieces.cell, np.uint64(0))),
+            *(pa.array(counts[:, k].astype(np.int32)) for k in range(counts.shape[1])),
+        ]
+        table = pa.table(columns, names=["zone", "cell", *draw.columns])
+        return table.replace_schema_metadata(
+            {"epsilon": repr(self.epsilon), "vintage": str(vintage)}
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sums:
+    """A draw summed by zone: row i of both is one zone.
+
+    ``terms`` is how many noises are in each count: 0 where nobody can live, so nothing is counted.
+    """
+
+    counts: FloatArray  # (n, k)
+    terms: IntArray  # (n,)
+    scale: float
+
+
+def sums_of(drawn: Drawn, draw: Draw, weights: csr_array) -> Sums:
+    """Sum a draw's pieces by zone.
+
+    Parameters
+    ----------
+    drawn : Drawn
+    draw : Draw
+    weights : sparse array, shape (n, len(pieces))
+        How much of each piece (column) lies in each zone (row): 1 or 0, or between where pieces
+        are of another vintage.
+    """
+    counts = np.asarray(weights @ drawn.counts[:-1].astype(np.float64))
+    # The variance of a part of a piece's noise goes with the square; a part of a term counts whole.
+    terms = np.ceil(np.asarray(weights.power(2).sum(axis=1)) - 1e-9).astype(np.int64)
+    return Sums(counts, terms, draw.bound / drawn.epsilon)
+
+
+def counted_figures(
+    sums: Mapping[str, Sums],
+    denominators: Mapping[str, FloatArray],
+    above: Sequence[tuple[IntArray, IntArray, Mapping[tuple[str, str], Figure]]] = (),
+    *,
+    cells: bool = False,
+    census: str = "",
+) -> list[Figure]:
+    """All measures that are counted, and their rates, for the zones of a level.
+
+    Parameters
+    ----------
+    sums : mapping of str to Sums
+        By name of the draw.
+    denominators : mapping of str to ndarray of float64, shape (n,)
+        Census ``households`` and ``residents`` of each zone, NaN where nobody knows.
+    above : sequence of (positions, numbers, figures)
+        Levels that zones are part of, the nearest first: each zone's position there or -1, the
+        number to tell of that zone as a parent, and the level's own figures.
+    cells : bool
+        Only measures that are told for cells.
+    census : str
+        Source of the denominators.
+
+    Returns
+    -------
+    list of Figure
+    """
+    found: dict[tuple[str, str], Figure] = {}
+    rates: list[Figure] = []
+    draws = {draw.name: draw for draw in DRAWS}
+    for measure in MEASURES:
+        if cells and not measure.in_cells:
+            continue
+        draw, of = draws[measure.draw], sums[measure.draw]
+        known = denominators.get(measure.of, np.full(len(of.terms), np.nan))
+        total = ("",) if len(draw.categories) > 1 else ()
+        for category in (*total, *draw.categories):
+            columns = _columns(draw, measure.parts, category)
+            value = of.counts[:, columns].sum(axis=1) / measure.divisor
+            width = half_widths(of.terms * len(columns), of.scale) / measure.divisor
+            told = visible(value, measure.margin * width, measure.threshold)
+            if measure.behind:
+                told &= found[measure.behind, ""].status == OK
+            status, parent = _status(told, of.terms, above, (measure.name, category))
+            figure = Figure.told(
+                measure.name, category, value, width, status, known, OWN, parent=parent, least=0.0
+            )
+            found[measure.name, category] = figure
+            if measure.rate:
+                rates.append(rate_of(figure, measure.rate, f"{OWN}; {census}"))
+    return [*found.values(), *rates]
+
+
+def rate_of(figure: Figure, name: str, source: str) -> Figure:
+    """A figure as a percentage of its denominator; ``unknown`` where that is, or is 0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        parts = [
+            100.0 * bound / figure.denominator
+            for bound in (figure.value, figure.lower, figure.upper)
+        ]
+    zero = figure.status == ZERO
+    unknown = ~zero & ~(figure.denominator > 0.0)
+    value, lower, upper = (np.where(zero, 0.0, np.where(unknown, np.nan, part)) for part in parts)
+    status = np.where(unknown, np.int8(UNKNOWN), figure.status)
+    parent = None if figure.parent is None else np.where(unknown, -1, figure.parent)
+    return Figure(
+        name, figure.category, value, lower, upper, status, figure.denominator, source, parent
+    )
+
+
+def _columns(draw: Draw, parts: Sequence[str], category: str) -> list[int]:
+    """Positions of a draw's columns: of one category, or of all where it is empty."""
+    chosen = [category] if category in draw.categories else list(draw.categories)
+    k = len(draw.categories)
+    return [
+        draw.parts.index(part) * k + draw.categories.index(one) for part in parts for one in chosen
+    ]
+
+
+def _status(
+    told: BoolArray,
+    terms: IntArray,
+    above: Sequence[tuple[IntArray, IntArray, Mapping[tuple[str, str], Figure]]],
+    key: tuple[str, str],
+) -> tuple[StatusArray, IntArray]:
+    status = np.where(told, OK, HIDDEN).astype(np.int8)
+    parent = np.full(len(terms), -1, dtype=np.int64)
+    for position, number, figures in above:
+        carries = (position >= 0) & (figures[key].status[position] == OK)
+        here = (status == HIDDEN) & carries
+        status[here] = MERGED
+        parent[here] = number[position[here]]
+    status[terms == 0] = ZERO
+    parent[terms == 0] = -1
+    return status, parent
