@@ -4,13 +4,13 @@ Words (categories, hours, audiences, zones, owners) become small integers here; 
 `Vocabulary` that `matching.engine` builds beside the columns knows the words behind them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from geo.arrays import BoolArray, LonLatArray
+from geo.arrays import BoolArray, IntArray, LonLatArray
 from indexes.entities import Kind
 
 __all__ = [
@@ -95,6 +95,11 @@ class PointColumns:
     def classes(self) -> Ints:
         """The tree of each row, as `class_code`."""
         return 2 * self.kind + self.personal
+
+    def taken(self, rows: IntArray) -> "PointColumns":
+        """Some rows, in the order asked for."""
+        columns = {field.name: getattr(self, field.name)[rows] for field in fields(self)}
+        return PointColumns(**columns)
 
     def packed(self, rows: Ints | None = None) -> tuple[Ints, Ints]:
         """Hot (n, 5) and cold (n, 8) columns, in the order of `indexes.packing`.

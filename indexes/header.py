@@ -4,6 +4,9 @@ A view is a base and what changed since: *parts*, which are packed trees, the ba
 leaves of the newest rows, in no tree, one chain of leaves a class. Rows die by a note, the
 version they died in, and appear by the count of rows: so a header, once made, is of one
 instant for ever, while later changes are written beside what it names.
+
+Where some rows count otherwise for one viewer, the last part is an *overlay* of these rows
+(`indexes.overlay`), and they are *hidden* in all other parts.
 """
 
 from indexes.columns import CLASSES
@@ -14,6 +17,8 @@ __all__ = [
     "COLD",
     "DIED",
     "HEADER_SIZE",
+    "HIDDEN",
+    "HIDDEN_ROWS",
     "HOT",
     "LEAVES",
     "MAX_PARTS",
@@ -26,10 +31,11 @@ __all__ = [
 ]
 
 # Counts, then addresses: by row the version it died in, by pending row its rank, and of the
-# newest leaves the hot columns, the cold ones and the leaf before each in its chain.
-PARTS, ROWS, BASE_ROWS, VERSION, LEAVES = range(5)
-DIED, RANKS, HOT, COLD, CHAIN = range(5, 10)
-NEWEST = 10  # of each class the last leaf of its chain, or -1
+# newest leaves the hot columns, the cold ones and the leaf before each in its chain; at last the
+# rows hidden but in the overlay, ascending.
+PARTS, ROWS, BASE_ROWS, VERSION, LEAVES, HIDDEN_ROWS = range(6)
+DIED, RANKS, HOT, COLD, CHAIN, HIDDEN = range(6, 12)
+NEWEST = 12  # of each class the last leaf of its chain, or -1
 PART_BLOCKS = NEWEST + CLASSES  # of each part the address of its blocks
 MAX_PARTS = 16
 HEADER_SIZE = PART_BLOCKS + MAX_PARTS

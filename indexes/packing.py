@@ -31,6 +31,8 @@ LON, LAT, VALID_FROM, VALID_TO, TRUST = range(5)
 HOT_COLUMNS = 5
 ROW, AUDIENCE, FRESH, REACH, HOURS, OWNER, ZONES, TRAITS = range(8)
 COLD_COLUMNS = 8
+# In an overlay (`indexes.overlay`) the sign of ROW is set: such a row is never hidden.
+OVERLAID = -(2**31)
 
 # Rows of a node, each with one number per child.
 MIN_LON, MIN_LAT, MAX_LON, MAX_LAT = range(4)

@@ -10,7 +10,13 @@ from indexes import sqlfeed
 from indexes.sqltrust import TrustRecords
 from indexes.store import LISTING_SCHEMA, MEMBER_SCHEMA
 from indexes.tables import blocks
-from indexes.trusting import ENDORSEMENT_SCHEMA, RATING_SCHEMA, USE_SCHEMA, VOUCH_SCHEMA
+from indexes.trusting import (
+    ENDORSEMENT_SCHEMA,
+    RATING_SCHEMA,
+    STANDING_SCHEMA,
+    USE_SCHEMA,
+    VOUCH_SCHEMA,
+)
 
 __all__ = ["WholeTables"]
 
@@ -48,7 +54,7 @@ _MEMBERS = f"""
 
 # A household does not recommend what is its own.
 _ENDORSEMENTS = """
-    SELECT e.listing_id, e.member_id, m.household_id, {at}
+    SELECT e.listing_id, e.member_id, m.household_id, {at}, l.owner_id
     FROM endorsements e
     JOIN members m ON m.tenant_id = e.tenant_id AND m.id = e.member_id
     JOIN listings l ON l.tenant_id = e.tenant_id AND l.id = e.listing_id
@@ -134,6 +140,15 @@ class WholeTables(TrustRecords):
             SELECT v.id, v.voucher_id, v.vouchee_id, {self._epoch.format("v.created_at")}
             FROM vouches v WHERE v.tenant_id = :tenant_id {{some}} ORDER BY v.id"""
         return self._table(sql, "v.id", tenant_id, ids, VOUCH_SCHEMA)
+
+    def standing_table(self, tenant_id: str, ids: Collection[str] | None = None) -> pa.Table:
+        """See `indexes.store.Store.standing_table`."""
+        sql = f"""
+            SELECT s.id, s.suspended, {self._epoch.format("s.penalised_until")}
+            FROM standings s
+            WHERE s.tenant_id = :tenant_id AND (s.suspended OR s.penalised_until IS NOT NULL)
+            {{some}} ORDER BY s.id"""
+        return self._table(sql, "s.id", tenant_id, ids, STANDING_SCHEMA)
 
     def _table(
         self,

@@ -301,6 +301,12 @@ class Store(Protocol):
         All of them, or of some ids those that are there.
         """
 
+    def standing_table(self, tenant_id: str, ids: Collection[str] | None = None) -> pa.Table:
+        """Members whose word counts less, or did (`indexes.trusting.STANDING_SCHEMA`), by id.
+
+        All of them, or of some ids those that are there.
+        """
+
     def blocks(self, tenant_id: str) -> list[tuple[str, str]]:
         """Pairs of members who never see each other, each pair once."""
 

@@ -24,6 +24,7 @@ from indexes.packing import (
     HOURS,
     LAT,
     LON,
+    OVERLAID,
     OWNER,
     REACH,
     ROW,
@@ -101,8 +102,8 @@ NO_BOUND = 2**62
 
 Offsets = tuple[np.int64, np.int64, np.int64, np.int64, np.int64, np.int64]
 # What a search sees: rows that there are, of them the base's, the version; then by row the
-# version that it died in (0: alive), and by pending row its rank.
-Seen = tuple[np.int64, np.int64, np.int64, Ints, IntArray]
+# version that it died in (0: alive), and by pending row its rank; and how many are hidden, which.
+Seen = tuple[np.int64, np.int64, np.int64, Ints, IntArray, np.int64, Ints]
 
 
 @inlined
@@ -122,7 +123,8 @@ def seen_in(header: IntArray) -> Seen:
     rows, base_rows = header[h.ROWS], header[h.BASE_ROWS]
     died = ints32_at(header[h.DIED], (rows,))
     ranks = ints_at(header[h.RANKS], (rows - base_rows,))
-    return rows, base_rows, header[h.VERSION], died, ranks
+    hidden = ints32_at(header[h.HIDDEN], (header[h.HIDDEN_ROWS],))
+    return rows, base_rows, header[h.VERSION], died, ranks, header[h.HIDDEN_ROWS], hidden
 
 
 @inlined
@@ -211,7 +213,7 @@ def consider(
     ``nearness`` is an upper bound of its distance factor. ``last`` keeps the last point's place
     and distance: points of one spot lie side by side.
     """
-    row = np.int64(cold[leaf, i, ROW])
+    row = np.int64(cold[leaf, i, ROW] & ~OVERLAID)
     if row >= seen[0] or not _passes(cold, leaf, i, ask, filters, parts):
         return count
     if seen[2] > 0 and 0 < seen[3][row] <= seen[2]:
@@ -240,6 +242,12 @@ def consider(
         last[LAST_M] = arc_m(ask[LON_ASKED], ask[LAT_ASKED], cos_lat, lon / UNIT, lat / UNIT)
     d = last[LAST_M]
     if d > ask[RADIUS_M] or d > cold[leaf, i, REACH] or d < ask[MIN_M] or d <= ask[INNER_M]:
+        return count
+    if (
+        seen[5] > 0
+        and cold[leaf, i, ROW] >= 0
+        and _holds(seen[6], np.int64(0), seen[5], np.int32(row))
+    ):
         return count
     rank = rank_of(row, seen)
     if by_distance:

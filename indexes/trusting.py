@@ -14,6 +14,7 @@ import pyarrow as pa
 __all__ = [
     "ENDORSEMENT_SCHEMA",
     "RATING_SCHEMA",
+    "STANDING_SCHEMA",
     "TRUSTING",
     "USE_SCHEMA",
     "VOUCH_SCHEMA",
@@ -191,6 +192,7 @@ ENDORSEMENT_SCHEMA = pa.schema(
         pa.field("member", pa.string()),
         pa.field("household", pa.string()),
         pa.field("created_at", pa.int64()),
+        pa.field("owner", pa.string()),  # of the listing
     ]
 )
 
@@ -223,5 +225,14 @@ VOUCH_SCHEMA = pa.schema(
         pa.field("voucher", pa.string()),
         pa.field("vouchee", pa.string()),
         pa.field("created_at", pa.int64()),
+    ]
+)
+
+# One row per standing by which a member's word counts less, or did.
+STANDING_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string()),
+        pa.field("suspended", pa.bool_()),
+        pa.field("penalised_until", pa.int64()),
     ]
 )

@@ -229,7 +229,7 @@ class TrustGraph:
         """
         return self.levels_from(self.evidence(viewer), targets, now_s)
 
-    def levels_from(self, evidence: Evidence, targets: IntArray, now_s: float) -> Levels:
+    def levels_from(self, evidence: Evidence, targets: IntArray | Nodes, now_s: float) -> Levels:
         """`levels` from evidence gathered before: at another instant, of other targets.
 
         Raises

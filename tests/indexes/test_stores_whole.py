@@ -8,7 +8,7 @@ from store_records import ENDORSEMENT, HOUSEHOLDS, MEMBERS, NOON, SERVICE, SHOP
 
 from indexes.entities import Endorsement, Listing, Member
 from indexes.store import Store
-from indexes.trusting import ENDORSEMENT_SCHEMA
+from indexes.trusting import ENDORSEMENT_SCHEMA, Standing
 
 
 def said(store: Store, *listings: str) -> list[tuple[str, str, str]]:
@@ -63,3 +63,20 @@ def test_what_is_gone_is_endorsed_by_nobody(hood: Store) -> None:
     assert said(hood, "s1") == [("s1", "m4", "h2")]
     hood.delete(Listing, "t", SERVICE.id)
     assert said(hood, "s1") == []
+
+
+def test_only_standings_by_which_a_word_counts_less_are_told(hood: Store) -> None:
+    kept = [
+        Standing(tenant_id="t", id="m1", level=3),
+        Standing(tenant_id="t", id="m2", suspended=True),
+        Standing(tenant_id="t", id="m3", penalised_until=NOON),
+    ]
+    for one in kept:
+        hood.decide("t", [], lambda desk, one=one: desk.put(one))
+    noon = int(NOON.timestamp())
+    told = [
+        {"id": "m2", "suspended": True, "penalised_until": None},
+        {"id": "m3", "suspended": False, "penalised_until": noon},
+    ]
+    assert hood.standing_table("t").to_pylist() == told
+    assert hood.standing_table("t", ["m1", "m3"]).to_pylist() == told[1:]
