@@ -157,7 +157,8 @@ def visible_flows(flows: FloatArray, widths: FloatArray) -> BoolArray:
     -------
     ndarray of bool, shape (n, n)
     """
-    enough = (flows.sum(axis=1)[:, None] >= FLOW_THRESHOLD) & (flows.sum(axis=0) >= FLOW_THRESHOLD)
+    leaving, arriving = flows.sum(axis=1)[:, None], flows.sum(axis=0)
+    enough: BoolArray = (leaving >= FLOW_THRESHOLD) & (arriving >= FLOW_THRESHOLD)
     return enough & visible(flows, FLOW_MARGIN * widths, FLOW_THRESHOLD)
 
 
@@ -177,5 +178,4 @@ def dominated(units: IntArray, total: IntArray, largest: IntArray) -> BoolArray:
         about anybody by an empty cell.
     """
     few = (units > 0) & (units < BUSINESS_UNITS)
-    withheld: BoolArray = few | (largest > BUSINESS_SHARE * total)
-    return withheld
+    return few | (largest > BUSINESS_SHARE * total)

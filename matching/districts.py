@@ -5,15 +5,23 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import shapely
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from shapely import Geometry
 
+from geo import cell_to_text, cells_to_lonlat
 from geo.arrays import IntArray
 from geo.errors import InputError, NotFoundError
 from indexes.releases import Release
+from matching.measures import DRAWS
+from matching.noisy_figures import Drawn, counted_figures, goal_gaps, sums_of
 from matching.outlines import Outlines
+from matching.tabulating import release_rows
 
 __all__ = ["Districts", "column_name"]
+
+MAX_VERTICES = 10_000
 
 
 def column_name(measure: str, category: str) -> str:
@@ -48,6 +56,20 @@ class _Sheet:
         """One column of one figure, a value per zone."""
         at = np.arange(len(self.codes)) * self.height + figure
         return self.rows[name].take(pa.array(at)).combine_chunks()
+
+
+def _check_polygon(polygon: Geometry) -> None:
+    problem = ""
+    if polygon.geom_type not in ("Polygon", "MultiPolygon") or polygon.is_empty:
+        problem = "is none"
+    elif shapely.get_num_coordinates(polygon) > MAX_VERTICES:
+        problem = f"has more than {MAX_VERTICES:,} vertices"
+    elif not polygon.is_valid:
+        problem = "crosses itself"
+    elif polygon.bounds[2] - polygon.bounds[0] > 180.0 or np.abs(polygon.bounds).max() > 180.0:
+        problem = "crosses the antimeridian: split it there"
+    if problem:
+        raise InputError(f"the polygon {problem}", code="invalid-polygon")
 
 
 def _starts(keys: IntArray) -> IntArray:
@@ -197,6 +219,63 @@ class Districts:
         rows = self.release.rows.filter(pc.field("measure") == "flows")
         names = ["zone", "category", "level", "value", "lower", "upper", "status", "release"]
         return rows.select(names).rename_columns(["from", "to", *names[2:]])
+
+    def union(self, polygon: Geometry) -> pa.Table:
+        """Figures of any polygon, as the union of the whole cells whose centre lies inside.
+
+        The cells' noisy counts are added up, and thresholded after: nothing is counted anew, so
+        that no polygon tells more than the cells do.
+
+        Parameters
+        ----------
+        polygon : Polygon or MultiPolygon
+            EPSG:4326.
+
+        Returns
+        -------
+        Table
+            In ``RELEASE_SCHEMA``, by measure and category; ``zone`` is ``union``.
+
+        Raises
+        ------
+        InputError
+            If it is no polygon, crosses itself or the antimeridian, has more than 10,000
+            vertices (code ``invalid-polygon``), or no centre of a cell lies in it (code
+            ``no-cell-inside``).
+        NotFoundError
+            If the release was read without its draws; its code is ``unknown-draws``.
+        """
+        if self._draws is None:
+            raise NotFoundError(
+                f"release {self.release.id} is here without its draws", code="unknown-draws"
+            )
+        _check_polygon(polygon)
+        centres = cells_to_lonlat(self.zones.cells)
+        inside = shapely.contains_xy(polygon, centres[:, 0], centres[:, 1])
+        if not inside.any():
+            raise InputError(
+                "no cell of these zones has its centre in the polygon: draw it larger, or nearer",
+                code="no-cell-inside",
+            )
+        cells = self.zones.cells[inside]
+        sums = {}
+        for draw in DRAWS:
+            drawn = Drawn.of(self._draws[draw.name], draw)
+            chosen = np.isin(drawn.pieces.cell, cells)
+            sums[draw.name] = sums_of(drawn, draw, csr_array(chosen[None, :].astype(np.float64)))
+        sheet = self._sheet("cell")
+        at = pa.array([sheet.index[cell_to_text(cell)] for cell in cells.tolist()])
+        known = {
+            of: np.array([pc.sum(sheet.column("denominator", figure).take(at), skip_nulls=False)
+                          .as_py() or np.nan])
+            for of, figure in (("households", sheet.figures.index(("households", ""))),
+                               ("residents", sheet.figures.index(("members", ""))))
+        }  # fmt: skip
+        figures = counted_figures(sums, known, census=self.release.head["sources"]["census"])
+        penetration = next(figure for figure in figures if figure.measure == "penetration")
+        figures += goal_gaps(penetration, self.release.head["goals"])
+        levels = {"cell": (("union",), figures)}
+        return release_rows(levels, (), self.release.vintage, self.release.id)
 
     def _sheet(self, level: str) -> _Sheet:
         if level not in self._sheets:

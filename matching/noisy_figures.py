@@ -1,7 +1,7 @@
 """From noisy counts of pieces to figures of zones: sums first, thresholds after."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,7 @@ from matching.measures import DRAWS, MEASURES, Draw
 from matching.pieces import Pieces
 from matching.tabulating import HIDDEN, MERGED, OK, UNKNOWN, ZERO, Figure, StatusArray
 
-__all__ = ["OWN", "Drawn", "Sums", "counted_figures", "rate_of", "sums_of"]
+__all__ = ["OWN", "Drawn", "Sums", "counted_figures", "goal_gaps", "rate_of", "sums_of"]
 
 OWN = "mitoyen"
 UNPLACED = ""  # the zone of the last row, which counts what lies in no piece
@@ -173,6 +173,22 @@ def rate_of(figure: Figure, name: str, source: str) -> Figure:
     return Figure(
         name, figure.category, value, lower, upper, status, figure.denominator, source, parent
     )
+
+
+def goal_gaps(penetration: Figure, goals: Sequence[float]) -> list[Figure]:
+    """How far a zone is from each goal line, in points: below 0 short of it."""
+    return [
+        replace(
+            penetration,
+            measure="goal_gap",
+            category=f"{100.0 * goal:g}",
+            **{
+                name: getattr(penetration, name) - 100.0 * goal
+                for name in ("value", "lower", "upper")
+            },
+        )
+        for goal in goals
+    ]
 
 
 def _columns(draw: Draw, parts: Sequence[str], category: str) -> list[int]:

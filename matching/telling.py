@@ -1,7 +1,6 @@
 """A release from its draws: all that is told, and what it says of itself."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -24,7 +23,7 @@ from matching.disclosure import (
 from matching.districts import column_name
 from matching.flows import flow_figures
 from matching.measures import DRAWS, FLOWS, GOALS, RULES
-from matching.noisy_figures import OWN, Drawn, Sums, counted_figures, sums_of
+from matching.noisy_figures import OWN, Drawn, Sums, counted_figures, goal_gaps, sums_of
 from matching.outlines import PARENT_LEVELS, Outlines
 from matching.pieces import Pieces, level_weights, own_weights, piece_shares
 from matching.tabulating import HIDDEN, OK, UNKNOWN, ZERO, Figure, release_rows
@@ -98,7 +97,7 @@ def build_release(
         )
         by_key = {(figure.measure, figure.category): figure for figure in found}
         keyed[level] = by_key
-        found += _goals(by_key["penetration", ""], goals)
+        found += goal_gaps(by_key["penetration", ""], goals)
         found.append(
             _trend(
                 by_key["households", ""], level, outlines.codes(level), outlines.vintage, previous
@@ -191,22 +190,6 @@ def _denominators(outlines: Outlines, facts: Facts) -> tuple[dict[str, Denominat
     }
     found["iris"] = by_iris  # as printed, not as added up again
     return found, f"insee-rp{max(census)}"
-
-
-def _goals(penetration: Figure, goals: Sequence[float]) -> list[Figure]:
-    """How far a zone is from each goal line, in points: below 0 short of it."""
-    return [
-        replace(
-            penetration,
-            measure="goal_gap",
-            category=f"{100.0 * goal:g}",
-            **{
-                name: getattr(penetration, name) - 100.0 * goal
-                for name in ("value", "lower", "upper")
-            },
-        )
-        for goal in goals
-    ]
 
 
 def _trend(
