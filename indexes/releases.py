@@ -15,9 +15,11 @@ __all__ = [
     "LEVELS",
     "RELEASE_SCHEMA",
     "STATUSES",
+    "VERSIONS",
     "Release",
     "ReleaseHead",
     "digest",
+    "head_to_text",
     "require_release",
     "table_from_bytes",
     "table_to_bytes",
@@ -25,6 +27,8 @@ __all__ = [
 
 LEVELS = ("iris", "quartier", "arrondissement", "commune", "cell")
 STATUSES = ("ok", "merged", "hidden", "zero", "unknown")
+
+VERSIONS = range(1, 1_000_000)
 
 # One row per zone, measure and category, sorted by level, zone, measure and category, bytewise.
 RELEASE_SCHEMA = pa.schema(
@@ -92,7 +96,7 @@ def require_release(release: Release) -> None:
         If a field is not what it must be, or the rows are of another schema or order.
     """
     Quarter.parse(release.id)
-    if release.version < 1:
+    if release.version not in VERSIONS:
         raise InputError(f"a release's version must be 1 or more, got {release.version}")
     if release.created_at.tzinfo is None:
         raise InputError("a release's instant must have a time zone or offset")
@@ -100,7 +104,21 @@ def require_release(release: Release) -> None:
         raise InputError("a release's rows must be in RELEASE_SCHEMA")
     if not release.rows.sort_by(_KEY).equals(release.rows):
         raise InputError("a release's rows must be sorted by level, zone, measure and category")
-    json.dumps(release.head, allow_nan=False)
+    head_to_text(release.head)
+
+
+def head_to_text(head: dict[str, Any]) -> str:
+    """What a release says of itself as JSON, its keys in their order.
+
+    Raises
+    ------
+    InputError
+        If it holds what JSON can't say.
+    """
+    try:
+        return json.dumps(head, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"a release's head must be plain JSON: {error}") from error
 
 
 def table_to_bytes(table: pa.Table) -> bytes:

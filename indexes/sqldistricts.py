@@ -14,9 +14,11 @@ from indexes.district_facts import ActivityWeek, Facts, Quarter, require_week
 from indexes.facts_joining import RawFacts, RawTrips, joined_facts
 from indexes.placement import Placer
 from indexes.releases import (
+    VERSIONS,
     Release,
     ReleaseHead,
     digest,
+    head_to_text,
     require_release,
     table_from_bytes,
     table_to_bytes,
@@ -242,7 +244,7 @@ class DistrictRecords(WholeTables):
         data = table_to_bytes(release.rows)
         row = {
             **{column.name: getattr(release, column.name) for column in _HEAD},
-            "head": json.dumps(release.head, ensure_ascii=False),
+            "head": head_to_text(release.head),
             "sha256": digest(data),
             "rows": data,
         }
@@ -272,7 +274,7 @@ class DistrictRecords(WholeTables):
     def release(self, tenant_id: str, id: str | None = None, version: int | None = None) -> Release:
         """See `indexes.store.Store.release`."""
         row = None
-        if storable(tenant_id, id):
+        if storable(tenant_id, id) and (version is None or version in VERSIONS):
             asked = self._release_rows(tenant_id, list(releases.c), id)
             if version is not None:
                 asked = asked.where(releases.c.version == version)
