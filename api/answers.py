@@ -238,6 +238,7 @@ class ListingOut(Output):
     hours_text: str | Absent = None
     quota: int | Absent = None
     quota_used: int | Absent = None
+    attested: str | Absent = Field(None, description="By whom: town or registry.")
 
 
 class EndorsementOut(Output):

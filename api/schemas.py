@@ -323,6 +323,9 @@ class ListingIn(Input):
     hours_text: Annotated[str, StringConstraints(max_length=2_000)] | None = None
     quota: Annotated[int, Field(ge=0, le=1_000_000), Whole] | None = None
     quota_used: Annotated[int, Field(ge=0, le=1_000_000), Whole] = 0
+    attested: Literal["town", "registry"] | None = Field(
+        None, description="Who attests it. Written by operators and imports only."
+    )
 
     @model_validator(mode="after")
     def _whole_place(self) -> "ListingIn":

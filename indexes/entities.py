@@ -173,7 +173,8 @@ class Listing:
     ``valid_from <= instant < valid_to`` tells when it counts. ``opening_hours`` is OSM
     syntax; French prose goes to ``hours_text`` and counts as unknown. ``quota`` is how many
     there are, ``quota_used`` how many are gone. ``reach_m`` is how far the listing wants to
-    be found, whole metres.
+    be found, whole metres. ``attested`` says who vouches that it is what it says: "town",
+    "registry" or nobody.
     """
 
     tenant_id: str
@@ -201,6 +202,7 @@ class Listing:
     hours_text: str | None = None
     quota: int | None = None
     quota_used: int = 0
+    attested: str | None = None
     place: Place | None = None
 
     @property

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 __all__ = [
+    "ATTESTOR",
     "CATEGORY",
     "DEGREES",
     "FLAG",
@@ -27,6 +28,7 @@ _CATEGORY = re.compile(r"[^\W_A-Z]+([-_][^\W_A-Z]+)*(\.[^\W_A-Z]+([-_][^\W_A-Z]+
 _LANG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _GENDER = re.compile("[FMO]")
+_ATTESTOR = re.compile("town|registry")
 
 
 class Rule(NamedTuple):
@@ -92,4 +94,5 @@ LANG = matching(_LANG, 16, "a language tag, such as fr")
 DEGREES = Rule((float, int), "degrees", None)  # the range is looked at for all rows at once
 FLAG = Rule((bool,), "true or false", None)
 SHA256 = matching(_SHA256, 64, "a SHA-256 in lower-case hex")
+ATTESTOR = matching(_ATTESTOR, 8, "town or registry")
 GENDER = matching(_GENDER, 1, "F, M or O")

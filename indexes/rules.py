@@ -30,6 +30,7 @@ from indexes.entities import (
     Zone,
 )
 from indexes.fields import (
+    ATTESTOR,
     CATEGORY,
     DEGREES,
     FLAG,
@@ -103,6 +104,7 @@ _RULES: dict[type, dict[str, Rule]] = {
         "published_at": or_none(INSTANT),
         "opening_hours": or_none(text(1_000, lines=True)),
         "hours_text": or_none(text(2_000, lines=True)),
+        "attested": or_none(ATTESTOR),
         "quota": or_none(whole(0, MAX_COUNT)),
         "quota_used": whole(0, MAX_COUNT),
     },

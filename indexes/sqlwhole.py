@@ -54,7 +54,7 @@ _MEMBERS = f"""
 
 # A household does not recommend what is its own.
 _ENDORSEMENTS = """
-    SELECT e.listing_id, e.member_id, m.household_id, {at}, l.owner_id
+    SELECT e.listing_id, e.member_id, m.household_id, {at}, l.owner_id, l.attested
     FROM endorsements e
     JOIN members m ON m.tenant_id = e.tenant_id AND m.id = e.member_id
     JOIN listings l ON l.tenant_id = e.tenant_id AND l.id = e.listing_id

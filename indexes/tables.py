@@ -212,6 +212,7 @@ listings = _entities(
     _required("quota_used", Integer),
     *_place(),
     _required("first_written_at", Instant),
+    Column("attested", Text),
     _of_tenant("listings"),
     _refers("listings", "tenant_id owner_id", "members"),
     *point_checks("listings"),
@@ -226,6 +227,7 @@ listings = _entities(
         event="kind <> 'event' OR starts_at IS NOT NULL",
         duration="ends_at >= starts_at",
         quota="quota >= 0 AND quota_used >= 0",
+        attested="attested IN ('town', 'registry')",
     ),
     *_sizes(
         "listings",

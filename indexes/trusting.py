@@ -193,6 +193,7 @@ ENDORSEMENT_SCHEMA = pa.schema(
         pa.field("household", pa.string()),
         pa.field("created_at", pa.int64()),
         pa.field("owner", pa.string()),  # of the listing
+        pa.field("attested", pa.string()),  # the listing, by whom
     ]
 )
 

@@ -108,6 +108,7 @@ def listings(
         published_at=draw(st.none() | instants),
         opening_hours=draw(st.none() | texts(1_000, lines=True)),
         hours_text=draw(st.none() | texts(2_000, lines=True)),
+        attested=draw(st.sampled_from([None, "town", "registry"])),
         quota=draw(st.none() | counts),
         quota_used=draw(counts),
     )

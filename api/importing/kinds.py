@@ -128,6 +128,7 @@ def _listing_fields(kind: Kind) -> dict[str, Field]:
         "owner_id": _field(Shape.LINE, "ownerid owner memberid"),
         "audience": _field(Shape.AUDIENCE, "audience"),
         "audience_id": _field(Shape.LINE, "audienceid"),
+        "attested": _field(Shape.LINE, "attested"),
         **CHECKS,
     }
 

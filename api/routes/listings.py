@@ -35,6 +35,8 @@ from indexes.rules import CLOCK_SKEW
 __all__ = ["router"]
 
 SCAN_ROWS = 1_000
+# What was attested is attested no more if one of these is another.
+SAME = ("kind", "title", "personal", "owner_id", "address", "lat", "lon")
 Keep = Callable[[Listing], bool]
 
 
@@ -45,7 +47,32 @@ def make(asking: Caller, id: str, body: ListingIn, town: Town) -> list[Entity]:
         raise InputError("published_at must not lie ahead", code="invalid-instant")
     if asking.member_id is not None and body.audience_id is not None:
         require_home_of(town, asking.member_id, body)
-    return [Listing(tenant_id=asking.tenant_id, id=id, **body.model_dump())]
+    told = body.model_dump() | {"attested": attested(asking, id, body, town)}
+    return [Listing(tenant_id=asking.tenant_id, id=id, **told)]
+
+
+def attested(asking: Caller, id: str, body: ListingIn, town: Town) -> str | None:
+    """By whom a listing is attested once it is written.
+
+    An operator says. What others write stays attested as long as it is the same thing.
+
+    Raises
+    ------
+    DeniedError
+        ``attested-by-operator`` if somebody else would attest it.
+    """
+    if asking.member_id is None and Scope.OPERATOR in asking.scopes:
+        return body.attested
+    try:
+        known = town.store.get(Listing, asking.tenant_id, id)
+    except NotFoundError:
+        known = None
+    if body.attested is not None and (known is None or body.attested != known.attested):
+        raise DeniedError(
+            "operators say who attests a listing: leave attested out", code="attested-by-operator"
+        )
+    same = known is not None and all(getattr(known, name) == getattr(body, name) for name in SAME)
+    return known.attested if known is not None and same else None
 
 
 @dataclass(frozen=True)
@@ -158,7 +185,7 @@ def find(asking: Caller, id: str, town: Town) -> Listing:
 COPIED = (
     *("kind", "title", "personal", "lang", "audience", "address", "text", "category", "url"),
     *("audience_id", "reach_m", "valid_from", "valid_to", "starts_at", "ends_at"),
-    *("published_at", "opening_hours", "hours_text", "quota"),
+    *("published_at", "opening_hours", "hours_text", "quota", "attested"),
 )
 
 

@@ -28,6 +28,7 @@ Values = dict[str, Any]  # fields of a listing
 OF_PEOPLE = PERSONAL_KINDS | {Kind.AD}
 HOMEBASED = 0.3  # artisans who work from home, and are shown as people
 KEEPS_HOURS = frozenset({Kind.ARTISAN, Kind.MERCHANT, Kind.OFFER, Kind.PLACE})
+ATTESTED = {Kind.ARTISAN: "registry", Kind.MERCHANT: "registry", Kind.PLACE: "town"}
 DAY = timedelta(days=1)
 
 
@@ -111,6 +112,8 @@ def draw_listings(
             kind=kind,
             audience=dice.one(AUDIENCES[kind]),
             reach_m=dice.one(REACHES_M[kind]),
+            # Nine in ten of those that have a door; by the number, so that it takes no throw.
+            attested=ATTESTED.get(kind) if i % 10 and "lon" in values else None,
             **values,
         )
         if kind is Kind.MERCHANT:

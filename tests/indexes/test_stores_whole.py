@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from store_records import ENDORSEMENT, HOUSEHOLDS, MEMBERS, NOON, SERVICE, SHOP
 
+from geo.errors import InputError
 from indexes.entities import Endorsement, Listing, Member
 from indexes.store import Store
 from indexes.trusting import ENDORSEMENT_SCHEMA, Standing
@@ -56,6 +57,22 @@ def test_a_household_does_not_endorse_what_is_its_own(hood: Store) -> None:
     assert said(hood, "p1") == []
     hood.put(replace(hood.get(Member, "t", "m5"), household_id="h2"))
     assert ("s1", "m5", "h2") in said(hood, "s1")
+
+
+def test_owner_and_attestation_of_a_listing_come_with_its_endorsements(hood: Store) -> None:
+    def told() -> set[tuple[str, str | None, str | None]]:
+        rows = hood.endorsement_table("t").to_pylist()
+        return {(row["listing"], row["owner"], row["attested"]) for row in rows}
+
+    assert told() == {("p1", None, None), ("s1", "m1", None)}
+    for attested in ("registry", "town", None):
+        before = hood.position()
+        hood.put(replace(SHOP, attested=attested))
+        assert told() == {("p1", None, attested), ("s1", "m1", None)}
+        assert hood.get(Listing, "t", "p1").attested == attested
+        assert [(one.entity, one.id) for one in hood.changes(before)] == [("listings", "p1")]
+    with pytest.raises(InputError, match="attested must be town or registry, or none"):
+        hood.put(replace(SHOP, attested="myself"))
 
 
 def test_what_is_gone_is_endorsed_by_nobody(hood: Store) -> None:
