@@ -58,6 +58,8 @@ BUILDING_FACTS = pa.schema(
     [
         _id("building"),
         *_PLACE,
+        pa.field("lon", pa.float64(), nullable=False),  # an address is nobody's secret
+        pa.field("lat", pa.float64(), nullable=False),
         pa.field("dwellings", pa.int32()),
         pa.field("households", pa.int32(), nullable=False),
     ]

@@ -84,6 +84,8 @@ def joined_facts(quarter: Quarter, zone: ZoneInfo, raw: RawFacts, placer: Placer
             building=buildings["id"],
             zone=buildings["zone"],
             cell8=buildings["cell8"],
+            lon=buildings["lon"],
+            lat=buildings["lat"],
             dwellings=buildings["dwellings"],
             households=pc.fill_null(counts["count_all"].take(at), 0),
         ),

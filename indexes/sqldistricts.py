@@ -2,7 +2,7 @@
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -37,73 +37,67 @@ MAX_FAMILY = 64  # characters
 
 _HEAD = [column for column in releases.c if column.name not in ("rows", "sha256")]
 
-# What facts are joined from: each table once, as it lies there, in no set order. `{…}` are whole
-# seconds since 1970, which no person wrote.
-_SCANS: dict[str, tuple[str, pa.Schema]] = {
+# What facts are joined from: each table once, as it lies there, in no set order. `{…}` are what
+# the databases say differently, and whole seconds since 1970.
+_SCANS: dict[str, tuple[str, dict[str, tuple[str, pa.DataType]]]] = {
     "buildings": (
-        "SELECT id, zone, cell, dwellings FROM buildings WHERE tenant_id = :tenant_id",
-        pa.schema(
-            {
-                "id": pa.string(),
-                "zone": pa.string(),
-                "cell": pa.uint64(),
-                "dwellings": pa.int32(),
-            }
-        ),
+        "FROM buildings {whole} WHERE tenant_id = :tenant_id",
+        {
+            "id": ("id", pa.string()),
+            "zone": ("zone", pa.string()),
+            "cell": ("cell", pa.uint64()),
+            "dwellings": ("dwellings", pa.int32()),
+        },
     ),
     "households": (
-        "SELECT id, building_id FROM households WHERE tenant_id = :tenant_id",
-        pa.schema({"id": pa.string(), "building": pa.string()}),
+        "FROM households {whole} WHERE tenant_id = :tenant_id",
+        {"id": ("id", pa.string()), "building": ("building_id", pa.string())},
     ),
     "members": (
-        "SELECT id, household_id, coalesce({joined} < {ends}, true) FROM members"
-        " WHERE tenant_id = :tenant_id",
-        pa.schema({"id": pa.string(), "household": pa.string(), "joined": pa.bool_()}),
+        "FROM members {whole} WHERE tenant_id = :tenant_id",
+        {
+            "id": ("id", pa.string()),
+            "household": ("household_id", pa.string()),
+            "joined": ("coalesce({joined} < {ends}, true)", pa.bool_()),
+        },
     ),
     "activity": (
-        "SELECT household_id, count(*) FROM activity_weeks"
+        "FROM (SELECT household_id, count(*) AS weeks FROM activity_weeks"
         " WHERE tenant_id = :tenant_id AND week BETWEEN :first_week AND :last_week"
-        " GROUP BY household_id",
-        pa.schema({"household": pa.string(), "weeks": pa.int32()}),
+        " GROUP BY household_id) a",
+        {"household": ("household_id", pa.string()), "weeks": ("weeks", pa.int32())},
     ),
     "listings": (
-        "SELECT l.id, l.owner_id, l.zone, l.cell, {lon}, {lat}, l.kind, l.category, NOT l.personal"
-        " FROM listings l WHERE l.tenant_id = :tenant_id AND {published} < {ends}"
+        "FROM listings l {whole} WHERE l.tenant_id = :tenant_id AND {published} < {ends}"
         " AND (l.valid_from IS NULL OR {valid_from} < {ends})"
         " AND (l.valid_to IS NULL OR {valid_to} > {begins})"
         # An event without an end lasts three hours, see `indexes.entities.Listing.event_end`.
         " AND (l.kind <> 'event' OR coalesce({ends_at}, {starts_at} + 10800) > {begins})",
-        pa.schema(
-            {
-                "id": pa.string(),
-                "owner": pa.string(),
-                "zone": pa.string(),
-                "cell": pa.uint64(),
-                "lon": pa.float64(),
-                "lat": pa.float64(),
-                "kind": pa.string(),
-                "category": pa.string(),
-                "public": pa.bool_(),
-            }
-        ),
+        {
+            "id": ("l.id", pa.string()),
+            "owner": ("l.owner_id", pa.string()),
+            "zone": ("l.zone", pa.string()),
+            "cell": ("l.cell", pa.uint64()),
+            "lon": ("{lon}", pa.float64()),
+            "lat": ("{lat}", pa.float64()),
+            "kind": ("l.kind", pa.string()),
+            "category": ("l.category", pa.string()),
+            "public": ("NOT l.personal", pa.bool_()),
+        },
     ),
     "requests": (
-        "SELECT r.id, r.asker_id, r.category,"
-        " coalesce({replied} - {asked} <= 172800, false), NOT coalesce(p.accepted, false)"
-        " FROM requests r"
-        " LEFT JOIN replies p ON p.tenant_id = r.tenant_id AND p.request_id = r.id"
+        "FROM requests r LEFT JOIN replies p"
+        " ON p.tenant_id = r.tenant_id AND p.request_id = r.id"
         " WHERE r.tenant_id = :tenant_id AND {asked} >= {begins} AND {asked} < {ends}",
-        pa.schema(
-            {
-                "id": pa.string(),
-                "asker": pa.string(),
-                "category": pa.string(),
-                "answered_48h": pa.bool_(),
-                "unmet": pa.bool_(),
-            }
-        ),
+        {
+            "asker": ("r.asker_id", pa.string()),
+            "category": ("r.category", pa.string()),
+            "answered_48h": ("coalesce({replied} - {asked} <= 172800, false)", pa.bool_()),
+            "unmet": ("NOT coalesce(p.accepted, false)", pa.bool_()),
+        },
     ),
 }
+_WORDS = ("category",)  # texts that may be empty; an empty id is none
 _INSTANTS = {
     "joined": "coalesce(created_at, first_written_at)",
     "published": "coalesce(l.published_at, l.first_written_at)",
@@ -120,6 +114,7 @@ class DistrictRecords(WholeTables):
     """The part of a `indexes.store.Store` that districts are drawn from, and kept in."""
 
     _ewkb: str  # a point or line as EWKB
+    _whole = ""  # after a table's name: read it from end to end, without an index
 
     @abstractmethod
     def _placer(self, db: Connection, tenant_id: str) -> Placer:
@@ -187,6 +182,7 @@ class DistrictRecords(WholeTables):
             put_in |= {
                 "lon": self._lon,
                 "lat": self._lat,
+                "whole": self._whole,
                 "begins": str(int(quarter.begins(zone).timestamp())),
                 "ends": str(int(quarter.ends(zone).timestamp())),
             }
@@ -195,10 +191,7 @@ class DistrictRecords(WholeTables):
                 "first_week": quarter.weeks[0],
                 "last_week": quarter.weeks[-1],
             }
-            scans = {
-                name: self._fetch(db, sql.format(**put_in), _named(asked, sql), schema)
-                for name, (sql, schema) in _SCANS.items()
-            }
+            scans = {name: self._scan(db, name, put_in, asked) for name in _SCANS}
             raw = RawFacts(
                 **scans,
                 trips=self._trip_rows(db, tenant_id, put_in["ends"]),
@@ -206,6 +199,32 @@ class DistrictRecords(WholeTables):
             )
             placer = self._placer(db, tenant_id)
         return joined_facts(quarter, zone, raw, placer)
+
+    def _scan(
+        self, db: Connection, name: str, put_in: Mapping[str, str], asked: Mapping[str, str]
+    ) -> pa.Table:
+        """One of the tables that facts are joined from."""
+        source, columns = _SCANS[name]
+        schema = pa.schema(
+            [
+                pa.field(column, kind, nullable=column not in _WORDS)
+                for column, (_, kind) in columns.items()
+            ]
+        )
+        wanted = [sql.format(**put_in) for sql, _ in columns.values()]
+        values = {key: value for key, value in asked.items() if f":{key}" in source}
+        return self._whole_table(db, wanted, source.format(**put_in), values, schema)
+
+    def _whole_table(
+        self,
+        db: Connection,
+        wanted: Sequence[str],
+        source: str,
+        values: Mapping[str, str],
+        schema: pa.Schema,
+    ) -> pa.Table:
+        """`_fetch` of nearly all rows of a table, in no set order."""
+        return self._fetch(db, f"SELECT {', '.join(wanted)} {source}", values, schema)
 
     def _trip_rows(self, db: Connection, tenant_id: str, ends: str) -> RawTrips:
         """Trips there before an instant."""
@@ -333,11 +352,6 @@ class DistrictRecords(WholeTables):
                     f"the noise of {family} is drawn for {quarter} already, and never again",
                     code="already-drawn",
                 )
-
-
-def _named(values: Mapping[str, str], sql: str) -> dict[str, str]:
-    """The values that a statement asks for: drivers refuse others."""
-    return {name: value for name, value in values.items() if f":{name}" in sql}
 
 
 def _head(row: RowMapping) -> dict[str, Any]:

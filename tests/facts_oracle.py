@@ -181,7 +181,10 @@ class World:
         ]
         per_building = Counter(building_of[id] for id in joined)
         buildings = [
-            (one.id, *_place(one.lon, one.lat), one.dwellings, per_building[one.id])
+            (
+                *(one.id, *_place(one.lon, one.lat), one.lon, one.lat),
+                *(one.dwellings, per_building[one.id]),
+            )
             for one in self.buildings
         ]
         listings = []
