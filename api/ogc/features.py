@@ -1,0 +1,70 @@
+"""`/ogc/collections/{id}/items`: features as GeoJSON, by page, and one by its id."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from fastapi import APIRouter, Response
+
+from api.ogc.answering import GEOJSON, JSON, answer, link, url_of
+from api.ogc.asking import OF_RELEASE, AskedBy
+from api.ogc.crs import CRS84, crs_of
+
+__all__ = ["router"]
+
+router = APIRouter()
+
+
+@router.get("/collections/{id}/items")
+def items(asked: AskedBy, id: str) -> Response:
+    districts = asked.districts
+    collection = asked.request.app.state.catalogue(districts).collection(id)
+    query = asked.query(collection)
+    matched = query.rows(collection)
+    page = matched[query.offset : query.offset + query.limit]
+
+    def made() -> bytes:
+        head = districts.release
+        # A page names its release, so that what is released meanwhile moves no feature.
+        pinned = {**asked.params, "release": head.id, "version": head.version}
+        pinned["limit"] = query.limit
+
+        def at(offset: int) -> str:
+            return url_of(asked.base, "collections", id, "items", **pinned | {"offset": offset})
+
+        links = [link(str(asked.request.url), "self", GEOJSON)]
+        if query.offset + query.limit < len(matched):
+            links.append(link(at(query.offset + query.limit), "next", GEOJSON))
+        if query.offset:
+            links.append(link(at(max(query.offset - query.limit, 0)), "prev", GEOJSON))
+        links.append(link(url_of(asked.base, "collections", id), "collection", JSON))
+        start: dict[str, Any] = {
+            "type": "FeatureCollection",
+            "timeStamp": head.created_at,
+            "numberMatched": len(matched),
+            "numberReturned": len(page),
+            "links": links,
+        }
+        features = b",".join(collection.view(query.crs).features(page))
+        return msgspec.json.encode(start)[:-1] + b',"features":[' + features + b"]}"
+
+    return answer(asked, districts, made, GEOJSON, {"Content-Crs": f"<{query.crs.uri}>"})
+
+
+@router.get("/collections/{id}/items/{feature:path}")
+def item(asked: AskedBy, id: str, feature: str) -> Response:
+    asked.only(*OF_RELEASE, "crs")
+    districts = asked.districts
+    catalogue = asked.request.app.state.catalogue(districts)
+    row = catalogue.item(id, feature)
+    crs = crs_of(asked.params.get("crs", CRS84.uri))
+
+    def made() -> bytes:
+        links = [
+            link(str(asked.request.url), "self", GEOJSON),
+            link(url_of(asked.base, "collections", id), "collection", JSON),
+        ]
+        (encoded,) = catalogue.collection(id).view(crs).features(np.array([row]))
+        return bytes(encoded[:-1]) + b',"links":' + msgspec.json.encode(links) + b"}"
+
+    return answer(asked, districts, made, GEOJSON, {"Content-Crs": f"<{crs.uri}>"})
