@@ -19,8 +19,9 @@ __all__ = ["HEADERS", "REQUEST_ID", "AccessLog"]
 
 log = logging.getLogger(__name__)
 
+CACHE_CONTROL = b"cache-control"
 HEADERS = [
-    (b"cache-control", b"no-store"),  # what is answered depends on who asks
+    (CACHE_CONTROL, b"no-store"),  # what is answered depends on who asks
     (b"x-content-type-options", b"nosniff"),
 ]
 REQUEST_ID = b"x-request-id"
@@ -60,7 +61,9 @@ class AccessLog:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = message.get("headers", ())
-                message["headers"] = [*headers, *HEADERS, (REQUEST_ID, id)]
+                # A release never changes: its answers say themselves how long they keep.
+                ours = HEADERS[any(name == CACHE_CONTROL for name, _ in headers) :]
+                message["headers"] = [*headers, *ours, (REQUEST_ID, id)]
             await send(message)
 
         try:

@@ -8,16 +8,19 @@ from typing import Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from api.access import AccessLog
 from api.auth import KeyRing
 from api.changes import Streams
 from api.clock import clock_from
 from api.covoiturage import PREFIX, covoiturage_app
+from api.districts import Shelf
 from api.docs import page_of
 from api.fast import FastNear
 from api.metrics import Metrics
+from api.ogc import ogc_app
+from api.ogc.asking import PREFIX as OGC
 from api.openapi import document
 from api.problems import install_problems
 from api.settings import Settings
@@ -35,6 +38,7 @@ SWITCH_S = 0.0005
 ROUTES = (
     "near",
     "near_batch",
+    "recommendations",
     "listings",
     "buildings",
     "residences",
@@ -46,6 +50,7 @@ ROUTES = (
     "vouches",
     "verifications",
     "reports",
+    "activity",
     "trips_match",
     "trips",
     "zones",
@@ -119,6 +124,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             towns.start()
             app.state.towns = towns
             app.state.keys = KeyRing(store)
+            app.state.shelf = Shelf(store)
             with app.state.streams.ending_at_exit():
                 yield
         finally:
@@ -144,6 +150,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for name in ROUTES:
         app.include_router(import_module(f"api.routes.{name}").router)
     app.mount(PREFIX, covoiturage_app(chosen.operator, app.state.clock, app.state))
+    app.mount(OGC, ogc_app(app.state))
+
+    @app.get(OGC, include_in_schema=False)
+    def ogc(request: Request) -> RedirectResponse:
+        return RedirectResponse(f"{request.url.replace(path=request.url.path + '/')}")
 
     @app.get("/docs", include_in_schema=False)
     def docs(request: Request) -> HTMLResponse:
