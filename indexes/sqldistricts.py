@@ -41,12 +41,14 @@ _HEAD = [column for column in releases.c if column.name not in ("rows", "sha256"
 # the databases say differently, and whole seconds since 1970.
 _SCANS: dict[str, tuple[str, dict[str, tuple[str, pa.DataType]]]] = {
     "buildings": (
-        "FROM buildings {whole} WHERE tenant_id = :tenant_id",
+        "FROM buildings l {whole} WHERE l.tenant_id = :tenant_id",  # lon and lat are of an l
         {
-            "id": ("id", pa.string()),
-            "zone": ("zone", pa.string()),
-            "cell": ("cell", pa.uint64()),
-            "dwellings": ("dwellings", pa.int32()),
+            "id": ("l.id", pa.string()),
+            "zone": ("l.zone", pa.string()),
+            "cell": ("l.cell", pa.uint64()),
+            "lon": ("{lon}", pa.float64()),
+            "lat": ("{lat}", pa.float64()),
+            "dwellings": ("l.dwellings", pa.int32()),
         },
     ),
     "households": (
@@ -347,7 +349,7 @@ class DistrictRecords(WholeTables):
                 raise NotFoundError(f"no tenant {ascii(tenant_id)[:80]}")
             db.execute(text(once), row)
             kept = _drawn(db, tenant_id, quarter, family)
-            if kept is None or not kept.equals(table):
+            if kept is None or not kept.equals(table, check_metadata=True):
                 raise ConflictError(
                     f"the noise of {family} is drawn for {quarter} already, and never again",
                     code="already-drawn",

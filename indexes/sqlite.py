@@ -14,9 +14,11 @@ from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
 from sqlalchemy.exc import DBAPIError, TimeoutError
 
+from geo.arrays import BoolArray, FloatArray
 from geo.errors import ConflictError, InputError, MitoyenError, StoreError
 from indexes import sqlfeed
 from indexes.entities import Entity
@@ -30,6 +32,7 @@ __all__ = ["SqliteListener", "SqliteStore", "new_file"]
 # Rows that one statement writes: the driver lets other threads run for as long as a statement
 # takes, and waits its turn after each. SQLite takes 32,766 values at a time.
 AT_ONCE = 1_000
+SEPARATOR = 0x1F  # of values; no text that is kept has a control character but line breaks
 APPLICATION_ID = 0x4D49544F  # "MITO", in the header of each store
 LOOK_S = 0.005  # how often a listener looks at the file: 4 µs of work
 BUSY_S = 30.0  # how long a writer waits for another process's
@@ -42,6 +45,7 @@ class SqliteStore(SqlStore):
     """
 
     _differs = "IS NOT"
+    _whole = "NOT INDEXED"  # four times as fast as the rows one by one in order of the key
     _lon, _lat = "l.geom", "NULL"  # `_columns` takes the point apart
     _epoch = "{}"
     _ewkb = "geom"
@@ -164,6 +168,37 @@ class SqliteStore(SqlStore):
             batches.append(_batch(rows, schema))
         return pa.Table.from_batches(batches, schema)
 
+    def _whole_table(
+        self,
+        db: Connection,
+        wanted: Sequence[str],
+        source: str,
+        values: Mapping[str, str],
+        schema: pa.Schema,
+    ) -> pa.Table:
+        # One text a column, which Arrow takes apart: no object is made per row, and it takes a
+        # fifth of the time. No text that is kept has such a separator.
+        parts = [
+            f"group_concat(hex({sql}), '')"
+            if field.name == "lon"
+            else f"group_concat(coalesce({sql}, ''), char({SEPARATOR}))"
+            for field, sql in zip(schema, wanted, strict=True)
+        ]
+        run = _cursor(db)
+        run.execute(f"SELECT count(*), {', '.join(parts)} {source}", values)
+        count, *texts = run.fetchone()
+        columns = {}
+        for field, text in zip(schema, texts, strict=True):
+            if count and field.name not in ("lon", "lat"):
+                columns[field.name] = _taken_apart(text, field)
+        if not count:
+            return schema.empty_table()
+        if "lon" in schema.names:
+            here = columns["cell"].is_valid().to_numpy(zero_copy_only=False)
+            text = texts[schema.get_field_index("lon")]
+            columns |= _spread_points(points_of_ewkb([bytes.fromhex(text)]), here)
+        return pa.table([columns[name] for name in schema.names], schema=schema)
+
     def backup(self, path: Path) -> None:
         """See `indexes.store.Store.backup`."""
         with (
@@ -282,10 +317,7 @@ def _batch(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch
         blobs = columns["lon"]
         some = np.array([blob is not None for blob in blobs])
         points = points_of_ewkb([blob for blob in blobs if blob is not None])
-        for name, values in zip(("lon", "lat"), points, strict=True):
-            spread = np.zeros(len(blobs))
-            spread[some] = values
-            columns[name] = pa.array(spread, pa.float64(), mask=~some)
+        columns |= _spread_points(points, some)
     arrays = [
         pa.array(columns[field.name], pa.int8()).cast(pa.bool_())
         if pa.types.is_boolean(field.type)
@@ -293,6 +325,25 @@ def _batch(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch
         for field in schema
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _spread_points(points: tuple[FloatArray, FloatArray], here: BoolArray) -> dict[str, pa.Array]:
+    """Columns lon and lat of many rows, of which some have a point."""
+    found = {}
+    for name, values in zip(("lon", "lat"), points, strict=True):
+        spread = np.zeros(len(here))
+        spread[here] = values
+        found[name] = pa.array(spread, pa.float64(), mask=~here)
+    return found
+
+
+def _taken_apart(text: str, field: pa.Field) -> pa.Array:
+    """A column from the texts of its values; an empty one is none, where there may be none."""
+    whole = pa.array([text], pa.large_string())
+    values = pc.split_pattern(whole, chr(SEPARATOR)).values.cast(pa.string())
+    if field.nullable:
+        values = pc.if_else(pc.equal(values, ""), None, values)
+    return values.cast(field.type)
 
 
 @contextmanager
