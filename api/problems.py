@@ -130,6 +130,7 @@ TITLES: Mapping[str, tuple[str, str]] = {  # code -> French, English
     "invalid-instant": ("Date hors limites", "Instant out of range"),
     "invalid-legs": ("Descente hors du trajet", "Drop-off beyond the trip"),
     "invalid-parameter": ("Paramètre refusé", "Refused parameter"),
+    "invalid-model": ("Modèle refusé", "Model refused"),
     "invalid-personal": ("Ni personnel, ni public", "Wrongly personal or public"),
     "invalid-polygon": ("Polygone refusé", "Refused polygon"),
     "invalid-position": ("Position inconnue", "Unknown position"),

@@ -20,10 +20,14 @@ from matching.live import LiveTown
 from matching.moves import Watched
 from matching.near import near
 from matching.query import NearAnswer, NearQuery, Viewer
+from matching.recommend import RecommendAnswer, RecommendQuery, recommend
+from matching.recommend_case import Trusted
+from matching.recommend_model import FORMULA
 from matching.scoring import Profiles
 from matching.tripbook import TripView
 from matching.triptown import TripTown, meeting_listings
 from matching.trusttown import TrustTown
+from matching.voices import VoiceTown
 
 __all__ = ["Engine"]
 
@@ -78,7 +82,9 @@ class Engine:
         self._town = LiveTown(store, tenant_id, keeper)
         self._trips = TripTown(store, tenant_id, self._town.choose(meeting_listings))
         self._trust: TrustTown | None = None
+        self._voices: VoiceTown | None = None
         self._reading_trust = threading.Lock()
+        self.model = FORMULA
         self._follower: Follower | None = None
         self._owns_follower = False
 
@@ -197,12 +203,31 @@ class Engine:
         levels = self._trust.levels(viewer.member_id or "", member_ids, now)
         return [0 if id in blocked else level for id, level in zip(member_ids, levels, strict=True)]
 
+    def recommend(self, viewer: Viewer, query: RecommendQuery) -> RecommendAnswer:
+        """What a member may like, with reasons: see `matching.recommend.recommend`.
+
+        Raises
+        ------
+        StoreError
+            If nobody has asked before, and the store can't be read.
+        """
+        with self._reading_trust:
+            if self._voices is None:
+                voices = VoiceTown(self._store, self._tenant_id)
+                if self._follower is not None:
+                    self._follower.add(voices)
+                self._voices = voices
+        return recommend(
+            self._town.snapshot, self._voices.voices, Trusted(), self.model, self._profiles,
+            viewer, query, self.age_s,
+        )  # fmt: skip
+
     # How current the index is.
 
     @property
-    def _followers(self) -> tuple[TripTown | TrustTown, ...]:
+    def _followers(self) -> tuple[TripTown | TrustTown | VoiceTown, ...]:
         """What follows the store beside the listings."""
-        return (self._trips,) if self._trust is None else (self._trips, self._trust)
+        return (self._trips, *(one for one in (self._trust, self._voices) if one is not None))
 
     @property
     def position(self) -> Position:

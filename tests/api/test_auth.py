@@ -38,6 +38,7 @@ ROWS = {
     "GET /v1/near": PUBLIC,
     "POST /v1/near": PUBLIC,
     "POST /v1/near/batch": PUBLIC,
+    "GET /v1/recommendations": (401, 401, 403, 200, 403, 403, 403),
     "GET /v1/locate": PUBLIC,
     "GET /v1/changes": PUBLIC,
     "GET /v1/zones": PUBLIC,
@@ -96,6 +97,7 @@ ROWS = {
     "GET /v1/reports": HOMES_LIST,
     "POST /v1/reports": APP_EMPTY,
     "POST /v1/reports/decisions": OPERATOR_EMPTY,
+    "POST /v1/activity": (401, 401, 403, 200, 403, 403, 403),  # a member's to do
 }
 
 ORIGIN = {"lat": 43.301, "lon": 5.351}

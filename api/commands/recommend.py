@@ -1,0 +1,88 @@
+"""`mitoyen recommend`: what a member may like, on a terminal."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from api.commands.common import (
+    JsonOption,
+    StoreOption,
+    TenantOption,
+    note,
+    opened,
+    print_json,
+    print_table,
+    the_tenant,
+)
+from api.commands.near import rows_of
+from api.recommend_schemas import RecommendParams, recommend_answer, recommend_query
+from geo.errors import InputError
+from matching.engine import Engine
+from matching.query import Viewer
+
+__all__ = ["register"]
+
+COLUMNS = ("", "score", "distance", "kind", "title", "why")
+
+
+def asked(**options: Any) -> RecommendParams:
+    """The options, checked as a query string is.
+
+    Raises
+    ------
+    InputError
+        Naming the options at fault.
+    """
+    given = {name: value for name, value in options.items() if value not in (None, [])}
+    try:
+        return RecommendParams.model_validate(given)
+    except ValidationError as error:
+        faults = [f"--{e['loc'][0]}: {e['msg']}" for e in error.errors(include_url=False)]
+        raise InputError("; ".join(faults)) from error
+
+
+def recommend(
+    context: typer.Context,
+    member: Annotated[
+        str | None, typer.Option("--as", metavar="ID", help="Member who asks, from home.")
+    ] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Kinds; repeat, or use commas.")] = None,
+    q: Annotated[str | None, typer.Option(help="Only what matches these words.")] = None,
+    known: Annotated[
+        bool, typer.Option("--known", help="Also what the member recommends or has used.")
+    ] = False,
+    at: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help="RFC 3339, with offset; default now.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="How many, 1 to 20.")] = 20,
+    lang: Annotated[str, typer.Option(help="Language of the reasons, fr or en.")] = "fr",
+    as_json: JsonOption = False,
+    store: StoreOption = None,
+    tenant: TenantOption = None,
+) -> None:
+    """Recommend to a member what people near and trusted recommend or have used."""
+    if context.invoked_subcommand is not None:
+        return
+    if member is None:
+        raise InputError("name the member who asks: --as ID")
+    params = asked(kind=kind, q=q, known=known, at=at, limit=limit, lang=lang)
+    query = recommend_query(params, now=datetime.now(UTC), lang=lang)
+    with opened(store, create=False) as kept:
+        engine = Engine.over(kept, the_tenant(kept, tenant))
+        answer = recommend_answer(engine.recommend(Viewer(member), query))
+    if as_json:
+        print_json(answer)
+        return
+    if not answer["matches"]:
+        note(f"nothing to recommend within {answer['radius_m']:,.0f} m")
+        return
+    print_table(f"For you, by {answer['model']}", COLUMNS, rows_of(answer))
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``recommend`` to the command line."""
+    commands = typer.Typer()
+    commands.callback(invoke_without_command=True)(recommend)
+    app.add_typer(commands, name="recommend")
