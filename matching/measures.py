@@ -181,8 +181,8 @@ MEASURES = (
         behind="households", in_cells=True,
     ),
     Measure(
-        "buildings_opened", "buildings", ("opened",), threshold=3, behind="households",
-        in_cells=True,
+        "buildings_opened", "buildings", ("opened",), threshold=3, margin=1.0,
+        behind="households", in_cells=True,
     ),
     Measure("buildings_5", "buildings", ("five",), threshold=3, behind="households", in_cells=True),
     Measure("listings", "exchange", ("offers",)),

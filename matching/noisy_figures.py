@@ -11,10 +11,22 @@ from geo.arrays import BoolArray, FloatArray, IntArray
 from geo.errors import StoreError
 from matching.disclosure import half_widths, visible
 from matching.measures import DRAWS, MEASURES, Draw
+from matching.outlines import PARENT_LEVELS, Outlines
 from matching.pieces import Pieces
 from matching.tabulating import HIDDEN, MERGED, OK, UNKNOWN, ZERO, Figure, StatusArray
 
-__all__ = ["OWN", "Drawn", "Sums", "counted_figures", "goal_gaps", "rate_of", "sums_of"]
+__all__ = [
+    "OWN",
+    "Above",
+    "Drawn",
+    "Sums",
+    "counted_figures",
+    "goal_gaps",
+    "levels_above",
+    "rate_of",
+    "status_of",
+    "sums_of",
+]
 
 OWN = "mitoyen"
 UNPLACED = ""  # the zone of the last row, which counts what lies in no piece
@@ -87,6 +99,41 @@ class Sums:
     scale: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Above:
+    """A level that the zones of another one are part of.
+
+    Attributes
+    ----------
+    position : ndarray of int64, shape (n,)
+        For each of those zones the position of its part here, -1 for none.
+    number : ndarray of int64, shape (m,)
+        Where it stands among `Outlines.parent_codes`.
+    figures : mapping of (measure, category) to Figure
+        Of the zones here.
+    """
+
+    position: IntArray
+    number: IntArray
+    figures: Mapping[tuple[str, str], Figure]
+
+
+def levels_above(
+    level: str, outlines: Outlines, figures: Mapping[str, Sequence[Figure]]
+) -> list[Above]:
+    """The levels that a level's zones are part of, of those that have figures, nearest first."""
+    found, first = [], 0
+    for parent in PARENT_LEVELS:
+        codes = outlines.codes(parent) if parent in outlines.levels else ()
+        finer = level in PARENT_LEVELS and PARENT_LEVELS.index(parent) <= PARENT_LEVELS.index(level)
+        if codes and parent in figures and level != "cell" and not finer:
+            by_key = {(figure.measure, figure.category): figure for figure in figures[parent]}
+            number = np.arange(first, first + len(codes))
+            found.append(Above(outlines.positions(level, parent), number, by_key))
+        first += len(codes)
+    return found
+
+
 def sums_of(drawn: Drawn, draw: Draw, weights: csr_array) -> Sums:
     """Sum a draw's pieces by zone.
 
@@ -107,7 +154,7 @@ def sums_of(drawn: Drawn, draw: Draw, weights: csr_array) -> Sums:
 def counted_figures(
     sums: Mapping[str, Sums],
     denominators: Mapping[str, FloatArray],
-    above: Sequence[tuple[IntArray, IntArray, Mapping[tuple[str, str], Figure]]] = (),
+    above: Sequence[Above] = (),
     *,
     cells: bool = False,
     census: str = "",
@@ -120,9 +167,8 @@ def counted_figures(
         By name of the draw.
     denominators : mapping of str to ndarray of float64, shape (n,)
         Census ``households`` and ``residents`` of each zone, NaN where nobody knows.
-    above : sequence of (positions, numbers, figures)
-        Levels that zones are part of, the nearest first: each zone's position there or -1, the
-        number to tell of that zone as a parent, and the level's own figures.
+    above : sequence of Above
+        Levels that zones are part of, the nearest first.
     cells : bool
         Only measures that are told for cells.
     census : str
@@ -148,7 +194,7 @@ def counted_figures(
             told = visible(value, measure.margin * width, measure.threshold)
             if measure.behind:
                 told &= found[measure.behind, ""].status == OK
-            status, parent = _status(told, of.terms, above, (measure.name, category))
+            status, parent = status_of(told, of.terms == 0, above, (measure.name, category))
             figure = Figure.told(
                 measure.name, category, value, width, status, known, OWN, parent=parent, least=0.0
             )
@@ -200,19 +246,27 @@ def _columns(draw: Draw, parts: Sequence[str], category: str) -> list[int]:
     ]
 
 
-def _status(
+def status_of(
     told: BoolArray,
-    terms: IntArray,
-    above: Sequence[tuple[IntArray, IntArray, Mapping[tuple[str, str], Figure]]],
+    empty: BoolArray,
+    above: Sequence[Above],
     key: tuple[str, str],
 ) -> tuple[StatusArray, IntArray]:
+    """What becomes of a figure in each zone, and which zone carries a merged one.
+
+    Parameters
+    ----------
+    told, empty : ndarray of bool, shape (n,)
+        Where it is visible; where nobody can live.
+    above : sequence of Above
+    key : (measure, category)
+    """
     status = np.where(told, OK, HIDDEN).astype(np.int8)
-    parent = np.full(len(terms), -1, dtype=np.int64)
-    for position, number, figures in above:
-        carries = (position >= 0) & (figures[key].status[position] == OK)
+    parent = np.full(len(told), -1, dtype=np.int64)
+    status[empty] = ZERO
+    for level in above:
+        carries = (level.position >= 0) & (level.figures[key].status[level.position] == OK)
         here = (status == HIDDEN) & carries
         status[here] = MERGED
-        parent[here] = number[position[here]]
-    status[terms == 0] = ZERO
-    parent[terms == 0] = -1
+        parent[here] = level.number[level.position[here]]
     return status, parent

@@ -18,6 +18,7 @@ __all__ = ["CELL_RESOLUTION", "PARENT_LEVELS", "Level", "Outlines"]
 
 CELL_RESOLUTION = 8
 PARENT_LEVELS = ("quartier", "arrondissement", "commune")  # of an IRIS, the nearest first
+SLIVER = 0.05
 ONE_ZONE = "0000"  # ends the code of a commune that is one zone
 
 
@@ -107,13 +108,22 @@ class Outlines:
     def pieces(self) -> tuple[IntArray, CellArray]:
         """Every IRIS × cell that overlap, by IRIS and then cell: position of the IRIS, cell.
 
-        They follow from the outlines alone, so that they tell nothing about people.
+        They follow from the outlines alone, so that they tell nothing about people. What is less
+        than a twentieth of its IRIS, or of a cell, is left out, since each piece has its noise:
+        it counts in the IRIS's next piece.
         """
         covers = [self.map.cover(code, CELL_RESOLUTION) for code in self.map.codes]
-        return (
-            np.repeat(np.arange(len(covers)), [len(cells) for cells in covers]),
-            np.concatenate(covers),
-        )
+        zone = np.repeat(np.arange(len(covers)), [len(cells) for cells in covers])
+        cell = np.concatenate(covers)
+        grid, at = np.unique(cell, return_inverse=True)
+        hexagons = cells_to_polygons(grid)
+        own = self.outlines("iris")
+        area = shapely.area(shapely.intersection(own[zone], hexagons[at]))
+        largest = np.zeros(len(own))
+        np.maximum.at(largest, zone, area)
+        whole = np.minimum(shapely.area(own)[zone], shapely.area(hexagons)[at])
+        kept = (area >= SLIVER * whole) | (area == largest[zone])
+        return zone[kept], cell[kept]
 
     @cached_property
     def cells(self) -> CellArray:
@@ -178,6 +188,19 @@ class Outlines:
             if at >= 0:
                 found.append(self._levels[name].codes[at])
         return tuple(found)
+
+    @property
+    def parent_codes(self) -> tuple[str, ...]:
+        """Codes of all zones that others are part of, level by level."""
+        above = [self._levels[name].codes for name in PARENT_LEVELS if name in self._levels]
+        return tuple(code for codes in above for code in codes)
+
+    def positions(self, level: str, parent: str) -> IntArray:
+        """For each zone of a level, the position of the coarser one it is part of; -1 for none."""
+        own, coarser = self._levels[level].of_iris, self._levels[parent].of_iris
+        found = np.full(len(self._levels[level].codes), -1, dtype=np.int64)
+        found[own[own >= 0]] = coarser[own >= 0]
+        return found
 
     def outlines(self, level: str) -> NDArray[np.object_]:
         """Outlines of a level in the order of `codes`: Polygon or MultiPolygon, EPSG:4326."""

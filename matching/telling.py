@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from geo.arrays import FloatArray, IntArray
+from geo.arrays import FloatArray
 from geo.errors import InputError
 from indexes.district_facts import Facts
 from indexes.releases import Release
@@ -23,9 +23,23 @@ from matching.disclosure import (
 from matching.districts import column_name
 from matching.flows import flow_figures
 from matching.measures import DRAWS, FLOWS, GOALS, RULES
-from matching.noisy_figures import OWN, Drawn, Sums, counted_figures, goal_gaps, sums_of
-from matching.outlines import PARENT_LEVELS, Outlines
+from matching.noisy_figures import (
+    OWN,
+    Drawn,
+    Sums,
+    counted_figures,
+    goal_gaps,
+    levels_above,
+    sums_of,
+)
+from matching.outlines import Outlines
 from matching.pieces import Pieces, level_weights, own_weights, piece_shares
+from matching.public_figures import (
+    WALKED,
+    access_figures,
+    business_figures,
+    supply_figures,
+)
 from matching.tabulating import HIDDEN, OK, UNKNOWN, ZERO, Figure, release_rows
 
 __all__ = ["build_release"]
@@ -81,29 +95,24 @@ def build_release(
     release_id = str(facts.quarter)
     drawn = {draw.name: Drawn.of(draws[draw.name], draw) for draw in DRAWS}
     denominators, census = _denominators(outlines, facts)
-    parents = [code for level in PARENT_LEVELS for code in _codes(outlines, level)]
-    number = {code: i for i, code in enumerate(parents)}
     sums = _sums(drawn, outlines)
     figures: dict[str, list[Figure]] = {}
-    keyed: dict[str, Mapping[tuple[str, str], Figure]] = {}
-    for level in (*(name for name in reversed(outlines.levels) if name != "cell"), "cell"):
-        above = []
-        for parent in PARENT_LEVELS:
-            if level != "cell" and parent in keyed and parent != level:
-                numbers = np.array([number[code] for code in outlines.codes(parent)])
-                above.append((_positions(outlines, level, parent), numbers, keyed[parent]))
-        found = counted_figures(
-            sums[level], denominators[level], above, cells=level == "cell", census=census
-        )
-        by_key = {(figure.measure, figure.category): figure for figure in found}
-        keyed[level] = by_key
-        found += goal_gaps(by_key["penetration", ""], goals)
-        found.append(
-            _trend(
-                by_key["households", ""], level, outlines.codes(level), outlines.vintage, previous
-            )
-        )
+    for level in reversed(outlines.levels):  # cells, and then what carries before what is carried
+        above = levels_above(level, outlines, figures)
+        known = denominators[level]
+        found = counted_figures(sums[level], known, above, cells=level == "cell", census=census)
+        by_name = {figure.measure: figure for figure in found if not figure.category}
+        found += goal_gaps(by_name["penetration"], goals)
+        codes, vintage = outlines.codes(level), outlines.vintage
+        found.append(_trend(by_name["households"], level, codes, vintage, previous))
         figures[level] = found
+    for more in (
+        business_figures(facts.listings, outlines),
+        access_figures(facts, outlines, denominators),
+        supply_figures(sums, figures, outlines, denominators),
+    ):
+        for level, added in more.items():
+            figures[level] += added
     flows_level = None
     if FLOWS.name in draws:
         flows_level = draws[FLOWS.name].schema.metadata[b"level"].decode()
@@ -126,26 +135,18 @@ def build_release(
                 "confidence": CONFIDENCE,
             },
             "goals": list(goals),
-            "sources": {OWN: f"{OWN} {release_id}", "census": census},
+            "sources": {
+                OWN: f"{OWN} {release_id}",
+                "census": census,
+                WALKED: "1.3 times the distance through the air, at 1.2 m/s",
+            },
             "visible": _visible(figures, outlines),
             "unplaced": _unplaced(drawn["households"]),
             "rules": [{"fr": fr, "en": en} for fr, en in RULES],
             "flows_level": flows_level,
         },
-        rows=release_rows(levels, parents, outlines.vintage, release_id),
+        rows=release_rows(levels, outlines.parent_codes, outlines.vintage, release_id),
     )
-
-
-def _codes(outlines: Outlines, level: str) -> tuple[str, ...]:
-    return outlines.codes(level) if level in outlines.levels else ()
-
-
-def _positions(outlines: Outlines, level: str, parent: str) -> IntArray:
-    """For each zone of a level, its position among a coarser one's; -1 for none."""
-    own, coarser = outlines.level(level).of_iris, outlines.level(parent).of_iris
-    found = np.full(len(outlines.codes(level)), -1, dtype=np.int64)
-    found[own[own >= 0]] = coarser[own >= 0]
-    return found
 
 
 def _sums(drawn: Mapping[str, Drawn], outlines: Outlines) -> dict[str, dict[str, Sums]]:
