@@ -15,7 +15,7 @@ from matching.paging import Search
 from matching.query import Match, NearQuery
 from matching.reasons import Asked, Corrections, reasons
 from matching.scoring import BAND_EDGES_M, BANDS, Profiles, Weights
-from matching.text import spelled
+from matching.text import family, spelled
 
 __all__ = ["matches_of"]
 
@@ -40,6 +40,7 @@ def matches_of(search: Search, found: Found, profiles: Profiles, query: NearQuer
         metres = None if told.personal else round(distance_m, 3)
         band = _band(distance_m) if told.personal else None
         available = _availability(told, states)
+        level = round(4 * factors[1])  # as the viewer is shown it
         matches.append(
             Match(
                 id=told.id,
@@ -56,7 +57,7 @@ def matches_of(search: Search, found: Found, profiles: Profiles, query: NearQuer
                     distance_m=metres,
                     band=band,
                     personal=told.personal,
-                    level=told.level,
+                    level=level,
                     endorsers=told.endorsers,
                     age_s=None if told.published_s is None else at - told.published_s,
                     starts_in_s=None if told.starts_s is None else told.starts_s - at,
@@ -69,7 +70,7 @@ def matches_of(search: Search, found: Found, profiles: Profiles, query: NearQuer
                 lon=told.lon,
                 zones=told.zones,
                 personal=told.personal,
-                level=told.level,
+                level=level,
                 available=available,
                 category=told.category,
                 lang=told.lang,
@@ -94,11 +95,14 @@ def _corrections(search: Search, rows: IntArray, text: str) -> Iterable[Correcti
     typed = spelled(text)
     found = []
     for words in map(spelled, search.snapshot.catalog.words(rows.tolist())):
-        read = (
-            (typed.get(word, word), next((words[one] for one in words if one in others), ""))
-            for word, others in search.corrected.items()
+        here = {family(word): spelling for word, spelling in words.items()}
+        found.append(
+            tuple(
+                (typed.get(word, word), here[stem])
+                for word, families in search.corrected.items()
+                for stem in sorted(families & here.keys())[:1]
+            )
         )
-        found.append(tuple((one, other) for one, other in read if other))
     return found
 
 

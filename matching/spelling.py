@@ -61,6 +61,12 @@ class Spellings:
         self._starts = np.concatenate(([0], np.cumsum(self._lengths)))
         self._masks = _masks(self._letters, self._starts)
 
+    @property
+    def nbytes(self) -> int:
+        """What it takes in memory."""
+        arrays = (self._places, self._letters, self._lengths, self._starts, self._masks)
+        return sum(array.nbytes for array in arrays)
+
     def at(self, word: str, edits: int) -> IntArray:
         """Places of the words that are so many edits away, no fewer and no more; ascending."""
         wanted = _letters(word)

@@ -4,7 +4,7 @@ import re
 import threading
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
@@ -25,6 +25,7 @@ __all__ = [
     "Rows",
     "TextIndex",
     "asked_words",
+    "family",
     "fold",
     "match_words",
     "spelled",
@@ -36,14 +37,23 @@ Column: TypeAlias = "Sequence[str | None] | pa.Array | pa.ChunkedArray"
 MAX_WORDS = 32  # of a query; those after it don't count
 PREFIX_LETTERS = 3  # from here on a word of a query also matches what it begins
 PLURAL_LETTERS = 4  # from here on a final s or x is dropped
+FAMILY_LETTERS = 5  # that the words of a family begin with
 
-IN_TITLE, IN_TEXT = (10, 6, 4), (7, 4, 3)  # what a word found there counts, by its edits
+# What a word found there counts, by its edits: itself, and another of its family.
+IN_TITLE = ((10, 8), (6, 5), (4, 3))
+IN_TEXT = ((7, 5), (4, 3), (3, 2))
 
 CHUNK_ROWS = 65_536  # bounds what the build holds beside its result
 
 _WORD = re.compile(r"[^\W_]+")
 _ELISION = re.compile(r"\b(?:[cdjlmnst]|(?:jus|lors|puis)?qu)['’ʼ]")
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae"})
+# What French puts behind the stem of a trade: plombier, plomberie; coiffeuse, coiffure.
+_ENDINGS = """
+    age agiste ateur ation atrice e ement er ere erie eur euse icien icienne icite ie ien ienne
+    ier iere ique iste re ure
+"""
+_FAMILY = re.compile(rf"(.{{{FAMILY_LETTERS},}}?)(?:{'|'.join(_ENDINGS.split())})")
 _STOP_TEXT = """
     a au aux avec ce ces cet cette chez dans de des du elle elles en et il ils je la le les leur
     leurs ma mes mon ne nos notre nous on ou par pas pour qui que sa sans se ses son sur ta tes
@@ -103,6 +113,18 @@ def _singular(word: str) -> str:
     return word[:-1] if len(word) >= PLURAL_LETTERS and word[-1] in "sx" else word
 
 
+def family(word: str) -> str:
+    """What a folded word begins with, as others of its family do: five letters at least.
+
+    Examples
+    --------
+    >>> [family(word) for word in ("plombier", "plomberie", "plomb", "electricite", "pain")]
+    ['plomb', 'plomb', 'plomb', 'electr', 'pain']
+    """
+    found = _FAMILY.fullmatch(word)
+    return found[1] if found else word
+
+
 @dataclass(frozen=True, eq=False)
 class Postings:
     """Rows by word: those of ``words[i]`` are ``rows[starts[i]:starts[i + 1]]``."""
@@ -116,30 +138,40 @@ class Postings:
         """The words, to be found by what they are like; made when first asked for."""
         return Spellings(self.words)
 
-    def matching(self, word: str) -> Rows:
+    def begun_by(self, word: str) -> Rows:
         """Rows that hold a word, or from three letters on one that begins so; some twice."""
-        # "\x00" follows a word itself, and "\U0010ffff" everything that begins with it.
-        end = "\U0010ffff" if len(word) >= PREFIX_LETTERS else "\x00"
-        first, last = bisect_left(self.words, word), bisect_left(self.words, word + end)
+        first, last = self._places(word, begun=len(word) >= PREFIX_LETTERS)
         return self.rows[self.starts[first] : self.starts[last]]
 
-    def rows_of(self, place: int) -> Rows:
-        """Rows that hold ``words[place]``."""
-        return self.rows[self.starts[place] : self.starts[place + 1]]
+    def rows_of(self, words: Iterable[str]) -> Rows:
+        """Rows that hold one of some words; some twice."""
+        return self._rows_at(place for word in words for place in range(*self._places(word)))
 
+    def kin_of(self, words: Iterable[str]) -> Rows:
+        """Rows that hold a word of the families of some words; some twice."""
+        return self._rows_at(
+            place
+            for stem in {family(word) for word in words}
+            if len(stem) >= FAMILY_LETTERS
+            for place in range(*self._places(stem, begun=True))  # as all of a family do
+            if family(self.words[place]) == stem
+        )
 
-class Held(NamedTuple):
-    """Rows of one index that hold a word, some twice, and how it is spelled there."""
+    def _places(self, word: str, *, begun: bool = False) -> tuple[int, int]:
+        """The first place of a word, or of those it begins, and the place after the last."""
+        # "\x00" follows a word itself, and "\U0010ffff" everything that begins with it.
+        end = word + ("\U0010ffff" if begun else "\x00")
+        return bisect_left(self.words, word), bisect_left(self.words, end)
 
-    strong: Rows  # in title or category
-    weak: Rows  # in the text
-    words: frozenset[str]
+    def _rows_at(self, places: Iterable[int]) -> Rows:
+        rows = [self.rows[self.starts[place] : self.starts[place + 1]] for place in places]
+        return np.concatenate(rows) if rows else self.rows[:0]
 
 
 class Matched(NamedTuple):
     """Rows that match a query, ascending, and how well each fits it, above 0 up to 1.
 
-    ``corrected`` has, for each word of the query that was read as others, those.
+    ``corrected`` has, for each word of the query that was read as others, their families.
     """
 
     rows: IntArray
@@ -179,20 +211,6 @@ class TextIndex:
         """Whether a query has been asked."""
         return self._built is not None
 
-    def holding(self, word: str, edits: int) -> Held:
-        """Rows that hold a word: itself or what it begins, or words so many edits away."""
-        strong, weak = self.postings()
-        if edits == 0:
-            return Held(strong.matching(word), weak.matching(word), frozenset())
-        places = [found.spellings.at(word, edits).tolist() for found in (strong, weak)]
-        rows = [
-            np.concatenate([found.rows[:0], *map(found.rows_of, here)])
-            for found, here in zip((strong, weak), places, strict=True)
-        ]
-        words = {strong.words[place] for place in places[0]}
-        words |= {weak.words[place] for place in places[1]}
-        return Held(rows[0], rows[1], frozenset(words))
-
     def postings(self) -> tuple[Postings, Postings]:
         """Rows by word of titles and categories, and of texts; made when first asked for."""
         with self._building:
@@ -222,13 +240,15 @@ def match_words(indexes: Sequence[TextIndex], query: str, sees: Sees | None = No
     Notes
     -----
     A word of the query matches a word of a row that equals it, or begins with it if it has
-    three letters or more, both folded. If no row that counts holds such a word, it is read as
-    the words at the fewest edits that one does hold: at most one edit from four letters on, two
-    from eight on. So rows that don't count change nothing in what is found of the others.
+    three letters or more, or is of its family, both folded. If no row that counts holds such a
+    word, it is read as the words at the fewest edits that one does hold: at most one edit from
+    four letters on, two from eight on. So rows that don't count change nothing in what is found
+    of the others.
 
-    Each distinct word counts 10 if it matches in title or category, else 7 if in the text;
-    6 and 4 if read with one edit, 4 and 3 with two. The fit is the sum over 10 times the number
-    of distinct words.
+    Each distinct word counts 10 if it matches in title or category, else 7 if in the text; 8
+    and 5 if only its family does. Read with one edit it counts 6 and 4, its family 5 and 3;
+    with two 4 and 3, its family 3 and 2. The fit is the sum over 10 times the number of
+    distinct words.
 
     Examples
     --------
@@ -242,25 +262,45 @@ def match_words(indexes: Sequence[TextIndex], query: str, sees: Sees | None = No
     total = np.zeros(firsts[-1], dtype=np.uint16)
     words, corrected = asked_words(query), {}
     for word in words:
-        edits, held = _read(indexes, word, sees)
+        edits, read = _read(indexes, word, sees)
+        if not read:
+            continue
         points = np.zeros(len(total), dtype=np.uint16)
-        for first, end, one in zip(firsts[:-1], firsts[1:], held, strict=False):
-            points[first:end][one.weak] = IN_TEXT[edits]
-            points[first:end][one.strong] = IN_TITLE[edits]
+        for first, end, index in zip(firsts[:-1], firsts[1:], indexes, strict=True):
+            titles, texts = index.postings()
+            # From what counts least to what counts most.
+            for found, (itself, kin) in ((texts, IN_TEXT[edits]), (titles, IN_TITLE[edits])):
+                points[first:end][found.kin_of(read)] = kin
+                held = found.rows_of(read) if edits else found.begun_by(word)
+                points[first:end][held] = itself
         total += points
         if edits:
-            corrected[word] = frozenset[str]().union(*(one.words for one in held))
+            corrected[word] = frozenset(map(family, read))
     rows = np.flatnonzero(total)
-    return Matched(rows, total[rows] / (IN_TITLE[0] * max(1, len(words))), corrected)
+    return Matched(rows, total[rows] / (IN_TITLE[0][0] * max(1, len(words))), corrected)
 
 
-def _read(indexes: Sequence[TextIndex], word: str, sees: Sees | None) -> tuple[int, Sequence[Held]]:
-    """At how many edits a word of a query is read, and what holds it so; nothing if nowhere."""
-    for edits in range(edits_allowed(word) + 1):
-        held = [index.holding(word, edits) for index in indexes]
-        for number, rows in ((n, r) for n, one in enumerate(held) for r in one[:2]):
-            if len(rows) and (sees is None or sees(number, rows)):
-                return edits, held
+def _read(
+    indexes: Sequence[TextIndex], word: str, sees: Sees | None
+) -> tuple[int, Collection[str]]:
+    """As which words one of a query is read, and how many edits away; as none if nowhere."""
+    all_postings = [(n, one) for n, index in enumerate(indexes) for one in index.postings()]
+
+    def seen(number: int, rows: Rows) -> bool:
+        return len(rows) > 0 and (sees is None or sees(number, rows))
+
+    for number, found in all_postings:
+        if seen(number, found.begun_by(word)) or seen(number, found.kin_of([word])):
+            return 0, [word]
+    for edits in range(1, edits_allowed(word) + 1):
+        read = {
+            other
+            for number, found in all_postings
+            for other in map(found.words.__getitem__, found.spellings.at(word, edits).tolist())
+            if seen(number, found.rows_of([other]))
+        }
+        if read:
+            return edits, read
     return 0, ()
 
 

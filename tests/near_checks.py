@@ -40,7 +40,7 @@ def assert_equal(answers: list[NearAnswer], town: Town, viewer: Viewer, query: N
         (answer.radius_m, [match.id for match in answer.matches]) for answer in answers
     ] == expected[:PAGES]
     assert (answers[-1].next is None) == (len(expected) <= PAGES)
-    read = near_oracle.readings(town.world, viewer.member_id, query) if query.text else {}
+    read = near_oracle.readings(town.world, viewer.member_id, query) if query.text else []
     count = 0
     for answer in answers:
         assert answer.people == ("searched" if query.origin is None else "not_searched")

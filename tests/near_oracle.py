@@ -216,13 +216,6 @@ def words(text: str) -> list[str]:
     return found
 
 
-def _holds(where: list[str], word: str, edits: int) -> bool:
-    """Whether a word is among some: itself or what it begins, or at just so many edits."""
-    if edits == 0:
-        return any(w == word or (len(word) >= 3 and w.startswith(word)) for w in where)
-    return any(aligned(w, word) == edits for w in where)
-
-
 @cache
 def aligned(one: str, other: str) -> int:
     """Letters put in, left out or replaced, or two neighbours exchanged, none of them twice."""
@@ -238,46 +231,81 @@ def aligned(one: str, other: str) -> int:
     return found
 
 
-def readings(world: World, viewer_id: str | None, query: Any) -> dict[str, int]:
-    """At how many edits each word asked is read: the fewest at which the viewer could find it,
-    somewhere, of any kind. Words that are nowhere are left out."""
-    at, found = seconds(query.at), {}
-    for word in set(words(query.text)):
+ENDINGS = (
+    *("age", "agiste", "ateur", "ation", "atrice", "e", "ement", "er", "ere", "erie", "eur"),
+    *("euse", "icien", "icienne", "icite", "ie", "ien", "ienne", "ier", "iere", "ique", "iste"),
+    *("re", "ure"),
+)
+
+
+def stem(word: str) -> str:
+    """What is left of a word, five letters at least, before the longest ending."""
+    cuts = [i for i in range(5, len(word)) if word[i:] in ENDINGS]
+    return word[: cuts[0]] if cuts else word
+
+
+@dataclass
+class Reading:
+    """What a word that is asked for is taken for, and at how many edits."""
+
+    edits: int
+    words: set[str]
+
+    def points(self, where: list[str], worth: tuple[int, int]) -> int:
+        """What some words of a listing are worth: those meant, else others of their family."""
+        if any(one in self.words or (not self.edits and begins(one, self.words)) for one in where):
+            return worth[0]
+        stems = {stem(word) for word in self.words}
+        return worth[1] if any(stem(one) in stems for one in where) else 0
+
+
+def begins(word: str, beginnings: set[str]) -> bool:
+    return any(len(one) >= 3 and word.startswith(one) for one in beginnings)
+
+
+def readings(world: World, viewer_id: str | None, query: Any) -> list[Reading]:
+    """How each word asked is read: as itself where the viewer could find it, somewhere, of any
+    kind; else as all that they could find at the fewest edits. Words that are nowhere are left
+    out."""
+    at, found = seconds(query.at), []
+    known = {
+        word
+        for one in world.listings
+        if world.sees(viewer_id, one)
+        and is_valid(one, at)
+        and world.point(one) is not None
+        and (query.origin is None or not one.personal)
+        for word in words(f"{one.title} {one.category} {one.text}")
+    }
+    for word in sorted(set(words(query.text))):
+        itself = Reading(0, {word})
         digits = any(c.isdigit() for c in word)
-        for edits in range(1 if digits else 1 + (len(word) >= 4) + (len(word) >= 8)):
-            if any(
-                _holds(words(f"{one.title} {one.category} {one.text}"), word, edits)
-                and world.sees(viewer_id, one)
-                and is_valid(one, at)
-                and world.point(one) is not None
-                and (query.origin is None or not one.personal)
-                for one in world.listings
-            ):
-                found[word] = edits
-                break
+        limit = 0 if digits else (len(word) >= 4) + (len(word) >= 8)
+        near = [Reading(n, {w for w in known if aligned(w, word) == n}) for n in (1, 2)]
+        if itself.points(sorted(known), (1, 1)):
+            found.append(itself)
+        else:
+            found += [reading for reading in near[:limit] if reading.words][:1]
     return found
 
 
-def text_fit(listing: Any, text: str, readings: Mapping[str, int]) -> float:
-    """10 for a word found in title or category, 7 in the text; over 10 for each word asked.
-    6 and 4 for a word read at one edit, 4 and 3 at two."""
+def text_fit(listing: Any, text: str, read: list[Reading]) -> float:
+    """10 for a word found in title or category, 7 in the text; 8 and 5 for its family; less
+    where it was read as another. Over 10 for each word asked."""
     strong = words(listing.title) + words(listing.category)
     weak = words(listing.text)
     points = [
-        (10, 6, 4)[edits]
-        if _holds(strong, word, edits)
-        else (7, 4, 3)[edits]
-        if _holds(weak, word, edits)
-        else 0
-        for word, edits in readings.items()
+        one.points(strong, ((10, 8), (6, 5), (4, 3))[one.edits])
+        or one.points(weak, ((7, 5), (4, 3), (3, 2))[one.edits])
+        for one in read
     ]
     return sum(points) / (10 * len(set(words(text)))) if points else 0.0
 
 
-def is_corrected(listing: Any, readings: Mapping[str, int]) -> bool:
-    """Whether a word that was read as another is what it holds."""
+def is_corrected(listing: Any, read: list[Reading]) -> bool:
+    """Whether it holds what a word that is not there was read as."""
     where = words(f"{listing.title} {listing.category} {listing.text}")
-    return any(edits and _holds(where, word, edits) for word, edits in readings.items())
+    return any(one.edits and one.points(where, (1, 1)) for one in read)
 
 
 def category_fit(listing: Any, category: str) -> float:
@@ -323,7 +351,7 @@ def near(world: World, viewer_id: str | None, query: Any) -> dict[str, Near]:
         lon, lat = home.lon, home.lat
     else:
         lon, lat = round(query.origin[0], 7), round(query.origin[1], 7)
-    read = {} if query.text is None else readings(world, viewer_id, query)
+    read = [] if query.text is None else readings(world, viewer_id, query)
     found = {}
     for listing in world.listings:
         point = world.point(listing)

@@ -50,6 +50,7 @@ TEXTS = ("", "pain et gâteaux au levain", "vélos, réparation", "piano le soir
 QUESTIONS = (
     *("boulangerie", "pian", "velo enfants", "Pains", "port piano marché", "le", "xylophone"),
     *("bulangeire", "pinao", "vlo enfnats", "Piani", "prot pianno marché"),  # mistyped
+    *("boulangère", "réparateur", "reparatuer enfance"),  # families of words
 )
 
 

@@ -52,6 +52,9 @@ def asked(engine: Engine, text: str, lang: str = "fr") -> NearAnswer:
         ("plobmerie", "fr", "fit-corrected", "« plobmerie » compris comme « plomberie »"),
         ("plobmerie", "en", "fit-corrected", "“plobmerie” read as “plomberie”"),
         ("Chodière", "fr", "fit-corrected", "« chodière » compris comme « chaudières »"),
+        ("plobmier", "fr", None, None),  # two edits from no word that is there
+        ("plombier", "fr", "fit-text", "correspond à vos mots"),
+        ("déppannage", "fr", "fit-corrected", "« déppannage » compris comme « dépannage »"),
         ("chaussure", "fr", None, None),
         ("un Chaudirèe", "fr", "fit-corrected", "« chaudirèe » compris comme « chaudières »"),
         (
