@@ -248,8 +248,15 @@ def _best(question, filters, first_filter, k, view, plan_at, tables_at, at):
             if part == 0:
                 lowest = np.int64(nodes[node, p.MIN_ROW, c] + 1) << t.RANK_BITS
             rest = 0.0
+            min_lon, min_lat = nodes[node, p.MIN_LON, c], nodes[node, p.MIN_LAT, c]
+            one_spot = min_lon == nodes[node, p.MAX_LON, c] and min_lat == nodes[node, p.MAX_LAT, c]
             if by_distance:
                 ceiling = s.nearest_ceiling(squared[c])
+                if one_spot and count == k and ceiling >= floor:
+                    d = arc_m(lon, lat, cos_lat, min_lon / UNIT, min_lat / UNIT)
+                    ceiling = -s.to_millimetres(d)
+                    if not t.beats(ceiling, np.int64(0), lowest, best, order[k - 1]):
+                        continue
             else:
                 fresh = 1.0
                 if plan[klass, s.W_FRESH] > 0.0:
@@ -259,8 +266,7 @@ def _best(question, filters, first_filter, k, view, plan_at, tables_at, at):
                 available = 1.0 if nodes[node, p.PROMISES, c] & p.CAN_BE_AVAILABLE else 0.5
                 trust = nodes[node, p.MAX_TRUST, c] / TRUST_UNIT
                 rest = s.weighted_sum(plan, klass, 0.0, 0.0, fresh, available, 1.0)
-                min_lon, min_lat = nodes[node, p.MIN_LON, c], nodes[node, p.MIN_LAT, c]
-                if min_lon == nodes[node, p.MAX_LON, c] and min_lat == nodes[node, p.MAX_LAT, c]:
+                if one_spot:
                     d = arc_m(lon, lat, cos_lat, min_lon / UNIT, min_lat / UNIT)
                     if d > radius_m or d < question[t.MIN_M] or d <= question[t.INNER_M]:
                         continue
