@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import shapely
 from shapely import Geometry
@@ -29,7 +30,7 @@ def shape_of(i: int) -> Geometry:
     if i == 39:  # an island off the coast
         return shapely.union_all([whole, shapely.box(5.20, 43.20, 5.21, 43.205)])
     if i == 20:  # two sides of one street
-        return shapely.segmentize(whole, 0.0007)
+        return shapely.segmentize(whole, 0.0005)
     return whole
 
 
@@ -41,13 +42,13 @@ def zones() -> list[Zone]:
         found.append(
             Zone(
                 tenant_id=TENANT,
-                code=IrisCode(f"132{part:02}{i // 6:02}{i:02}"),
+                code=IrisCode(f"132{part:02}{1 + i // 6:02}{i:02}"),
                 vintage=VINTAGE,
                 name=f"{NAMES[i % len(NAMES)]} {i}",
                 type="HHAD"[i % 4],
                 commune_code=CommuneCode(f"132{part:02}"),
                 commune_name=f"Marseille {part}e Arrondissement",
-                geometry=shape_of(i),
+                geometry=shapely.transform(shape_of(i), lambda xy: np.round(xy, 7)),
             )
         )
     return found

@@ -96,8 +96,8 @@ def _gaps(districts: Districts) -> Collection:
         table = districts.table(level, ("supply_rate", "supply_gap"))
         for category in figures:
             rate, gap = f"supply_rate__{category}", f"supply_gap__{category}"
-            columns = {name: table[name] for name in ("code", "name", "level", "type", "commune")}
-            columns["zone"] = columns.pop("code")
+            columns = {"zone": table["code"]}
+            columns |= {name: table[name] for name in ("name", "level", "type", "commune")}
             columns |= [_fixed(len(table), "category", category, pa.string())]
             columns |= {"rate": table[rate], "gap": table[gap]}
             columns["under_median"] = pc.less(table[gap], 0.0)

@@ -264,7 +264,7 @@ class _Reading:
         if isinstance(node, dict):
             if "property" in node:
                 return self._column(node["property"])
-            op = node.get("op")
+            op = str(node.get("op"))
             if op in _FOLDED:
                 return self._folded(_FOLDED[op], self.value(self._arguments(node, 1)[0]))
             if op in _COMPUTED:

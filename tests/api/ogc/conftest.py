@@ -1,0 +1,114 @@
+"""A town with releases, asked in this process; and served on a port, for clients of their own."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import ogc_town
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from api.auth import digest_of
+from api.settings import Settings
+from indexes.entities import ApiKey, Scope
+from indexes.store import open_store
+from matching.outlines import Outlines
+
+LOCAL, REMOTE = ("127.0.0.1", 50_000), ("192.0.2.7", 50_000)
+SECRET = "secret-of-a-planner"
+
+
+@dataclass
+class Asked:
+    """A request as it reached the server."""
+
+    path: str
+    params: dict[str, str]
+
+
+@dataclass
+class Town:
+    """An app in this process, its zones, and what the server on a port was asked."""
+
+    app: FastAPI
+    outlines: Outlines
+    client: TestClient
+    log: list[Asked] = field(default_factory=list)
+
+    def get(self, path: str, **params: Any) -> Any:
+        return self.client.get(f"/ogc{path}", params=params)
+
+    def features(self, collection: str, **params: Any) -> list[dict[str, Any]]:
+        answer = self.get(f"/collections/{collection}/items", limit=1000, **params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["features"]
+
+    def ids(self, collection: str, **params: Any) -> list[str]:
+        return [feature["id"] for feature in self.features(collection, **params)]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            query = parse_qsl(scope["query_string"].decode(), keep_blank_values=True)
+            self.log.append(Asked(scope["path"], dict(query)))
+        await self.app(scope, receive, send)
+
+    def asked(self, *, of: str) -> list[dict[str, str]]:
+        """The parameters of each request for items since the log was cleared."""
+        path = f"/ogc/collections/{of}/items"
+        return [asked.params for asked in self.log if asked.path == path]
+
+
+@pytest.fixture(scope="session")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    path: Path = tmp_path_factory.mktemp("ogc") / "town.db"
+    store = open_store(path)
+    outlines = ogc_town.fill(store)
+    store.put(
+        ApiKey(
+            tenant_id=ogc_town.TENANT, id="key", name="planner",
+            scopes=frozenset({Scope.PLANNER}), secret_sha256=digest_of(SECRET),
+        )
+    )  # fmt: skip
+    store.close()
+    app = create_app(Settings(store=str(path), tenant=ogc_town.TENANT))
+    with TestClient(app, client=LOCAL, raise_server_exceptions=False) as client:
+        until = time.monotonic() + 60
+        while client.get("/readyz").status_code != 200:
+            assert time.monotonic() < until, "the index was not loaded in a minute"
+            time.sleep(0.05)
+        yield Town(app, outlines, client)
+
+
+@contextmanager
+def on_a_port(app: Any) -> Iterator[str]:
+    """Serve an app that has been started already, until the block ends."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, lifespan="off", log_level="error", ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        until = time.monotonic() + 30
+        while not server.started:
+            assert time.monotonic() < until and thread.is_alive()
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/ogc"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def address(town: Town) -> Iterator[str]:
+    """Where the town is served."""
+    with on_a_port(town) as url:
+        yield url
