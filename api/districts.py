@@ -12,19 +12,13 @@ from geo.errors import NotFoundError, StoreError
 from indexes.releases import ReleaseHead, digest, table_to_bytes
 from indexes.store import Store
 from matching.districts import Districts
-from matching.outlines import Outlines
+from matching.releasing import load_districts
 
-__all__ = ["Shelf", "districts_of"]
+__all__ = ["Shelf"]
 
 KEPT = 8  # releases in memory: a town compares a few quarters
 
 Key = tuple[str, str, int]  # tenant, release, version
-
-
-def districts_of(store: Store, head: ReleaseHead) -> Districts:
-    """A release of a store over the outlines that it was drawn on."""
-    release = store.release(head.tenant_id, head.id, head.version)
-    return Districts(release, Outlines(store.zones(head.tenant_id, head.vintage)))
 
 
 class Shelf:
@@ -95,7 +89,7 @@ class Shelf:
         raise NotFoundError(f"no such release; known here: {known}", code="unknown-release")
 
     def _load(self, head: ReleaseHead) -> tuple[Districts, str]:
-        districts = districts_of(self._store, head)
+        districts = load_districts(self._store, head.tenant_id, head.id, head.version)
         told = hashlib.sha256(digest(table_to_bytes(districts.release.rows)).encode())
         for level in districts.levels:
             for shape in shapely.to_wkb(districts.outlines(level)):

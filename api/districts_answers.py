@@ -10,14 +10,19 @@ import shapely
 
 from api.answers import instant_text
 from api.districts_files import FileFormat, districts_file, metadata_of
+from geo.arrays import IntArray
+from geo.cells import cell_to_text
 from geo.errors import NotFoundError
 from indexes.releases import ReleaseHead
 from matching.districts import Districts, column_name
+from matching.measures import FLOWS, TITLES
 
 __all__ = [
     "district_answer",
     "file_of",
     "head_answer",
+    "main_commune",
+    "parts_of",
     "release_answer",
     "rows_of",
     "sidecar_of",
@@ -102,12 +107,41 @@ def district_answer(
     return zone_answer(districts, code, measures) | release_answer(districts.release)
 
 
-def within(districts: Districts, level: str, bbox: Sequence[float] | None) -> np.ndarray[Any, Any]:
+def within(districts: Districts, level: str, bbox: Sequence[float] | None) -> IntArray:
     """Positions of a level's zones that meet a box of west, south, east, north."""
     count = len(districts.codes(level))
     if bbox is None:
         return np.arange(count)
     return np.flatnonzero(shapely.intersects(districts.outlines(level), shapely.box(*bbox)))
+
+
+def parts_of(districts: Districts, code: str, level: str) -> IntArray:
+    """Positions of a level's zones that a zone is made of; cells are all those that it touches.
+
+    Raises
+    ------
+    NotFoundError
+        With code ``unknown-zone`` or ``unknown-level``.
+    """
+    codes, zones = districts.codes(level), districts.zones
+    own = zones.level_of(code)
+    if own == "cell":
+        found = {code}
+    else:
+        inside = zones.level(own).of_iris == zones.level(own).index[code]
+        if level == "cell":
+            of_iris, cells = zones.pieces
+            found = {cell_to_text(cell) for cell in cells[inside[of_iris]].tolist()}
+        else:
+            parts = zones.level(level)
+            found = {parts.codes[i] for i in parts.of_iris[inside] if i >= 0}
+    return np.array([i for i, one in enumerate(codes) if one in found], dtype=np.int64)
+
+
+def main_commune(districts: Districts) -> str:
+    """The commune of most IRIS: what a map shows unless told otherwise."""
+    communes = districts.zones.level("commune")
+    return communes.codes[int(np.bincount(communes.of_iris).argmax())]
 
 
 def file_of(
@@ -120,6 +154,8 @@ def file_of(
 ) -> tuple[bytes, pa.Table]:
     """Zones of a level as a file, and the table that it holds.
 
+    Flows have a column for each destination: only who asks for them gets them.
+
     Raises
     ------
     NotFoundError
@@ -128,7 +164,8 @@ def file_of(
         With code ``unknown-crs``.
     """
     chosen = within(districts, level, bbox)
-    table = districts.table(level, measures or None).take(pa.array(chosen))
+    told = measures or {name for name, _ in districts.measures(level)} - {FLOWS.name}
+    table = districts.table(level, told).take(pa.array(chosen))
     release = pa.array([districts.release.id] * len(table), pa.string())
     table = table.append_column("release", release)
     outlines = districts.outlines(level)[chosen]
@@ -143,7 +180,13 @@ def sidecar_of(
     columns: dict[str, dict[str, Any]] = {}
     for measure, category in districts.measures(level):
         name = column_name(measure, category)
-        told = {"measure": measure, "category": category}
+        unit, french, english = TITLES[measure]
+        told = {
+            "measure": measure,
+            "category": category,
+            "unit": unit,
+            "title": {"fr": french, "en": english},
+        }
         columns[name] = told | {"is": "value"}
         columns |= {f"{name}_{suffix}": told | {"is": suffix} for suffix in SUFFIXES}
     return metadata_of(data, table, format, crs, columns, head_answer(districts.release))

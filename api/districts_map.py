@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import cos, floor, log10, radians
 
 import numpy as np
+import pyarrow as pa
 import shapely
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -18,16 +19,20 @@ from matplotlib.patches import Patch
 from matplotlib.path import Path
 from numpy.typing import NDArray
 
-from api.districts_words import Lang, number_text, words
+from api.districts_answers import parts_of, zone_answer
+from api.districts_words import Lang, number_text, sources_of, title_of, unit_of, words
 from geo.arrays import FloatArray
 from geo.distance import EARTH_RADIUS_M
-from geo.errors import InputError
+from geo.errors import InputError, NotFoundError
+from matching.districts import Districts, column_name
 
-__all__ = ["Choropleth", "class_edges", "map_figure", "map_png"]
+__all__ = ["Choropleth", "choropleth", "class_edges", "map_figure", "map_png"]
 
 CLASSES = 5
 COLOURS = colormaps["YlGnBu"]  # light to dark for every eye, and on a grey print
 LIGHTEST, DARKEST = 0.18, 0.95
+SIDES = colormaps["PuOr_r"]  # below and above nothing: purple and orange, alike to no eye
+FAINTEST, STRONGEST = 0.1, 0.45  # from its middle
 
 # What has no value: how it is filled, and with which lines.
 FILLS = {
@@ -38,6 +43,7 @@ FILLS = {
 }
 SIZE_IN = (10.0, 7.5)
 EDGE, HATCH = "#6b6b6b", "#8a8a8a"
+Colour = tuple[float, float, float, float]
 DEGREE_M = radians(1.0) * EARTH_RADIUS_M
 
 
@@ -72,6 +78,61 @@ class Choropleth:
     marked: shapely.Geometry | None = None
 
 
+def choropleth(
+    districts: Districts,
+    measure: str,
+    category: str = "",
+    *,
+    level: str = "iris",
+    within: str | None = None,
+    marked: str | None = None,
+    lang: Lang = "en",
+) -> Choropleth:
+    """One measure of a level's zones, ready to be drawn.
+
+    Parameters
+    ----------
+    districts : Districts
+        The release.
+    measure, category, level : str
+        As its rows have them.
+    within : str, optional
+        Only what this zone is made of; by default all there is.
+    marked : str, optional
+        Code of a zone to outline.
+    lang : {"fr", "en"}
+
+    Raises
+    ------
+    NotFoundError
+        With code ``unknown-measure``, ``unknown-level`` or ``unknown-zone``.
+    """
+    table = districts.table(level, (measure,))
+    name = column_name(measure, category)
+    if name not in table.column_names:
+        known = ", ".join(c for m, c in districts.measures(level) if m == measure and c)
+        raise NotFoundError(
+            f"no category {category[:40]!r} of {measure} here; known: {known or 'none'}",
+            code="unknown-measure",
+        )
+    count = len(table)
+    chosen = np.arange(count) if within is None else parts_of(districts, within, level)
+    head = districts.release
+    place = "" if within is None else f"{zone_answer(districts, within)['name']} · "
+    zones = f"{len(chosen):,} {words(level + 's', lang)}"
+    return Choropleth(
+        outlines=districts.outlines(level)[chosen],
+        values=table[name].to_numpy()[chosen],
+        statuses=table[f"{name}_status"].take(pa.array(chosen)).to_pylist(),
+        title=title_of(measure, category, lang),
+        subtitle=f"{place}{zones} · {head.id}, version {head.version}",
+        unit=unit_of(measure),
+        sources=sources_of(head, lang),
+        lang=lang,
+        marked=None if marked is None else districts.outline(marked),
+    )
+
+
 def class_edges(values: FloatArray, classes: int = CLASSES) -> FloatArray:
     """Bounds of classes with about as many values in each: quantiles, rounded to read well.
 
@@ -92,7 +153,8 @@ def class_edges(values: FloatArray, classes: int = CLASSES) -> FloatArray:
     >>> class_edges(np.array([0.021, 0.034, 0.04, 0.049, 0.051, 0.068, 0.12]), 3)
     array([0.021, 0.04 , 0.051, 0.12 ])
     """
-    raw = np.unique(np.quantile(values, np.linspace(0.0, 1.0, classes + 1)))
+    count = min(classes, len(np.unique(values)))
+    raw = np.unique(np.quantile(values, np.linspace(0.0, 1.0, count + 1)))
     if len(raw) == 1:
         return np.repeat(raw, 2)
     # A quarter of the narrowest class at most, but no finer than anybody reads.
@@ -106,7 +168,7 @@ def class_edges(values: FloatArray, classes: int = CLASSES) -> FloatArray:
 def map_png(drawn: Choropleth) -> bytes:
     """`map_figure` as a PNG."""
     file = io.BytesIO()
-    map_figure(drawn).savefig(file, format="png")
+    map_figure(drawn).savefig(file, format="png", bbox_inches="tight", pad_inches=0.15)
     return file.getvalue()
 
 
@@ -158,15 +220,16 @@ def _paint(axes: Axes, drawn: Choropleth) -> list[Patch]:
     told = statuses == "ok"
     if told.any():
         edges = class_edges(drawn.values[told])
+        if edges[0] < 0.0 < edges[-1]:
+            edges = np.unique(np.append(edges, 0.0))
         count = len(edges) - 1
         classes = np.clip(np.searchsorted(edges, drawn.values, side="right") - 1, 0, count - 1)
-        for i in range(count):
-            share = i / max(count - 1, 1)
-            colour = COLOURS(LIGHTEST + (DARKEST - LIGHTEST) * share)
+        for i, colour in enumerate(_colours(edges)):
             chosen = told & (classes == i)
             axes.add_collection(_shapes(drawn.outlines[chosen & there], colour))
             low, high = (number_text(v, drawn.unit, drawn.lang) for v in edges[i : i + 2])
-            text = low if low == high else f"{low} – {high}"
+            between = words("from-to", drawn.lang).format(low=low, high=high)
+            text = low if low == high else between
             legend.append(Patch(facecolor=colour, edgecolor=EDGE, label=_entry(text, chosen)))
     for status, (fill, hatch) in FILLS.items():
         chosen = statuses == status
@@ -181,15 +244,26 @@ def _paint(axes: Axes, drawn: Choropleth) -> list[Patch]:
     return legend
 
 
+def _colours(edges: FloatArray) -> list[Colour]:
+    """One for each class: of a row from light to dark, or of two sides if they part at zero."""
+    count = len(edges) - 1
+    if not edges[0] < 0.0 < edges[-1]:
+        return [COLOURS(share) for share in np.linspace(LIGHTEST, DARKEST, count).tolist()]
+    below = int(np.searchsorted(edges, 0.0))
+    far = np.concatenate((np.arange(-below, 0), np.arange(1, count - below + 1)))
+    strength = np.interp(np.abs(far), (1, max(np.abs(far).max(), 2)), (FAINTEST, STRONGEST))
+    return [SIDES(place) for place in (0.5 + np.sign(far) * strength).tolist()]
+
+
 def _entry(text: str, chosen: NDArray[np.bool_]) -> str:
     return f"{text}  ({np.count_nonzero(chosen)})"
 
 
 def _shapes(
     outlines: Sequence[shapely.Geometry] | NDArray[np.object_],
-    colour: str | tuple[float, float, float, float],
+    colour: str | Colour,
     edge: str = EDGE,
-    width: float = 0.35,
+    width: float = 0.25,
     hatch: str | None = None,
 ) -> PathCollection:
     paths = [

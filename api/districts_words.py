@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Literal
 
+from indexes.releases import ReleaseHead
 from matching.measures import TITLES
 
-__all__ = ["Lang", "number_text", "title_of", "unit_of", "words"]
+__all__ = ["Lang", "number_text", "sources_of", "title_of", "unit_of", "words"]
 
 Lang = Literal["fr", "en"]
 
@@ -23,11 +24,30 @@ WORDS: Mapping[str, tuple[str, str]] = {  # French, English
     "arrondissement": ("arrondissement", "arrondissement"),
     "commune": ("commune", "commune"),
     "cell": ("cellule H3", "H3 cell"),
+    "iriss": ("IRIS", "IRIS"),
+    "quartiers": ("grands quartiers", "quartiers"),
+    "arrondissements": ("arrondissements", "arrondissements"),
+    "communes": ("communes", "communes"),
+    "cells": ("cellules H3", "H3 cells"),
+    "from-to": ("{low} à {high}", "{low} to {high}"),
+    "goal": ("Écart à l'objectif de {} %, en points", "Distance to the goal of {} %, in points"),
+    "noise": (
+        "Chiffres bruités (confidentialité différentielle) : ε = {epsilon:g} par foyer et "
+        "trimestre ; rien en dessous de {threshold} foyers.",
+        "Figures carry noise (differential privacy): ε = {epsilon:g} per household and quarter; "
+        "nothing below {threshold} households.",
+    ),
+    "drawn-from": (
+        "Sources : Mitoyen {release} ; recensement de la population {census}, Insee ; "
+        "contours IRIS {vintage}, IGN-Insee.",
+        "Sources: Mitoyen {release}; population census of {census}, Insee; "
+        "IRIS outlines of {vintage}, IGN-Insee.",
+    ),
 }
 
 
 def words(key: str, lang: Lang) -> str:
-    """What a status, a level or a label is called."""
+    """What a status, a level (several: with an s), or a label is called."""
     return WORDS[key][0 if lang == "fr" else 1]
 
 
@@ -42,12 +62,24 @@ def title_of(measure: str, category: str, lang: Lang) -> str:
     title = TITLES[measure][1 if lang == "fr" else 2]
     if not category:
         return title
+    if measure == "goal_gap":
+        return words("goal", lang).format(category)
     return f"{title}{NARROW if lang == 'fr' else ''}: {category}"
 
 
 def unit_of(measure: str) -> str:
     """The unit of a measure's values."""
     return TITLES[measure][0]
+
+
+def sources_of(head: ReleaseHead, lang: Lang) -> str:
+    """Where a release's figures are from, and what protects them."""
+    census = head.head["sources"]["census"].removeprefix("insee-rp")
+    drawn = words("drawn-from", lang).format(release=head.id, census=census, vintage=head.vintage)
+    noise = words("noise", lang).format(
+        epsilon=head.head["epsilon"]["total"], threshold=head.head["thresholds"]["households"]
+    )
+    return f"{drawn} {noise}"
 
 
 def number_text(value: float | None, unit: str, lang: Lang) -> str:

@@ -1,0 +1,376 @@
+"""``mitoyen districts``: a quarter's figures by district, released, read, written, drawn."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+
+from api.commands.common import (
+    JsonOption,
+    StoreOption,
+    TenantOption,
+    note,
+    opened,
+    print_json,
+    print_table,
+    the_tenant,
+)
+from api.districts_answers import (
+    district_answer,
+    file_of,
+    head_answer,
+    main_commune,
+    release_answer,
+    sidecar_of,
+    zone_answer,
+)
+from api.districts_files import WGS84, FileFormat
+from api.districts_words import Lang, number_text, title_of, unit_of, words
+from geo.errors import InputError
+from indexes.district_facts import Quarter
+from indexes.releases import Release
+from matching.districts import Districts
+from matching.measures import EPSILONS, GOALS, TITLES
+from matching.releasing import load_districts, release_quarter
+
+__all__ = ["register", "zone_lines"]
+
+LISTED = ("households", "penetration", "active_rate", "member_rate")
+TOLD = ("iris_h", "iris", "quartier", "arrondissement", "commune", "cell")
+COLUMNS = ("figure", "value", "from", "to", "status", "of")
+ORDER = {measure: place for place, measure in enumerate(TITLES)}
+TOLD_STATUSES = ("ok", "zero")
+
+districts_app = typer.Typer(no_args_is_help=True, help="Figures by district, lawful to publish.")
+
+ReleaseOption = Annotated[
+    str | None,
+    typer.Option("--release", metavar="QUARTER", help="Such as 2026Q3; by default the newest."),
+]
+VersionOption = Annotated[
+    int | None, typer.Option("--version", min=1, help="Of the release; by default its last.")
+]
+LevelOption = Annotated[
+    str, typer.Option(help="iris, quartier, arrondissement, commune or cell (H3 at 8).")
+]
+LangOption = Annotated[Literal["fr", "en"], typer.Option(help="Language, fr or en.")]
+CodeArgument = Annotated[
+    str, typer.Argument(metavar="CODE", help="Of an IRIS, a commune, a cell and so on.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``districts`` to the command line."""
+    app.add_typer(districts_app, name="districts")
+
+
+@districts_app.callback()
+def districts() -> None:
+    """Figures by district: a release a quarter, with noise and thresholds built in."""
+
+
+@contextmanager
+def release_of(
+    store: str | None, tenant: str | None, release: str | None, version: int | None
+) -> Iterator[Districts]:
+    """The release that a command reads."""
+    if release is not None:
+        Quarter.parse(release)
+    with opened(store, create=False) as kept:
+        yield load_districts(kept, the_tenant(kept, tenant), release, version)
+
+
+@districts_app.command("release")
+def make_release(
+    quarter: Annotated[str, typer.Argument(metavar="QUARTER", help="Such as 2026Q3; it is over.")],
+    goal: Annotated[
+        list[float] | None,
+        typer.Option(help="Share of households aimed at; repeatable. By default 0.05 and 0.12."),
+    ] = None,
+    epsilon: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FAMILY=ε", help=f"Of {', '.join(EPSILONS)}; repeatable."),
+    ] = None,
+    vintage: Annotated[
+        int | None, typer.Option(metavar="YEAR", help="Of the zones; by default the newest.")
+    ] = None,
+    correct: Annotated[
+        bool,
+        typer.Option("--correct", help="A further version, of the same draws."),
+    ] = False,
+    lang: LangOption = "en",
+    store: StoreOption = None,
+    tenant: TenantOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw a quarter's figures, once, and keep them; asked again, tell what was kept."""
+    chosen = Quarter.parse(quarter)
+    epsilons = epsilons_of(epsilon or ())
+    with opened(store, create=False) as kept:
+        tenant_id = the_tenant(kept, tenant)
+        with Console(stderr=True).status(f"Counting and drawing {chosen}"):
+            made = release_quarter(
+                kept,
+                tenant_id,
+                chosen,
+                created_at=datetime.now(UTC),
+                epsilons=epsilons,
+                goals=tuple(goal or GOALS),
+                vintage=vintage,
+                correct=correct,
+            )
+    if as_json:
+        print_json(head_answer(made))
+    else:
+        show_release(made, lang)
+
+
+def epsilons_of(given: Iterable[str]) -> dict[str, float]:
+    """ε by family: the defaults, and over them what is given as ``family=ε``.
+
+    Raises
+    ------
+    InputError
+        If a family or a number is none.
+    """
+    chosen = dict(EPSILONS)
+    for text in given:
+        family, _, number = text.partition("=")
+        if family not in chosen:
+            raise InputError(f"--epsilon: families are {', '.join(EPSILONS)}, got {family[:40]!r}")
+        try:
+            chosen[family] = float(number)
+        except ValueError as error:
+            raise InputError(f"--epsilon: {family}= wants a number") from error
+    return chosen
+
+
+def show_release(made: Release, lang: Lang) -> None:
+    """What a release says of itself, as tables."""
+    spent = made.head["epsilon"]
+    print_table(
+        f"{made.id}, version {made.version}",
+        ("family", "ε of a household and quarter"),
+        [(family, f"{value:g}") for family, value in spent.items()],
+    )
+    shares = made.head["visible"]
+    levels = [level for level in TOLD if any(level in told for told in shares.values())]
+    rows = []
+    for name, told in shares.items():
+        measure, _, category = name.partition("__")
+        if not category or measure == "goal_gap":
+            cells = [
+                number_text(round(100 * told[level]), "percent", lang) if level in told else None
+                for level in levels
+            ]
+            rows.append((name, *cells))
+    columns = (level.replace("arrondissement", "arrond.") for level in levels)
+    print_table("Share of zones whose figure is shown", ("measure", *columns), rows)
+
+
+@districts_app.command("releases")
+def list_releases(
+    store: StoreOption = None, tenant: TenantOption = None, as_json: JsonOption = False
+) -> None:
+    """List releases and their versions, newest first."""
+    with opened(store, create=False) as kept:
+        heads = kept.releases(the_tenant(kept, tenant))
+    if as_json:
+        print_json({"releases": [head_answer(head) for head in heads]})
+        return
+    print_table(
+        "Releases",
+        ("release", "version", "made", "zones of", "ε"),
+        [
+            (
+                head.id,
+                head.version,
+                f"{head.created_at:%Y-%m-%d %H:%M}",
+                head.vintage,
+                f"{head.head['epsilon']['total']:g}",
+            )
+            for head in heads
+        ],
+    )
+
+
+def zone_lines(rows: Sequence[dict[str, Any]], lang: Lang) -> list[tuple[str | None, ...]]:
+    """Rows of a release as lines of a table: every measure, and the categories that are told."""
+    lines = []
+    for row in sorted(rows, key=lambda row: ORDER[row["measure"]]):
+        if row["category"] and row["status"] not in TOLD_STATUSES:
+            continue
+        unit = unit_of(row["measure"])
+        status = words(row["status"], lang).partition(":")[0].strip()
+        of = row["denominator"]
+        lines.append(
+            (
+                title_of(row["measure"], row["category"], lang),
+                *(number_text(row[name], unit, lang) for name in ("value", "lower", "upper")),
+                f"{status} → {row['parent']}" if row["parent"] else status,
+                None if of is None else number_text(round(of), "count", lang),
+            )
+        )
+    return lines
+
+
+@districts_app.command("show")
+def show(
+    code: CodeArgument,
+    release: ReleaseOption = None,
+    version: VersionOption = None,
+    measure: Annotated[
+        list[str] | None, typer.Option(help="Only this measure; repeatable.")
+    ] = None,
+    lang: LangOption = "en",
+    store: StoreOption = None,
+    tenant: TenantOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell the figures of one zone."""
+    with release_of(store, tenant, release, version) as found:
+        answer = district_answer(found, code, measure or ())
+    if as_json:
+        print_json(answer)
+        return
+    title = f"{answer['name']} ({code}, {words(answer['level'], lang)}), {answer['release']}"
+    lines = zone_lines(answer["rows"], lang)
+    print_table(title, COLUMNS, lines)
+    left = len(answer["rows"]) - len(lines)
+    if left:
+        note(f"{left} figures of categories are not told; --json lists them")
+    note(f"ε = {answer['epsilon']['total']:g} for a household and quarter")
+
+
+@districts_app.command("list")
+def list_zones(
+    level: LevelOption = "iris",
+    measure: Annotated[
+        list[str] | None, typer.Option(help="Columns; repeatable. By default the main ones.")
+    ] = None,
+    release: ReleaseOption = None,
+    version: VersionOption = None,
+    lang: LangOption = "en",
+    store: StoreOption = None,
+    tenant: TenantOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the zones of a level with their main figures."""
+    measures = tuple(measure or LISTED)
+    with release_of(store, tenant, release, version) as found:
+        zones = [zone_answer(found, code, measures) for code in found.codes(level)]
+        head = found.release
+    if as_json:
+        print_json(release_answer(head) | {"level": level, "districts": zones})
+        return
+    keys = [(row["measure"], row["category"]) for row in zones[0]["rows"]] if zones else []
+    order = sorted(range(len(keys)), key=lambda i: measures.index(keys[i][0]))
+    print_table(
+        f"{words(level, lang)}, {head.id}",
+        ("code", "name", *(title_of(*keys[i], lang) for i in order)),
+        [
+            (zone["zone"], zone["name"], *(cell_text(zone["rows"][i], lang) for i in order))
+            for zone in zones
+        ],
+    )
+
+
+def cell_text(row: dict[str, Any], lang: Lang) -> str:
+    """A figure, or why there is none, for a narrow column."""
+    if row["status"] in TOLD_STATUSES:
+        return number_text(row["value"], unit_of(row["measure"]), lang)
+    return words(row["status"], lang).partition(":")[0].strip()
+
+
+@districts_app.command("export")
+def export(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="To write.")],
+    format: Annotated[FileFormat, typer.Option(help="csv2 has semicolons and decimal commas.")],
+    level: LevelOption = "iris",
+    measure: Annotated[
+        list[str] | None, typer.Option(help="Only this measure; repeatable.")
+    ] = None,
+    crs: Annotated[str, typer.Option(help="EPSG:4326, EPSG:2154 (Lambert-93)…")] = WGS84,
+    release: ReleaseOption = None,
+    version: VersionOption = None,
+    store: StoreOption = None,
+    tenant: TenantOption = None,
+) -> None:
+    """Write the zones of a level to a file, and what it is to FILE.json."""
+    with release_of(store, tenant, release, version) as found:
+        data, table = file_of(found, level, format, crs, measure or ())
+        sidecar = sidecar_of(found, level, data, table, format, crs)
+    write_whole(output, data)
+    write_whole(beside(output), sidecar)
+    note(f"{len(table):,} zones to {output}, described in {beside(output).name}")
+
+
+@districts_app.command("map")
+def draw_map(
+    measure: Annotated[str, typer.Option(help="Such as penetration.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="PNG to write.")],
+    category: Annotated[str, typer.Option(help="Of the measure, if it has some.")] = "",
+    level: LevelOption = "iris",
+    within: Annotated[
+        str | None,
+        typer.Option(metavar="CODE", help="What to show; by default the commune of most IRIS."),
+    ] = None,
+    release: ReleaseOption = None,
+    version: VersionOption = None,
+    lang: LangOption = "fr",
+    store: StoreOption = None,
+    tenant: TenantOption = None,
+) -> None:
+    """Draw one measure as a map: quantiles, and what is hidden shown as such."""
+    from api.districts_map import choropleth, map_png  # matplotlib takes a second to import
+
+    with release_of(store, tenant, release, version) as found:
+        shown = within or main_commune(found)
+        drawn = choropleth(found, measure, category, level=level, within=shown, lang=lang)
+    write_whole(output, map_png(drawn))
+    note(f"{len(drawn.statuses):,} zones of {shown} drawn to {output}")
+
+
+@districts_app.command("report")
+def report(
+    code: CodeArgument,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="HTML to write.")],
+    release: ReleaseOption = None,
+    version: VersionOption = None,
+    lang: LangOption = "fr",
+    store: StoreOption = None,
+    tenant: TenantOption = None,
+) -> None:
+    """Write one page about a zone: key figures, map, goal line, gaps, method."""
+    from api.districts_report import report_html  # as above
+
+    with release_of(store, tenant, release, version) as found:
+        page = report_html(found, code, lang)
+    write_whole(output, page.encode())
+    note(f"report of {code} to {output}")
+
+
+def beside(path: Path) -> Path:
+    """Where the metadata of a file goes."""
+    return path.with_name(f"{path.name}.json")
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If it can't be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InputError(f"can't write {path}: {error.strerror}") from error

@@ -1,0 +1,335 @@
+"""One page about a zone of a release: key figures, map, goal line, gaps, method.
+
+HTML that needs nothing from elsewhere, and prints on one sheet of A4.
+"""
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from html import escape
+from typing import Any
+
+from api.districts_answers import parts_of, zone_answer
+from api.districts_map import choropleth, map_png
+from api.districts_words import Lang, number_text, sources_of, title_of, unit_of, words
+from geo.errors import InputError
+from matching.districts import Districts
+
+__all__ = ["report_html"]
+
+KEY_FIGURES = ("households", "penetration", "active_rate", "member_rate", "buildings_opened")
+FINER = ("arrondissement", "quartier", "iris")
+SHOWN = ("ok", "zero")
+WORST = 5  # zones and categories that a list of gaps has
+MOST_ROWS = 24  # of the goal line: more would not fit the page
+
+TEXTS: Mapping[str, tuple[str, str]] = {  # French, English
+    "report": ("Tableau de bord", "District report"),
+    "rate": ("pour 100", "of 100"),
+    "made": (
+        "Publication {release}, version {version}, du {day}",
+        "Release {release}, version {version}, of {day}",
+    ),
+    "interval": ("entre {low} et {high} (95 %)", "between {low} and {high} (95 %)"),
+    "goal-line": (
+        "Foyers inscrits pour 100 foyers, et objectifs",
+        "Households registered of 100, and goals",
+    ),
+    "gaps": ("Où agir", "Where to act"),
+    "to-go": (
+        "Foyers à gagner pour l'objectif de {goal}",
+        "Households to win for the goal of {goal}",
+    ),
+    "missing": ("foyers", "households"),
+    "unmet": ("Demandes sans réponse favorable", "Requests nobody has said yes to"),
+    "supply": (
+        "Offre sous la médiane de la ville, pour 1 000 foyers",
+        "Supply under the town's median, per 1,000 households",
+    ),
+    "nothing": (
+        "Rien à dire : chiffres masqués ou aucun écart.",
+        "Nothing to tell: figures hidden, or no gap.",
+    ),
+    "method": ("Méthode", "Method"),
+    "epsilon": ("ε par foyer et trimestre", "ε per household and quarter"),
+    "visible": (
+        "Part des IRIS d'habitat dont le chiffre est publié",
+        "Share of residential IRIS whose figure is told",
+    ),
+    "estimate": (
+        "Chaque chiffre est une estimation : il porte un bruit connu, tiré une seule fois.",
+        "Every figure is an estimate: it carries noise of known size, drawn once.",
+    ),
+}
+
+STYLE = """
+@page { size: A4; margin: 11mm }
+* { box-sizing: border-box }
+body { font: 10px/1.3 "Helvetica Neue", Arial, "Liberation Sans", sans-serif; color: #1c2733;
+  max-width: 188mm; margin: 1.5rem auto; padding: 0 4px }
+h1 { font-size: 20px; margin: 0 } h2 { font-size: 12px; margin: 8px 0 3px; color: #1d3f73 }
+h3 { font-size: 10.5px; margin: 4px 0 2px }
+header p, small, .note { color: #5b6672; margin: 2px 0 }
+.tiles { display: grid; grid-template-columns: repeat(5, 1fr); gap: 6px; margin: 10px 0 }
+.tile { border-top: 3px solid #225ea8; background: #f3f6f9; padding: 6px 7px; min-height: 56px }
+.tile b { display: block; font-size: 18px; line-height: 1.25 }
+.three { display: grid; grid-template-columns: 1fr 1fr 1fr; gap: 12px }
+.wide { display: grid; grid-template-columns: 3fr 2fr; gap: 12px }
+table { border-collapse: collapse; width: 100% }
+td, th { text-align: left; padding: 1.5px 4px 1.5px 0; border-bottom: 1px solid #dde3e8 }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+img, svg { width: 100%; height: auto; display: block }
+ul { margin: 3px 0; padding-left: 14px } footer { margin-top: 8px }
+@media print { body { margin: 0 auto } section, .tile { break-inside: avoid } }
+"""
+
+
+def report_html(districts: Districts, code: str, lang: Lang = "fr") -> str:
+    """The report of a zone.
+
+    Parameters
+    ----------
+    districts : Districts
+        The release.
+    code : str
+        Of an IRIS, a quartier, an arrondissement or a commune.
+    lang : {"fr", "en"}
+
+    Returns
+    -------
+    str
+        One HTML document.
+
+    Raises
+    ------
+    NotFoundError
+        With code ``unknown-zone``.
+    InputError
+        For a cell.
+    """
+    return _Report(districts, code, lang).html()
+
+
+def _told(zone: Mapping[str, Any], measure: str, category: str = "") -> dict[str, Any] | None:
+    """A zone's figure, if the release has it."""
+    for row in zone["rows"]:
+        if (row["measure"], row["category"]) == (measure, category):
+            return dict(row)
+    return None
+
+
+class _Report:
+    """One report under way."""
+
+    def __init__(self, districts: Districts, code: str, lang: Lang) -> None:
+        self.districts, self.lang = districts, lang
+        self.head = districts.release
+        self.zone = zone_answer(districts, code)
+        if self.zone["level"] == "cell":
+            raise InputError("a report is of an IRIS, a quartier, an arrondissement or a commune")
+        # An IRIS is shown among those around it, a coarser zone by what it is made of.
+        own = self.zone["level"] == "iris"
+        nearest, *wider = districts.zones.parents(code) if own else (code,)
+        self.around: str = wider[0] if wider else nearest
+        self.marked = code if own else None
+        self.parts = self._parts(nearest)
+
+    def _parts(self, whole: str) -> list[dict[str, Any]]:
+        """Zones of the coarsest level that a zone has several of, but not too many."""
+        for level in FINER:
+            if level in self.districts.levels:
+                found = parts_of(self.districts, whole, level)
+                if len(found) > 1 and (len(found) <= MOST_ROWS or level == FINER[-1]):
+                    codes = self.districts.codes(level)
+                    return [zone_answer(self.districts, codes[i]) for i in found]
+        return [self.zone]
+
+    def text(self, key: str, **values: Any) -> str:
+        return escape(TEXTS[key][0 if self.lang == "fr" else 1].format(**values))
+
+    def number(self, value: float | None, unit: str) -> str:
+        return escape(number_text(value, unit, self.lang))
+
+    def html(self) -> str:
+        zone, head = self.zone, self.head
+        title = f"{escape(zone['name'])} ({escape(zone['zone'])})"
+        made = self.text(
+            "made", release=head.id, version=head.version, day=f"{head.created_at:%Y-%m-%d}"
+        )
+        drawn = choropleth(
+            self.districts,
+            "penetration",
+            within=self.around,
+            marked=self.marked,
+            lang=self.lang,
+        )
+        # The page itself says what the picture would say above and below.
+        bare = replace(drawn, title="", subtitle="", sources="")
+        picture = b64encode(map_png(bare)).decode()
+        return (
+            f'<!doctype html><html lang="{self.lang}"><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width">'
+            f"<title>{title}, {head.id}</title><style>{STYLE}</style>"
+            f"<header><small>Mitoyen · {self.text('report')} · "
+            f"{escape(words(zone['level'], self.lang))}</small><h1>{title}</h1><p>{made}</p>"
+            f'</header><div class="tiles">{self._tiles()}</div>'
+            f'<section class="wide"><div><h2>{escape(drawn.title)}</h2>'
+            f'<img alt="{escape(drawn.title)}" src="data:image/png;base64,{picture}"></div>'
+            f"<div><h2>{self.text('goal-line')}</h2>{self._goal_line()}</div></section>"
+            f'<h2>{self.text("gaps")}</h2><section class="three">{self._gaps()}</section>'
+            f"<h2>{self.text('method')}</h2>{self._method()}"
+            f"<footer><small>{escape(sources_of(head, self.lang))}</small></footer></html>"
+        )
+
+    def _tiles(self) -> str:
+        tiles = []
+        for measure in KEY_FIGURES:
+            row = _told(self.zone, measure)
+            if row is None:
+                continue
+            unit = unit_of(measure)
+            if row["status"] in SHOWN:
+                value = self.number(row["value"], unit)
+                low, high = (number_text(row[name], unit, self.lang) for name in ("lower", "upper"))
+                about = self.text("interval", low=low, high=high)
+            else:
+                carried = f" → {row['parent']}" if row["parent"] else ""
+                value, about = "–", escape(words(row["status"], self.lang) + carried)
+            title = escape(title_of(measure, "", self.lang))
+            tiles.append(f'<div class="tile">{title}<b>{value}</b><small>{about}</small></div>')
+        return "".join(tiles)
+
+    def _goal_line(self) -> str:
+        """Each part's rate with its interval, against the goals, as an SVG."""
+        rows = [(part["name"], _told(part, "penetration")) for part in self.parts][:MOST_ROWS]
+        goals = [100.0 * goal for goal in self.head.head["goals"]]
+        told = [row for _, row in rows if row is not None and row["status"] == "ok"]
+        most = max([*goals, *(min(row["upper"], 2 * max(goals)) for row in told)]) * 1.06
+        left, right, line = 150, 400, 19
+        height = line * len(rows) + 30
+
+        def at(value: float) -> float:
+            return left + (right - left) * min(max(value, 0.0), most) / most
+
+        marks = []
+        for goal in goals:
+            label = self.number(goal, "percent")
+            marks.append(
+                f'<line x1="{at(goal):.1f}" x2="{at(goal):.1f}" y1="14" y2="{height - 12}" '
+                f'stroke="#cc4c02" stroke-dasharray="4 3"/><text x="{at(goal):.1f}" y="10" '
+                f'text-anchor="middle" fill="#cc4c02">{label}</text>'
+            )
+        for i, (name, row) in enumerate(rows):
+            y = 26 + line * i
+            # "Marseille 4e Arrondissement" is told as "4e Arrondissement" in Marseille's report.
+            name = name.removeprefix(self.zone["name"]).strip(" ,") or name
+            short = name if len(name) <= 25 else f"{name[:24]}…"
+            marks.append(f'<text x="0" y="{y + 4}">{escape(short)}</text>')
+            if row is None or row["status"] != "ok":
+                why = words(row["status"] if row else "unknown", self.lang).partition(":")[0]
+                marks.append(f'<text x="{left}" y="{y + 4}" fill="#8a8a8a">{escape(why)}</text>')
+                continue
+            low, high = at(row["lower"]), at(row["upper"])
+            marks.append(
+                f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y}" y2="{y}" stroke="#7fa6cf" '
+                f'stroke-width="3"/><circle cx="{at(row["value"]):.1f}" cy="{y}" r="4" '
+                f'fill="#0c2c84"/>'
+            )
+        return (
+            f'<svg viewBox="0 0 {right + 10} {height}" role="img" font-size="11" '
+            f'font-family="Arial, sans-serif">'
+            f'<line x1="{left}" x2="{left}" y1="14" y2="{height - 12}" stroke="#b5bec6"/>'
+            f"{''.join(marks)}</svg>"
+        )
+
+    def _gaps(self) -> str:
+        nothing = f'<p class="note">{self.text("nothing")}</p>'
+        return "".join(
+            f"<div><h3>{title}</h3>{table or nothing}</div>"
+            for title, table in (self._to_go(), self._unmet(), self._supply())
+        )
+
+    def _iris(self) -> list[dict[str, Any]]:
+        found = parts_of(self.districts, self.around, "iris")
+        codes = self.districts.codes("iris")
+        return [zone_answer(self.districts, codes[i]) for i in found]
+
+    def _to_go(self) -> tuple[str, str]:
+        """Zones that lack most households to the first goal that the zone itself hasn't reached."""
+        own = _told(self.zone, "penetration")
+        goals = sorted(self.head.head["goals"])
+        reached = own["value"] if own is not None and own["value"] is not None else 0.0
+        goal = next((goal for goal in goals if 100.0 * goal > reached), goals[-1])
+        lacking = []
+        for part in self._iris():
+            row = _told(part, "penetration")
+            if row is None or row["status"] != "ok" or not row["denominator"]:
+                continue
+            missing = goal * row["denominator"] - row["value"] * row["denominator"] / 100.0
+            if missing > 0.0:
+                lacking.append((missing, part["name"], row["value"]))
+        lacking.sort(key=lambda one: (-one[0], one[1]))
+        title = self.text("to-go", goal=number_text(100.0 * goal, "percent", self.lang))
+        lines = [
+            (escape(name), self.number(value, "percent"), self.number(round(missing), "count"))
+            for missing, name, value in lacking[:WORST]
+        ]
+        return title, self._table(("", self.text("rate"), self.text("missing")), lines)
+
+    def _unmet(self) -> tuple[str, str]:
+        """Categories of requests that most households were left with."""
+        rows = [
+            row
+            for row in self.zone["rows"]
+            if row["measure"] == "unmet" and row["category"] and row["status"] == "ok"
+        ]
+        rows.sort(key=lambda row: (-row["value"], row["category"]))
+        lines = [(escape(r["category"]), self.number(r["value"], "count")) for r in rows[:WORST]]
+        return self.text("unmet"), self._table((), lines)
+
+    def _supply(self) -> tuple[str, str]:
+        """Parts and categories that lie farthest under the town's median."""
+        rows = [
+            (row["value"], part["name"], row["category"])
+            for part in self.parts
+            for row in part["rows"]
+            if row["measure"] == "supply_gap" and row["status"] == "ok" and row["value"] < 0.0
+        ]
+        lines = [
+            (escape(name), escape(category), self.number(value, "per 1,000"))
+            for value, name, category in sorted(rows)[:WORST]
+        ]
+        return self.text("supply"), self._table((), lines)
+
+    def _method(self) -> str:
+        spent = self.head.head["epsilon"]
+        visible = self.head.head["visible"]
+        families = [(escape(name), self.number(value, "count")) for name, value in spent.items()]
+        shares = [
+            (escape(title_of(measure, "", self.lang)),
+             self.number(round(100.0 * visible[measure]["iris_h"]), "percent"))
+            for measure in KEY_FIGURES
+            if "iris_h" in visible.get(measure, {})
+        ]  # fmt: skip
+        rules = "".join(f"<li>{escape(rule[self.lang])}</li>" for rule in self.head.head["rules"])
+        return (
+            f'<section class="three"><div><p class="note">{self.text("estimate")}</p>'
+            f"<ul>{rules}</ul></div>"
+            f"<div>{self._table((self.text('epsilon'), ''), families)}</div>"
+            f"<div>{self._table((self.text('visible'), ''), shares)}</div></section>"
+        )
+
+    def _table(self, heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+        """Cells are HTML already; all but the first of a line are numbers or short words."""
+        if not lines:
+            return ""
+
+        def row(cells: Sequence[str], tag: str) -> str:
+            first, *rest = cells
+            numbers = "".join(f'<{tag} class="n">{cell}</{tag}>' for cell in rest)
+            return f"<tr><{tag}>{first}</{tag}>{numbers}</tr>"
+
+        return (
+            f"<table>{row(heads, 'th') if heads else ''}"
+            f"{''.join(row(cells, 'td') for cells in lines)}</table>"
+        )
