@@ -8,7 +8,7 @@ that the store keeps.
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -195,14 +195,14 @@ class Quarter:
         return tuple(f"{self.year}-W{week:02}" for week in range(first, first + WEEKS))
 
 
-def week_of(instant: datetime, zone: ZoneInfo) -> str:
+def week_of(instant: datetime, zone: tzinfo) -> str:
     """The ISO week that an instant falls in.
 
     Parameters
     ----------
     instant : datetime
         Aware.
-    zone : ZoneInfo
+    zone : tzinfo
         Whose midnight parts the weeks.
 
     Examples

@@ -20,7 +20,7 @@ from indexes.journeys import Trip
 from indexes.rules import Checked, Columns, columns_of, require
 from indexes.store import ImportMark, Position
 
-__all__ = ["Clock", "Records", "Row", "by_object", "storable", "upsert_sql"]
+__all__ = ["Clock", "Records", "Row", "by_class", "by_object", "storable", "upsert_sql"]
 
 E = TypeVar("E", bound=Entity)
 Clock = Callable[[], datetime]
@@ -107,7 +107,7 @@ class Records(ABC):
 
     def put_all(self, entities: Iterable[Entity], mark: ImportMark | None = None) -> Position:
         """See `indexes.store.Store.put_all`."""
-        return self._put([require(*batch) for batch in _by_class(entities)], mark)
+        return self._put([require(*batch) for batch in by_class(entities)], mark)
 
     def put_columns(self, records: Checked, mark: ImportMark | None = None) -> Position:
         """See `indexes.store.Store.put_columns`."""
@@ -293,7 +293,7 @@ def by_object(convert: Callable[[datetime], Any], values: Iterable[datetime | No
     return list(map(found.__getitem__, keys))
 
 
-def _by_class(entities: Iterable[Entity]) -> list[tuple[type[Entity], Columns]]:
+def by_class(entities: Iterable[Entity]) -> list[tuple[type[Entity], Columns]]:
     """Records as columns, by class in the order of writing; the last of an id wins."""
     found: dict[type[Entity], dict[tuple[str, str], Entity]] = {of: {} for of in TABLES}
     for entity in entities:

@@ -1,13 +1,14 @@
 """Decisions in SQL: what is read, and what follows from it, in one transaction."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from sqlalchemy import Connection, select, update
 
 from geo.errors import InputError, NotFoundError
 from indexes.entities import Entity, Member
-from indexes.rules import Checked, columns_of, require
+from indexes.rules import Checked, require
+from indexes.sqlrecords import by_class
 from indexes.sqltrips import TripRecords
 from indexes.store import Desk, ImportMark, Position
 from indexes.tables import members, standings
@@ -73,7 +74,10 @@ class _SqlDesk:
         return self._records._rows(self._db, of, self._tenant_id, "", None, where)
 
     def put(self, entity: Entity) -> None:
-        if entity.tenant_id != self._tenant_id:
+        self.put_all([entity])
+
+    def put_all(self, entities: Iterable[Entity]) -> None:
+        found = list(entities)
+        if any(entity.tenant_id != self._tenant_id for entity in found):
             raise InputError("a decision writes records of its own tenant only")
-        of = type(entity)
-        self._records._write(self._db, [require(of, columns_of(of, [entity]))])
+        self._records._write(self._db, [require(*batch) for batch in by_class(found)])

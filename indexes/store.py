@@ -72,6 +72,7 @@ LISTING_SCHEMA = pa.schema(
         pa.field("zone", pa.string()),
         pa.field("owner_id", pa.string()),
         pa.field("owner_level", pa.int8()),
+        pa.field("owner_expires_at", pa.int64()),  # until when that level was proved
         pa.field("owner_building", pa.string()),
         pa.field("owner_residence", pa.string()),
         pa.field("owner_group", pa.string()),
@@ -182,6 +183,9 @@ class Desk(Protocol):
 
     def put(self, entity: Entity) -> None:
         """Write a record: the next look sees it, others do once the decision is made."""
+
+    def put_all(self, entities: Iterable[Entity]) -> None:
+        """`put` of many, in any order; the last of an id wins."""
 
 
 class Store(Protocol):

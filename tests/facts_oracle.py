@@ -155,8 +155,7 @@ class World:
         store.put_zones(ZONES)
 
         def deal(desk: Desk) -> None:
-            for one in (*self.requests, *self.replies):
-                desk.put(one)
+            desk.put_all((*self.replies, *self.requests))
 
         store.decide("t", [], deal)
         for booking in self.bookings:

@@ -21,6 +21,7 @@ from indexes.entities import Building, Listing, Tenant
 from indexes.grouping import build_groups
 from indexes.sample import COMMUNE_NAME, HARBOUR, Sample, sample_city, sample_over_zones
 from indexes.store import Store
+from indexes.trusting import Request
 
 __all__ = ["fill", "register"]
 
@@ -61,6 +62,8 @@ def sample(
     kinds = ("zones", "residences", "buildings", "households", "members", "listings",
              "endorsements", "blocks", "trips")  # fmt: skip
     report: dict[str, object] = {kind: len(getattr(made, kind)) for kind in kinds}
+    report["requests"] = sum(isinstance(one, Request) for one in made.dealings)
+    report["activity_weeks"] = len(made.activity)
     report["dwellings"] = sum(building.dwellings or 0 for building in made.buildings)
     if not over_zones and any(member.level >= 3 for member in made.members):
         report["member_by_the_harbour"] = made.member_near(HARBOUR).id
@@ -109,4 +112,6 @@ def fill(store: Store, made: Sample, *, created_at: datetime | None = None) -> N
         store.put_zones(made.zones)
     store.put_all(made.entities())
     tenant_id = made.zones[0].tenant_id
+    store.decide(tenant_id, [], lambda desk: desk.put_all(made.dealings))
+    store.put_activity(made.activity)
     store.put_groups(build_groups(store, tenant_id, created_at=created_at or datetime.now(UTC)))

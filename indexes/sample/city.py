@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 from geo.arrays import IntArray, LonLat, LonLatArray
 from geo.distance import haversine_m
 from geo.errors import InputError
+from indexes.district_facts import ActivityWeek
 from indexes.entities import (
     Block,
     Building,
@@ -28,6 +29,7 @@ from indexes.entities import (
 from indexes.journeys import Trip
 from indexes.sample.catalogue import FAMILY_NAMES, FIRST_NAMES, LEVELS, STREETS
 from indexes.sample.homes import draw_homes
+from indexes.sample.life import Dealing, draw_activity, draw_dealings, joined
 from indexes.sample.listings import Dice, draw_listings, sample_id
 from indexes.sample.roads import RoadNet
 from indexes.sample.town import COMMUNE_CODE, COMMUNE_NAME, HARBOUR, town_zones
@@ -58,9 +60,11 @@ class Sample:
     endorsements: tuple[Endorsement, ...]
     blocks: tuple[Block, ...]
     trips: tuple[Trip, ...]
+    dealings: tuple[Dealing, ...]
+    activity: tuple[ActivityWeek, ...]
 
     def entities(self) -> Iterator[Entity]:
-        """All but the zones, each after what it refers to."""
+        """All but the zones, the dealings and the activity, each after what it refers to."""
         yield from (self.tenant,) if self.tenant else ()
         yield from self.residences
         yield from self.buildings
@@ -189,6 +193,10 @@ class _Drawing:
         endorsements = self._endorsements(found, members, lives_at)
         blocks = self._blocks(members)
         net = roads_around(self.homes.lonlat) if tenant is None else RoadNet(HARBOUR)
+        found = with_stops(found, net, self.dice)
+        lives_at_point = self.homes.lonlat[lives_at]
+        trips = draw_trips(net, members, lives_at_point, self.tenant_id, self.dice)
+        members = joined(members, found, endorsements, trips, self.dice)
         return Sample(
             tenant=tenant,
             zones=self.zones,
@@ -196,10 +204,12 @@ class _Drawing:
             buildings=buildings,
             households=households,
             members=members,
-            listings=with_stops(found, net, self.dice),
+            listings=found,
             endorsements=endorsements,
             blocks=blocks,
-            trips=draw_trips(net, members, self.homes.lonlat[lives_at], self.tenant_id, self.dice),
+            trips=trips,
+            dealings=draw_dealings(members, lives_at_point, found, blocks, self.dice),
+            activity=draw_activity(households, members, self.dice),
         )
 
     def _buildings(self, estates: IntArray) -> tuple[Building, ...]:

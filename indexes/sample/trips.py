@@ -117,4 +117,12 @@ def draw_trips(
                     published_at=dice.ago(rng.uniform(0.0, 200.0)),
                 )
             )
-    return tuple(found)
+    return tuple(map(_since_published, found))
+
+
+def _since_published(trip: Trip) -> Trip:
+    """The same, but that a weekly one has run since it was published, at the latest."""
+    begun, published = trip.schedule.valid_from, trip.published_at
+    if begun is None or published is None or begun <= published.date():
+        return trip
+    return replace(trip, schedule=replace(trip.schedule, valid_from=published.date()))
