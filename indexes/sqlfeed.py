@@ -134,7 +134,8 @@ def touched(db: Connection, dialect: Dialect, tenant_id: str, changes: Iterable[
     people = changed["members"]
     moved = linked(_OF_HOUSEHOLDS, changed["households"])
     moved |= linked(_OF_BUILDINGS, changed["buildings"])
-    listings = changed["listings"] | linked(_OWNED, people | moved) | linked(_ENDORSED, people)
+    owners = people | moved | changed["standings"]
+    listings = changed["listings"] | linked(_OWNED, owners) | linked(_ENDORSED, people)
     trips = changed["trips"] | linked(_DRIVEN, people | moved)
     return Touched(
         listings=frozenset(listings),

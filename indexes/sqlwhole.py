@@ -91,11 +91,13 @@ class WholeTables(TrustRecords):
         own = {name: self._epoch.format(f"l.{name}") for name in _INSTANTS}
         own["published_at"] = self._epoch.format("coalesce(l.published_at, l.first_written_at)")
         own |= {"lon": self._lon, "lat": self._lat}
+        own["owner_expires_at"] = self._epoch.format("s.expires_at")
         wanted = ((_JOINED | own).get(name, f"l.{name}") for name in LISTING_SCHEMA.names)
         sql = f"""
             SELECT {", ".join(wanted)}
             FROM listings l
             LEFT JOIN members m ON m.tenant_id = l.tenant_id AND m.id = l.owner_id {_HOME}
+            LEFT JOIN standings s ON s.tenant_id = l.tenant_id AND s.id = l.owner_id
             {_ALL_ENDORSERS if ids is None else self._some_endorsers}
             WHERE l.tenant_id = :tenant_id {{some}} ORDER BY l.id"""
         return self._table(sql, "l.id", tenant_id, ids, LISTING_SCHEMA)

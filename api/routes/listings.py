@@ -31,6 +31,9 @@ from indexes.entities import (
 )
 from indexes.placement import CELL_RESOLUTION, PARENT_RESOLUTION
 from indexes.rules import CLOCK_SKEW
+from indexes.trusting import Standing
+from matching.care import CARE_LEVEL, is_care
+from matching.verifying import level_at
 
 __all__ = ["router"]
 
@@ -47,6 +50,8 @@ def make(asking: Caller, id: str, body: ListingIn, town: Town) -> list[Entity]:
         raise InputError("published_at must not lie ahead", code="invalid-instant")
     if asking.member_id is not None and body.audience_id is not None:
         require_home_of(town, asking.member_id, body)
+    if body.personal and is_care(body.category):
+        require_proved(town, body.owner_id)
     told = body.model_dump() | {"attested": attested(asking, id, body, town)}
     return [Listing(tenant_id=asking.tenant_id, id=id, **told)]
 
@@ -118,6 +123,37 @@ def require_home_of(town: Town, member_id: str, body: ListingIn) -> None:
         raise DeniedError("a verified member addresses their own building and residence only")
 
 
+def level_of(town: Town, member_id: str | None) -> int:
+    """A member's level in force now; 0 for who isn't there."""
+    if member_id is None:
+        return 0
+    try:
+        member = town.store.get(Member, town.tenant_id, member_id)
+    except NotFoundError:
+        return 0
+    try:
+        standing = town.store.get(Standing, town.tenant_id, member_id)
+    except NotFoundError:
+        return member.level
+    return level_at(member, standing, datetime.now(UTC))
+
+
+def require_proved(town: Town, owner_id: str | None) -> None:
+    """Refuse an offer of care by somebody who has not proved where they live.
+
+    Raises
+    ------
+    DeniedError
+        ``level-required`` if so.
+    """
+    if level_of(town, owner_id) < CARE_LEVEL:
+        raise DeniedError(
+            "care of children or of the elderly is offered by members of level 3 or 4: enter the "
+            "code of a letter to the owner's address, or have the town attest it, then write again",
+            code="level-required",
+        )
+
+
 def owner_home_of(town: Town, listing: Listing) -> Home | None:
     """Where a personal listing stands; None for a public one, which has its own point."""
     if not listing.personal or listing.owner_id is None:
@@ -154,6 +190,9 @@ def may_see(asking: Caller, listing: Listing, town: Town) -> bool:
     if listing.owner_id == asking.member_id:
         return True
     if listing.owner_id in blocked_with(town, asking.member_id):
+        return False
+    care = listing.personal and is_care(listing.category)
+    if care and level_of(town, listing.owner_id) < CARE_LEVEL:
         return False
     if listing.audience is Audience.PUBLIC:
         return True
