@@ -108,9 +108,8 @@ class Segment:
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """One thing of all rows, as `Catalog.column` names it."""
-        found: npt.NDArray[Any] = (
-            self._numbers[name] if name in self._numbers else getattr(self.columns, name)
-        )
+        told = name in ("endorsers", "published_at")
+        found: npt.NDArray[Any] = self._numbers[name] if told else getattr(self.columns, name)
         return found
 
     def records(self, rows: list[int], vocabulary: Vocabulary) -> list[Record]:
@@ -134,6 +133,8 @@ class Segment:
             lon, lat = columns.lonlat[row].tolist()
             starts_s, published_s = numbers["starts_at"][i], numbers["published_at"][i]
             ends_s = columns.valid_to.item(row) + EPOCH_S
+            if personal:  # why it ends sooner than it says is nobody's business
+                ends_s = numbers["valid_to"][i]
             starts, ends = starts_s != NOT_GIVEN, ends_s != ALWAYS_TO + EPOCH_S
             found.append(
                 Record(
@@ -191,6 +192,7 @@ class Segment:
             for name, missing in (
                 ("starts_at", NOT_GIVEN),
                 ("published_at", NOT_GIVEN),
+                ("valid_to", ALWAYS_TO + EPOCH_S),
                 ("endorsers", 0),
             )
         }
@@ -252,8 +254,8 @@ class Catalog:
     def column(self, name: str, rows: IntArray) -> npt.NDArray[Any]:
         """One thing of some rows: a column of `PointColumns`, "endorsers" or "published_at"."""
         numbers = np.searchsorted(self._firsts, rows, side="right") - 1
-        found = self._segments[0].column(name)[np.where(numbers == 0, rows, 0)]
-        for number in np.unique(numbers[numbers > 0]).tolist():
+        found = np.empty(len(rows), self._segments[0].column(name).dtype)
+        for number in np.unique(numbers).tolist():
             mine = numbers == number
             found[mine] = self._segments[number].column(name)[rows[mine] - self._firsts[number]]
         return found

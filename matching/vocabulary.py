@@ -27,6 +27,8 @@ from indexes.columns import (
     to_seconds,
 )
 from indexes.entities import VERIFIED_LEVEL, Audience, Group, GroupPartition, IrisCode, Kind
+from matching.care import CARE_LEVEL, is_care
+from matching.verifying import GRACE
 
 __all__ = [
     "CITY",
@@ -46,6 +48,7 @@ NOBODY = -1
 ONE_OF_MANY = (Audience.ZONE, Audience.BUILDING, Audience.RESIDENCE)
 
 EVENT_S = 3 * 3600  # how long an event without an end lasts
+GRACE_S = int(GRACE.total_seconds())
 NEVER = 2**40  # seconds, beyond any instant that is kept
 
 
@@ -137,6 +140,7 @@ class Vocabulary:
         self._sets_addressed: dict[IrisCode, list[int]] = {}
         self._addressed: set[int] = set()
         self._depths: list[int] = []  # of each category
+        self._care: list[bool] = []  # whether it is one of care
         self._below: dict[str, list[int]] = {}  # numbers of a category and of all below it
 
     # -- kept beside the columns that refer to it ------------------------------------------------
@@ -210,8 +214,14 @@ class Vocabulary:
         valid_to[nowhere] = NEVER_TO
 
         level = numbers_of(columns["owner_level"], 0)
+        category = self._categories(columns["category"])
+        care = personal & np.array([*self._care, False])[category]
+        lapses = numbers_of(columns["owner_expires_at"], NEVER) + GRACE_S
+        valid_to[care] = np.minimum(valid_to, to_seconds(lapses))[care]
         endorsed = public_trust_level(numbers_of(columns["endorsers"], 0))
         zones = np.where(personal, zones_of_group, self._zones_of_points(columns["zone"]))
+        audience = self._audiences(columns, zones, personal & (level < VERIFIED_LEVEL))
+        audience[care & (level < CARE_LEVEL)] = NOBODY
         quota = numbers_of(columns["quota"], -1)
         left = quota - numbers_of(columns["quota_used"], 0)
         reach_m = np.minimum(numbers_of(columns["reach_m"], ALWAYS_TO), ALWAYS_TO)
@@ -223,12 +233,12 @@ class Vocabulary:
             valid_from=valid_from,
             valid_to=valid_to,
             fresh_at=to_seconds(np.where(event, starts_at, numbers_of(columns["published_at"], 0))),
-            audience=self._audiences(columns, zones, personal & (level < VERIFIED_LEVEL)),
+            audience=audience,
             reach_m=reach_m.astype(np.int32),
             hours=self.hours.codes(columns["opening_hours"]),
             owner=self.owners.codes(columns["owner_id"]),
             zones=zones,
-            category=self._categories(columns["category"]),
+            category=category,
             stock=np.where(quota < 0, NO_STOCK, np.where(left > 0, IN_STOCK, SOLD_OUT)).astype(
                 np.int32
             ),
@@ -303,6 +313,7 @@ class Vocabulary:
         codes = self.categories.codes(column)
         for number, word in enumerate(self.categories.words[known:], known):
             self._depths.append(word.count(".") + 1)
+            self._care.append(is_care(word))
             for end in [i for i, letter in enumerate(word) if letter == "."] + [len(word)]:
                 self._below.setdefault(word[:end], []).append(number)
         return codes
