@@ -166,8 +166,8 @@ class LiveIndex:
     Notes
     -----
     A pending row's rank, its place in the order of ids (`indexes.topk`), is the caller's to
-    give, since ids are. A row that dies keeps its number. Neither is ever used again: when
-    pending rows are many, the caller builds a new base.
+    give, since ids are; `rerank` gives others. A row that dies keeps its number, which is never
+    used again: when pending rows are many, the caller builds a new base.
     """
 
     def __init__(self, base: PointIndex) -> None:
@@ -233,6 +233,27 @@ class LiveIndex:
             )  # fmt: skip
             self._rows += len(hot)
             self._publish(header)
+            return self.view
+
+    def rerank(self, rows: IntArray, ranks: IntArray) -> PointView:
+        """Give pending rows other ranks; views taken before keep theirs.
+
+        Parameters
+        ----------
+        rows : ndarray of int64, shape (m,)
+            Pending rows; none of those left out may come between two of them.
+        ranks : ndarray of int64, shape (m,)
+            Their ranks.
+
+        Returns
+        -------
+        PointView
+            The current one from now on.
+        """
+        with self._writing:
+            self._ranks = self._ranks.copy()
+            self._ranks[rows - len(self._base)] = ranks
+            self._publish(self._renamed(self._header))
             return self.view
 
     def compact(self) -> None:

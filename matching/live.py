@@ -386,9 +386,8 @@ class _Loaded:
         gone = [row for id, row in rows.items() if row >= 0 and id not in same]
         if not ids and not gone:
             return True
-        try:
-            ranks = self._ranks.give(ids)
-        except RanksUsedUp:
+        ranks = self._ranks_of(ids)
+        if ranks is None:
             return False
         columns = vocabulary.columns_of(table)
         places = {id: place for place, id in enumerate(ids)}
@@ -404,5 +403,26 @@ class _Loaded:
             catalog = catalog.with_segment(Segment(table, columns))
         hours = self.snapshot.hours
         hours = hours.extended(vocabulary.hours.words[len(hours) :])
-        self.snapshot = replace(self.snapshot, catalog=catalog, hours=hours)
+        self.snapshot = replace(self.snapshot, catalog=catalog, hours=hours, ranks=self._ranks)
         return True
+
+    def _ranks_of(self, ids: Sequence[str]) -> list[int] | None:
+        """The rank of each id, others moved aside where there is none; None if that won't do."""
+        spread = set()
+        while True:
+            try:
+                return self._ranks.give(ids)
+            except RanksUsedUp as used_up:
+                if used_up.row in spread:
+                    return None
+                spread.add(used_up.row)
+                self._spread_ranks(used_up.row)
+
+    def _spread_ranks(self, before: int) -> None:
+        """Give other ranks to what has come before a row of the base; searches under way keep
+        those that they have."""
+        self._ranks = self._ranks.spread(before)
+        rows = {id: self._rows[id] for id in self._ranks.ids_before(before) if id in self._rows}
+        pending = {id: row for id, row in rows.items() if row >= 0}
+        ranks = [self._ranks.rank_of(id) for id in pending]
+        self.index.rerank(np.array([*pending.values()], np.int64), np.array(ranks, np.int64))

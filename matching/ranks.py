@@ -16,14 +16,21 @@ STRIDE = 1 << 14  # between ids that come in order: 65,536 of them find room eit
 
 
 class RanksUsedUp(Exception):  # noqa: N818  # no failure: ids must be numbered anew
-    """No rank is left between two ids: there must be a new base."""
+    """No rank is left between two ids that stand before row ``row`` of the base."""
+
+    def __init__(self, row: int) -> None:
+        super().__init__(row)
+        self.row = row
 
 
 class Ranks:
-    """The rank of every id: its place in bytewise order, kept for good.
+    """The rank of every id: its place in bytewise order, never changed once given.
 
     Row r of the base has rank (r + 1) · 2³¹; an id that came since has one in between. One
     thread gives ranks, any number of threads ask for them.
+
+    Ids that keep coming between the last two halve what is left there each time. When that is
+    used up, `spread` gives ranks anew, to be used from then on beside those of before.
 
     Parameters
     ----------
@@ -56,6 +63,22 @@ class Ranks:
             i = bisect_right(self._ids, id)
             # The last that came before it may stand in an earlier gap.
             return max(row * GAP, self._ranks[self._ids[i - 1]] if i else 0)
+
+    def ids_before(self, row: int) -> list[str]:
+        """Ids that came since, between this row of the base and the one before it."""
+        first, last = (
+            bisect_left(self._ids, rank, key=self._ranks.__getitem__)
+            for rank in (row * GAP, (row + 1) * GAP)
+        )
+        return self._ids[first:last]
+
+    def spread(self, row: int) -> "Ranks":
+        """The same, but for `ids_before` a row: these lie at equal distances."""
+        others, between = Ranks(self._base), self.ids_before(row)
+        step = GAP // (len(between) + 1)
+        others._ids = self._ids[:]
+        others._ranks = self._ranks | {id: row * GAP + step * i for i, id in enumerate(between, 1)}
+        return others
 
     def give(self, ids: Sequence[str]) -> list[int]:
         """The rank of each id, given now where it had none.
@@ -95,7 +118,7 @@ class Ranks:
         high = min(last, self._ranks[self._ids[at]] if at < len(self._ids) else last)
         step = (high - low) // (len(ids) + 1)
         if step == 0:
-            raise RanksUsedUp
+            raise RanksUsedUp(row)
         # Most ids come in some order: at an end of a gap they leave room for those after them.
         if low == first or high == last:
             step = min(step, STRIDE)

@@ -24,6 +24,7 @@ class Snapshot:
     sees half of a change.
 
     ``vocabulary`` and ``ranks`` only grow: they know all that the rest refers to, and more.
+    Ranks that are spread anew come with an index of their own.
     """
 
     index: PointView

@@ -39,11 +39,19 @@ class Model:
         self.ids = [GAP * (1 + row) for row in range(self.base_rows)]
         self.base_ids = list(self.ids)
         self.alive = list(range(self.base_rows))
+        self.apart = 1  # ranks between two ids that came since
 
     def rank(self, id: int) -> int:
         """As the index wants it: the gap between two rows of the base, and a place in it."""
         gap = bisect_left(self.base_ids, id)
-        return (gap << 31) + id - GAP * gap
+        return (gap << 31) + self.apart * (id - GAP * gap)
+
+    def rerank(self) -> None:
+        """Other ranks for all that came since and is alive."""
+        self.apart = int(self.rng.integers(1, 1 << 11))
+        rows = [row for row in self.alive if row >= self.base_rows]
+        ranks = [self.rank(self.ids[row]) for row in rows]
+        self.live.rerank(np.array(rows, np.int64), np.array(ranks, np.int64))
 
     def change(self, gone: int, moved: int, new: int) -> None:
         """Some die, some move elsewhere, some are new; all of it at once."""
@@ -89,7 +97,7 @@ class Model:
 def test_any_changes_equal_brute_force_over_what_is_alive(case: Case, data: st.DataObject) -> None:
     model = Model(case, np.random.default_rng(data.draw(st.integers(0, 2**32 - 1))))
     earlier: list[tuple[PointView, list[int]]] = []
-    for step in data.draw(st.lists(st.sampled_from("cccccbpv"), max_size=12)):
+    for step in data.draw(st.lists(st.sampled_from("cccccbprv"), max_size=12)):
         if step == "c":
             most = st.sampled_from([0, 0, 1, 1, 2, 40])
             gone = min(data.draw(most), len(model.alive))
@@ -99,6 +107,8 @@ def test_any_changes_equal_brute_force_over_what_is_alive(case: Case, data: st.D
             model.change(0, 0, 700)  # more than a leaf or two can take
         elif step == "p":
             model.live.compact()
+        elif step == "r":
+            model.rerank()
         else:
             earlier.append((model.live.view, model.answer(model.live.view).rows.tolist()))
     found = model.answer(model.live.view)

@@ -17,6 +17,7 @@ from town_changes import EVERY, Changes
 from worlds import NOW, make_questions, make_town
 
 import matching.live
+import matching.ranks
 from indexes.entities import GroupPartition, Kind, Listing, Tenant
 from indexes.store import Change, Store, open_store
 from matching import ANYONE, Engine, NearQuery, Profiles, near
@@ -193,8 +194,8 @@ def test_what_changes_while_everything_is_read_anew_is_there_before_and_after(st
     def meanwhile() -> None:
         store.put(shop("b"))
         store.delete(Listing, "t", "c")
-        engine._town.catch_up()
-        engine._trips.catch_up()
+        for town in (engine._town, *engine._followers):
+            town.catch_up()
         seen.append((found(engine), engine.position == store.position()))
 
     interrupted.meanwhile = meanwhile
@@ -232,19 +233,35 @@ def test_when_much_has_changed_everything_is_read_anew(
     assert (engine.rebuilds, engine.pending) == (1, 0)
 
 
-def test_when_no_rank_is_left_everything_is_read_anew(store: Store) -> None:
+def test_ids_that_come_between_the_last_two_for_ever_are_read_one_by_one(store: Store) -> None:
     engine = Engine.over(store, "t")
-    low, high = "b1", "b9"
-    for _ in range(40):  # each between the two before it
-        store.put_all([shop(low), shop(high)])
+    low, high, before = 0, 10**40, []
+    page = replace(QUERY, limit=4)
+    for turn in range(120):  # a rank for every second number takes 120 bits
+        low, high = (low, (low + high) // 2) if turn % 2 else ((low + high) // 2, high)
+        store.put_all([shop(f"b{low:041}"), shop(f"b{high:041}")])
         engine.refresh()
-        if engine.rebuilds:
-            break
-        low, high = (low + "8", high) if len(low) < len(high) else (low, low + "89")
-    assert engine.rebuilds == 1
+        # A page that begins before the ranks are spread anew goes on after it.
+        if before and before[0].next:
+            ids = [match.id for match in before[0].matches]
+            rest = engine.near(ANYONE, replace(page, limit=200, cursor=before.pop().next))
+            ids += [match.id for match in rest.matches]
+            assert ids == sorted(ids)
+        before.append(engine.near(ANYONE, page))
+    assert engine.rebuilds == 0
     ids = [match.id for match in engine.near(ANYONE, replace(QUERY, limit=200)).matches]
     assert ids == sorted(ids)
-    assert {low, high} < set(ids)
+    assert len(ids) > 120
+
+
+def test_when_no_rank_is_left_at_all_everything_is_read_anew(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine.over(store, "t")
+    monkeypatch.setattr(matching.ranks, "GAP", 8)
+    store.put_all([shop(f"b{i}") for i in range(9)])
+    engine.refresh()
+    assert engine.rebuilds == 1
 
 
 def test_many_rows_are_packed_while_they_are_searched(

@@ -58,12 +58,51 @@ def test_batches_that_interleave_have_room():
     assert found == sorted(set(found))
 
 
-def test_where_no_rank_is_left_it_says_so_and_knows_the_others_still():
+def test_where_no_rank_is_left_it_says_where_and_knows_the_others_still():
     ranks = ranks_over(["a", "z"])
     low, high = "b", "y"
     ranks.give([low, high])
-    with pytest.raises(RanksUsedUp):
+    with pytest.raises(RanksUsedUp) as used_up:
         for _ in range(40):  # each between the two before it
             low, high = (low + "y", high) if len(low) < len(high) else (low, low + "y" + "z")
             ranks.give([low, high])
+    assert used_up.value.row == 1
     assert ranks.rank_of("a") == GAP < ranks.rank_of("b") < ranks.rank_of("y") < ranks.rank_of("z")
+
+
+@pytest.mark.parametrize("sides", [0, (4**500 - 1) // 3, 7**356])
+def test_a_thousand_ids_between_the_last_two_find_room_once_spread(sides):
+    ranks = ranks_over(["a", "z"])
+    low, high = 0, 10**400
+    known, spreads = ["a", "z"], 0
+    for turn in range(1000):  # above the last one or below, by the bits of a number
+        middle = f"m{(low + high) // 2:0401}"
+        try:
+            ranks.give([middle])
+        except RanksUsedUp as used_up:
+            before, spreads = ranks, spreads + 1
+            ranks = ranks.spread(used_up.row)
+            assert ranks.ids_before(1) == before.ids_before(1) == sorted(known)[1:-1]
+            ranks.give([middle])
+            assert before.rank_of(middle) in {before.rank_of(id) for id in known}
+        known.append(middle)
+        low, high = (low, int(middle[1:])) if sides >> turn & 1 else (int(middle[1:]), high)
+    numbers = [ranks.rank_of(id) for id in sorted(known)]
+    assert numbers == sorted(set(numbers))
+    assert GAP == numbers[0] < numbers[-1] == 2 * GAP
+    assert spreads < 100
+
+
+def test_only_ids_before_one_row_are_spread():
+    ranks = ranks_over(["b", "d"])
+    given_ranks = dict(zip("ace", ranks.give(["a", "c", "e"]), strict=True))
+    ranks.give(["cc"])
+    other = ranks.spread(1)
+    assert [other.rank_of(id) for id in "abde"] == [
+        given_ranks["a"],
+        GAP,
+        2 * GAP,
+        given_ranks["e"],
+    ]
+    assert [other.rank_of("c"), other.rank_of("cc")] == [GAP + GAP // 3, GAP + 2 * (GAP // 3)]
+    assert [other.ids_before(row) for row in range(3)] == [["a"], ["c", "cc"], ["e"]]
