@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from api.ogc.answering import GEOJSON, JSON, SCHEMA, STYLE, Link, link, told, url_of
 from api.ogc.asking import OF_RELEASE, Asked, AskedBy
-from api.ogc.catalogue import COLLECTIONS
+from api.ogc.catalogue import COLLECTIONS, Catalogue
 from api.ogc.collections import Collection, property_schema
 from api.ogc.conformance import CONFORMANCE
 from api.ogc.crs import CRS84, SYSTEMS
@@ -102,21 +102,26 @@ def conformance(asked: AskedBy) -> Response:
     return told({"conformsTo": CONFORMANCE})
 
 
+def released(asked: Asked) -> Catalogue | None:
+    """The release asked about; None where no certain one is, and there is none yet."""
+    try:
+        return asked.catalogue
+    except NotFoundError:
+        if {"release", "version"} & asked.params.keys():
+            raise
+        return None
+
+
 @router.get("/api")
 def api(asked: AskedBy) -> Response:
     asked.only(*OF_RELEASE)
-    return told(document(asked.base, asked.catalogue, asked.lang), OPENAPI)
+    return told(document(asked.base, released(asked), asked.lang), OPENAPI)
 
 
 @router.get("/collections")
 def collections(asked: AskedBy) -> Response:
     asked.only(*OF_RELEASE)
-    try:
-        listed = [described_collection(asked, id) for id in COLLECTIONS]
-    except NotFoundError:
-        if {"release", "version"} & asked.params.keys():
-            raise
-        listed = []  # nothing is released yet
+    listed = [described_collection(asked, id) for id in COLLECTIONS] if released(asked) else []
     return told({"collections": listed, "links": [link(url_of(asked.base, "collections"), "self")]})
 
 

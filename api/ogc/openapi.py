@@ -144,14 +144,15 @@ def _of_collection(catalogue: Catalogue, id: str, lang: int) -> dict[str, Any]:
     }
 
 
-def document(base: str, catalogue: Catalogue, lang: int) -> dict[str, Any]:
+def document(base: str, catalogue: Catalogue | None, lang: int) -> dict[str, Any]:
     """The document of one release's collections.
 
     Parameters
     ----------
     base : str
         Address of the landing page.
-    catalogue : Catalogue
+    catalogue : Catalogue, optional
+        None where nothing is released yet.
     lang : int
         0 for French, 1 for English.
     """
@@ -165,8 +166,9 @@ def document(base: str, catalogue: Catalogue, lang: int) -> dict[str, Any]:
         "/sprite.json": _get("sprite", "Patterns of styles", JSON, ()),
         "/sprite.png": _get("spriteImage", "Patterns of styles", PNG, ()),
     }
-    for id in COLLECTIONS:
-        paths |= _of_collection(catalogue, id, lang)
+    if catalogue is not None:
+        for id in COLLECTIONS:
+            paths |= _of_collection(catalogue, id, lang)
     return {
         "openapi": "3.0.3",
         "info": {

@@ -19,12 +19,12 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.auth import digest_of
 from api.settings import Settings
-from indexes.entities import ApiKey, Scope
+from indexes.entities import ApiKey, Scope, Tenant
 from indexes.store import open_store
 from matching.outlines import Outlines
 
-LOCAL, REMOTE = ("127.0.0.1", 50_000), ("192.0.2.7", 50_000)
-SECRET = "secret-of-a-planner"
+LOCAL = ("127.0.0.1", 50_000)
+KEYS = {"planner": ogc_town.TENANT, "elsewhere": "south"}  # a town without a release
 
 
 @dataclass
@@ -44,8 +44,9 @@ class Town:
     client: TestClient
     log: list[Asked] = field(default_factory=list)
 
-    def get(self, path: str, **params: Any) -> Any:
-        return self.client.get(f"/ogc{path}", params=params)
+    def get(self, path: str, who: str | None = None, **params: Any) -> Any:
+        headers = {} if who is None else {"Authorization": f"Bearer secret-of-{who}"}
+        return self.client.get(f"/ogc{path}", params=params, headers=headers)
 
     def features(self, collection: str, **params: Any) -> list[dict[str, Any]]:
         answer = self.get(f"/collections/{collection}/items", limit=1000, **params)
@@ -72,12 +73,10 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     path: Path = tmp_path_factory.mktemp("ogc") / "town.db"
     store = open_store(path)
     outlines = ogc_town.fill(store)
-    store.put(
-        ApiKey(
-            tenant_id=ogc_town.TENANT, id="key", name="planner",
-            scopes=frozenset({Scope.PLANNER}), secret_sha256=digest_of(SECRET),
-        )
-    )  # fmt: skip
+    store.put(Tenant(tenant_id="south", id="south", name="Sud"))
+    for who, tenant in KEYS.items():
+        key = {"scopes": frozenset({Scope.PLANNER}), "secret_sha256": digest_of(f"secret-of-{who}")}
+        store.put(ApiKey(tenant_id=tenant, id=f"key-{who}", name=who, **key))
     store.close()
     app = create_app(Settings(store=str(path), tenant=ogc_town.TENANT))
     with TestClient(app, client=LOCAL, raise_server_exceptions=False) as client:
