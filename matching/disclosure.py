@@ -10,7 +10,7 @@ import numpy as np
 from opendp.domains import atom_domain, vector_domain  # the prelude would load scikit-learn
 from opendp.measurements import make_laplace
 from opendp.metrics import l1_distance
-from opendp.mod import enable_features
+from opendp.mod import Measurement, enable_features
 from scipy.stats import norm
 
 from geo.arrays import BoolArray, FloatArray, IntArray
@@ -24,6 +24,7 @@ __all__ = [
     "HOUSEHOLD_THRESHOLD",
     "dominated",
     "half_widths",
+    "laplace",
     "noisy_counts",
     "visible",
     "visible_flows",
@@ -70,15 +71,27 @@ def noisy_counts(counts: IntArray, bound: int, epsilon: float) -> IntArray:
     """
     if not (bound > 0 and 0.0 < epsilon < np.inf):
         raise InputError(f"bound and epsilon must be above 0, got {bound} and {epsilon}")
+    mechanism = laplace(bound, epsilon)
+    flat = np.ascontiguousarray(counts, dtype=np.int64).ravel()
+    if not flat.size:
+        return flat.reshape(np.shape(counts))
+    return np.array(mechanism(flat), dtype=np.int64).reshape(np.shape(counts))
+
+
+def laplace(bound: int, epsilon: float) -> Measurement:
+    """OpenDP's mechanism for a vector of counts that a household changes by ``bound`` in all.
+
+    Raises
+    ------
+    InputError
+        If it would spend more than ``epsilon``.
+    """
     domain = vector_domain(atom_domain(T="i64"))
     mechanism = make_laplace(domain, l1_distance(T="i64"), bound / epsilon)
     spent: float = mechanism.map(bound)  # type: ignore[no-untyped-call]
     if spent > epsilon * (1.0 + 1e-9):  # the division above rounds
         raise InputError(f"a draw would spend {spent} of {epsilon}")
-    flat = np.ascontiguousarray(counts, dtype=np.int64).ravel()
-    if not flat.size:
-        return flat.reshape(np.shape(counts))
-    return np.array(mechanism(flat), dtype=np.int64).reshape(np.shape(counts))
+    return mechanism
 
 
 def half_widths(terms: IntArray, scale: float) -> FloatArray:

@@ -110,7 +110,8 @@ DRAWS = (
     Draw("households", "households", 1.0, 1, ("households",)),
     Draw("active", "active", 1.0, WEEKS, ("weeks",)),
     Draw("members", "members", 1.0, MEMBERS_COUNTED, ("members",)),
-    Draw("buildings", "buildings", 1.0, 2, ("opened", "five")),
+    # No household is both the first of its building and the fifth: it changes one of the two.
+    Draw("buildings", "buildings", 1.0, 1, ("opened", "five")),
     Draw(
         "exchange", "exchange", 1.0, 2, ("offers", "answered", "late", "unmet"), PEOPLE_CATEGORIES
     ),

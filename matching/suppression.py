@@ -76,7 +76,9 @@ def exact_table(facts: Facts, outlines: Outlines, category: str | None = None) -
     weights = level_weights(pieces, outlines, own_weights(pieces, outlines))
     leaves = np.asarray(weights["iris"] @ counts).astype(np.int64)
     levels = [name for name in outlines.levels if name != "cell"]
-    sums, zones, level_of = [], [], []
+    sums: list[csr_array] = []
+    zones: list[str] = []
+    level_of: list[str] = []
     for name in levels:
         level = outlines.level(name)
         inside = np.flatnonzero(level.of_iris >= 0)
