@@ -4,6 +4,7 @@ Words (categories, hours, audiences, zones, owners) become small integers here; 
 `Vocabulary` that `matching.engine` builds beside the columns knows the words behind them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -29,6 +30,7 @@ __all__ = [
     "Ints",
     "PointColumns",
     "class_code",
+    "joined",
     "to_seconds",
     "to_units",
 ]
@@ -113,6 +115,15 @@ class PointColumns:
             self.valid_to, self.fresh_at, self.audience, self.reach_m, self.hours, self.owner,
             self.zones, self.category, self.stock, self.verified,
         )  # fmt: skip
+
+
+def joined(parts: Sequence[PointColumns]) -> PointColumns:
+    """The rows of several, one after the other."""
+    columns = {
+        field.name: np.concatenate([getattr(part, field.name) for part in parts])
+        for field in fields(PointColumns)
+    }
+    return PointColumns(**columns)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

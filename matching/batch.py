@@ -5,12 +5,13 @@ from collections.abc import Sequence
 
 from geo.errors import MitoyenError
 from indexes.batch import Question, search_each
-from indexes.points import Found
+from indexes.points import Found, PointView
 from matching.near import asked, told
 from matching.paging import Search
 from matching.query import NearAnswer, NearQuery, Viewer
 from matching.scoring import Profiles
 from matching.snapshot import Snapshot
+from matching.viewing import Views
 
 __all__ = ["near_many"]
 
@@ -23,30 +24,36 @@ def near_many(
     queries: Sequence[NearQuery],
     age_s: float = 0.0,
     threads: int | None = None,
+    views: Views | None = None,
 ) -> list[NearAnswer | MitoyenError]:
     """The answer to each query, or the error that it is: one bad query spoils no other.
 
     Parameters
     ----------
-    snapshot, profiles, secret, viewer, age_s
+    snapshot, profiles, secret, viewer, age_s, views
         As `matching.near.near`; all is asked of one snapshot.
     queries : sequence of NearQuery
         What is asked.
     threads : int, optional
         How many search; by default as many as there are cores.
     """
-    searches = [_asked(snapshot, profiles, secret, viewer, query) for query in queries]
+    searches = [_asked(snapshot, profiles, secret, viewer, query, views) for query in queries]
     found: dict[int, Found] = {}
-    questions: dict[int, Question] = {}
+    # What is shown at the same levels is the same index.
+    questions: dict[str, dict[int, Question]] = {}
+    seen: dict[str, PointView] = {}
     for i, (search, query) in enumerate(zip(searches, queries, strict=True)):
         if isinstance(search, MitoyenError):
             continue
         if search.rows is None:
-            questions[i] = Question(search.plan, search.ask, search.filters, query.limit + 1)
+            question = Question(search.plan, search.ask, search.filters, query.limit + 1)
+            questions.setdefault(search.trust, {})[i] = question
+            seen[search.trust] = search.snapshot.index
         else:  # words and polygons are looked for among rows, each in its own way
             found[i] = search.best(query.limit + 1)
     cores = threads or os.cpu_count() or 1
-    found |= zip(questions, search_each(snapshot.index, [*questions.values()], cores), strict=True)
+    for trust, some in questions.items():
+        found |= zip(some, search_each(seen[trust], [*some.values()], cores), strict=True)
     return [
         search
         if isinstance(search, MitoyenError)
@@ -56,9 +63,14 @@ def near_many(
 
 
 def _asked(
-    snapshot: Snapshot, profiles: Profiles, secret: bytes, viewer: Viewer, query: NearQuery
+    snapshot: Snapshot,
+    profiles: Profiles,
+    secret: bytes,
+    viewer: Viewer,
+    query: NearQuery,
+    views: Views | None,
 ) -> Search | MitoyenError:
     try:
-        return asked(snapshot, profiles, secret, viewer, query)
+        return asked(snapshot, profiles, secret, viewer, query, views)
     except MitoyenError as error:
         return error

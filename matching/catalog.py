@@ -7,7 +7,6 @@ gets another, and the index knows which rows still count.
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import accumulate
@@ -17,10 +16,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
 
 from geo.arrays import BoolArray, IntArray
-from indexes.columns import ALWAYS_TO, EPOCH_S, PointColumns
+from indexes.columns import ALWAYS_TO, EPOCH_S, PointColumns, joined
 from indexes.entities import IrisCode, Kind
 from matching.moves import Sight, sight_of
 from matching.strings import SortedIds, Strings
@@ -42,8 +42,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     """What an answer tells of a row, whoever asks, wherever from and whenever.
 
     Instants are there as seconds since 1970 too. A personal one has no point and no address.
-    ``level`` is the trust shown, 0 to 4; ``hours`` the number of the opening hours, -1 for
-    none; ``stock`` as `indexes.columns.NO_STOCK`.
+    ``hours`` is the number of the opening hours, -1 for none; ``stock`` as
+    `indexes.columns.NO_STOCK`.
     """
 
     id: str
@@ -53,7 +53,6 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     lon: float | None
     zones: tuple[IrisCode, ...]
     personal: bool
-    level: int
     category: str
     lang: str
     address: str
@@ -95,12 +94,8 @@ class Segment:
     def merged(self, *others: "Segment") -> "Segment":
         """One of this one's rows and those of others behind it."""
         parts = (self, *others)
-        columns = {
-            field.name: np.concatenate([getattr(part.columns, field.name) for part in parts])
-            for field in fields(PointColumns)
-        }
         table = pa.concat_tables([part.table for part in parts]).combine_chunks()
-        return Segment(table, PointColumns(**columns))
+        return Segment(table, joined([part.columns for part in parts]))
 
     def id_of(self, row: int) -> str:
         """The id of a row."""
@@ -145,7 +140,6 @@ class Segment:
                     lon=None if personal else lon,
                     zones=vocabulary.zones_of(columns.zones.item(row)),
                     personal=personal,
-                    level=round(4 * columns.trust.item(row)),
                     category=words[columns.category.item(row)],
                     lang=strings["lang"][i],
                     address="" if personal else strings["address"][i],
@@ -196,6 +190,51 @@ class Segment:
                 ("endorsers", 0),
             )
         }
+
+    # Whose rows, and which, for who counts some of them otherwise.
+
+    def owned(self, owners: IntArray) -> tuple[IntArray, IntArray]:
+        """Personal rows of some owners, and whose each is: a place in ``owners``."""
+        rows, of_rows = self._owned
+        first, last = (np.searchsorted(of_rows, owners, side) for side in ("left", "right"))
+        counts = last - first
+        starts = np.repeat(first - np.cumsum(counts) + counts, counts)
+        return rows[starts + np.arange(counts.sum())], np.repeat(np.arange(len(owners)), counts)
+
+    @cached_property
+    def _owned(self) -> tuple[IntArray, IntArray]:
+        """Personal rows in the order of their owners, and the owner of each."""
+        rows = np.flatnonzero(self.columns.personal)
+        owners = self.columns.owner[rows].astype(np.int64)
+        order = np.argsort(owners, kind="stable")
+        return rows[order], owners[order]
+
+    def public(self, ids: Sequence[str]) -> tuple[IntArray, IntArray]:
+        """Public rows of some ids, and whose each is: a place in ``ids``."""
+        rows, places = self.named(ids)
+        public = ~self.columns.personal[rows]
+        return rows[public], places[public]
+
+    def named(self, ids: Sequence[str]) -> tuple[IntArray, IntArray]:
+        """Rows of some ids, dead ones too, and whose each is: a place in ``ids``."""
+        if isinstance(self._by_id, SortedIds):
+            found = self._by_id.rows_of(ids)
+            places = np.flatnonzero(found >= 0)
+            return found[places], places
+        pairs = [(row, i) for i, id in enumerate(ids) for row in self._by_id.get(id, ())]
+        rows, places = np.array(pairs, np.int64).reshape(-1, 2).T
+        return rows, places
+
+    @cached_property
+    def _by_id(self) -> SortedIds | dict[str, list[int]]:
+        """Ids where they lie if they are in order, else by hand: what changed came in any."""
+        ids = whole(self.table["id"])
+        if pc.all(pc.less(ids[:-1], ids[1:]), min_count=0).as_py():
+            return SortedIds(ids)
+        found: dict[str, list[int]] = {}
+        for row, id in enumerate(ids.to_pylist()):
+            found.setdefault(id, []).append(row)
+        return found
 
     def inside(self, polygon: shapely.Polygon) -> IntArray:
         """Rows in a prepared polygon or on its border."""
@@ -250,6 +289,29 @@ class Catalog:
         """The id of a row."""
         segment, place = self._place(row)
         return segment.id_of(place)
+
+    def owners_of(
+        self, ids: Sequence[str], alive: Callable[[IntArray], BoolArray]
+    ) -> list[str | None]:
+        """Whose a personal listing is, "" for a public one, None for one that is not there."""
+        found: dict[str, str | None] = dict.fromkeys(ids)
+        words = self._vocabulary.owners.words
+        for first, segment in self.parts:
+            rows, places = segment.named(ids)
+            kept = alive(first + rows)
+            columns = segment.columns
+            for row, place in zip(rows[kept].tolist(), places[kept].tolist(), strict=True):
+                found[ids[place]] = words[columns.owner[row]] if columns.personal[row] else ""
+        return [found[id] for id in ids]
+
+    def columns(self, rows: IntArray) -> PointColumns:
+        """What the index knows of some rows, ascending."""
+        ends = np.searchsorted(rows, [*self._firsts, self._rows])
+        parts = [
+            segment.columns.taken(rows[begin:end] - first)
+            for (first, segment), begin, end in zip(self.parts, ends[:-1], ends[1:], strict=True)
+        ]
+        return joined(parts)
 
     def column(self, name: str, rows: IntArray) -> npt.NDArray[Any]:
         """One thing of some rows: a column of `PointColumns`, "endorsers" or "published_at"."""

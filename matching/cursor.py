@@ -22,7 +22,7 @@ class Cursor:
     ``at`` and the radius pin the instant and the place searched; ``inner_m`` is the ring
     already answered (-1: none). ``score``, ``tie`` and ``id`` are those of the last match, None
     where a new ring begins. ``profiles`` is the digest of the profiles, ``query`` that of the
-    query.
+    query, ``trust`` that of the levels shown: they stay as they are from page to page.
     """
 
     query: str
@@ -34,6 +34,7 @@ class Cursor:
     score: int | None = None
     tie: int = 0
     id: str = ""
+    trust: str = ""
 
 
 def query_digest(secret: bytes, parts: object) -> str:

@@ -3,7 +3,7 @@
 import hmac
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from matching.scoring import Profiles
 from matching.tripbook import TripView
 from matching.triptown import TripTown, meeting_listings
 from matching.trusttown import TrustTown
+from matching.viewing import Views
 from matching.voices import VoiceTown
 
 __all__ = ["Engine"]
@@ -47,6 +48,8 @@ class Engine:
         Ranking profiles; the defaults if none.
     keeper : Keeper, optional
         Keeps a file of the town to start from; none is kept without.
+    clock : callable, optional
+        What time it is for ratings that open; by default the machine's.
 
     Examples
     --------
@@ -72,6 +75,7 @@ class Engine:
         tenant_id: str,
         profiles: Profiles | None = None,
         keeper: Keeper | None = None,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         self._store, self._tenant_id = store, tenant_id
         self._owns_store = False
@@ -81,17 +85,24 @@ class Engine:
         self.keeper = keeper
         self._town = LiveTown(store, tenant_id, keeper)
         self._trips = TripTown(store, tenant_id, self._town.choose(meeting_listings))
-        self._trust: TrustTown | None = None
+        self._trust = TrustTown(store, tenant_id, clock)
+        self._views = Views(self._trust)
         self._voices: VoiceTown | None = None
-        self._reading_trust = threading.Lock()
+        self._reading_voices = threading.Lock()
         self.model = FORMULA
         self._follower: Follower | None = None
         self._owns_follower = False
 
     @classmethod
-    def over(cls, store: Store, tenant_id: str, keeper: Keeper | None = None) -> "Engine":
+    def over(
+        cls,
+        store: Store,
+        tenant_id: str,
+        keeper: Keeper | None = None,
+        clock: Callable[[], datetime] | None = None,
+    ) -> "Engine":
         """An engine over a store that somebody else opened, read once."""
-        return cls(store, tenant_id, keeper=keeper)
+        return cls(store, tenant_id, keeper=keeper, clock=clock)
 
     @classmethod
     def open(cls, dsn: str | Path, tenant: str | None = None) -> "Engine":
@@ -126,14 +137,16 @@ class Engine:
     def near(self, viewer: Viewer, query: NearQuery) -> NearAnswer:
         """The best listings around a place, with reasons: see `matching.near.near`."""
         town = self._town.snapshot
-        return near(town, self._profiles, self._secret, viewer, query, self.age_s)
+        return near(town, self._profiles, self._secret, viewer, query, self.age_s, self._views)
 
     def near_many(
         self, viewer: Viewer, queries: Sequence[NearQuery], threads: int | None = None
     ) -> list[NearAnswer | MitoyenError]:
         """The answer to each query, or its error: see `matching.batch.near_many`."""
-        town, age_s = self._town.snapshot, self.age_s
-        return near_many(town, self._profiles, self._secret, viewer, queries, age_s, threads)
+        return near_many(
+            self._town.snapshot, self._profiles, self._secret, viewer, queries, self.age_s,
+            threads, self._views,
+        )  # fmt: skip
 
     @property
     def trips(self) -> TripView:
@@ -189,19 +202,32 @@ class Engine:
         ------
         DeniedError
             ``unknown-member`` if the viewer is none.
-        StoreError
-            If nobody has asked before, and the store can't be read.
         """
-        with self._reading_trust:
-            # Read when it is first asked for: who never asks needn't hold everybody's ratings.
-            if self._trust is None:
-                trust = TrustTown(self._store, self._tenant_id)
-                if self._follower is not None:
-                    self._follower.add(trust)
-                self._trust = trust
         blocked = self.party(viewer.member_id).blocked
         levels = self._trust.levels(viewer.member_id or "", member_ids, now)
         return [0 if id in blocked else level for id, level in zip(member_ids, levels, strict=True)]
+
+    def listing_levels(
+        self, viewer: Viewer, listing_ids: Sequence[str], now: datetime
+    ) -> list[int]:
+        """Levels of some listings that a member is shown, as near me has them.
+
+        A person's is that of its owner; 0 for one that is not there.
+
+        Raises
+        ------
+        DeniedError
+            ``unknown-member`` if the viewer is none.
+        """
+        town = self._town.snapshot
+        owners = town.catalog.owners_of(listing_ids, town.index.alive)
+        people = [id for id in owners if id]
+        members = dict(zip(people, self.trust_levels(viewer, people, now), strict=True))
+        public = self._trust.listing_levels(viewer.member_id or "", listing_ids, now)
+        return [
+            level if owner == "" else members.get(owner or "", 0)
+            for owner, level in zip(owners, public, strict=True)
+        ]
 
     def recommend(self, viewer: Viewer, query: RecommendQuery) -> RecommendAnswer:
         """What a member may like, with reasons: see `matching.recommend.recommend`.
@@ -211,15 +237,20 @@ class Engine:
         StoreError
             If nobody has asked before, and the store can't be read.
         """
-        with self._reading_trust:
+        with self._reading_voices:
             if self._voices is None:
                 voices = VoiceTown(self._store, self._tenant_id)
                 if self._follower is not None:
                     self._follower.add(voices)
                 self._voices = voices
+        member_id, at_s = viewer.member_id or "", int(query.at.timestamp())
+        trusted = Trusted(
+            self._trust.recommended(member_id, at_s), frozenset(self._trust.reached(member_id))
+        )
+        town, _ = self._views.seen_by(self._town.snapshot, viewer.member_id, at_s)
         return recommend(
-            self._town.snapshot, self._voices.voices, Trusted(), self.model, self._profiles,
-            viewer, query, self.age_s,
+            town, self._voices.voices, trusted, self.model, self._profiles, viewer, query,
+            self.age_s,
         )  # fmt: skip
 
     # How current the index is.
@@ -227,7 +258,7 @@ class Engine:
     @property
     def _followers(self) -> tuple[TripTown | TrustTown | VoiceTown, ...]:
         """What follows the store beside the listings."""
-        return (self._trips, *(one for one in (self._trust, self._voices) if one is not None))
+        return (self._trips, self._trust, *([] if self._voices is None else [self._voices]))
 
     @property
     def position(self) -> Position:
@@ -237,7 +268,9 @@ class Engine:
     @property
     def age_s(self) -> float:
         """Seconds since the index was last known to be current; 0 where nobody follows."""
-        return round(max(self.lag_s, self._town.stale_s), 3) if self._follower else 0.0
+        if not self._follower:
+            return 0.0
+        return round(max(self.lag_s, self._town.stale_s, self._trust.stale_s), 3)
 
     @property
     def lag_s(self) -> float:

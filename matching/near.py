@@ -21,6 +21,7 @@ from matching.reasons import LANGS
 from matching.scoring import Profiles
 from matching.snapshot import Snapshot
 from matching.text import Matched
+from matching.viewing import Views
 
 __all__ = ["asked", "near", "plan_of", "rules_of", "told"]
 
@@ -34,6 +35,7 @@ def near(
     viewer: Viewer,
     query: NearQuery,
     age_s: float = 0.0,
+    views: Views | None = None,
 ) -> NearAnswer:
     """The best listings around a place: best first, then nearest, then by id.
 
@@ -51,6 +53,8 @@ def near(
         What is asked.
     age_s : float
         How long ago the snapshot was known to be current; told in the answer.
+    views : Views, optional
+        What each member's trust makes of it; without, all see what anybody does.
 
     Returns
     -------
@@ -64,14 +68,20 @@ def near(
     DeniedError
         ``member-origin-required`` if people alone are asked for from a free origin.
     CursorError
-        If the cursor belongs to another query or to older profiles.
+        If the cursor belongs to another query or to older profiles, or to levels of trust that
+        are known no more.
     """
-    search = asked(snapshot, profiles, secret, viewer, query)
+    search = asked(snapshot, profiles, secret, viewer, query, views)
     return told(search, profiles, secret, query, search.best(query.limit + 1), age_s)
 
 
 def asked(
-    snapshot: Snapshot, profiles: Profiles, secret: bytes, viewer: Viewer, query: NearQuery
+    snapshot: Snapshot,
+    profiles: Profiles,
+    secret: bytes,
+    viewer: Viewer,
+    query: NearQuery,
+    views: Views | None = None,
 ) -> Search:
     """A query checked and made ready for the index; parameters and errors are those of `near`."""
     _check(query)
@@ -85,8 +95,12 @@ def asked(
         raise CursorError("cursor belongs to another query or to profiles of another version")
 
     at = cursor.at if cursor else int(query.at.timestamp() // 1)
+    trust = ""
+    if views is not None:
+        pinned = cursor.trust if cursor else None
+        snapshot, trust = views.seen_by(snapshot, viewer.member_id, at, pinned)
     plan = plan_of(profiles, query.kinds, query.profile, people)
-    search = _search(snapshot, plan, seen, origin, at, query, digest)
+    search = _search(snapshot, plan, seen, origin, at, query, digest, trust)
     if cursor:
         return resumed(search, cursor)
     if query.radius_m is None:
@@ -242,6 +256,7 @@ def _search(
     at: int,
     query: NearQuery,
     digest: str,
+    trust: str,
 ) -> Search:
     vocabulary = snapshot.vocabulary
     states = snapshot.hours.states_at(datetime.fromtimestamp(at, UTC))
@@ -269,7 +284,7 @@ def _search(
     rows, fits = _rows(snapshot.catalog, query, matched)
     return Search(
         snapshot, plan, ask, filters, states, rows, fits,
-        digest=digest, people=people, auto=query.radius_m is None,
+        digest=digest, people=people, auto=query.radius_m is None, trust=trust,
         corrected=matched.corrected if matched else {},
     )  # fmt: skip
 

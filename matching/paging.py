@@ -24,7 +24,8 @@ class Search:
 
     ``rows`` and ``fits`` are those of the listings that match the words and lie in the polygon,
     None where neither was asked for. ``digest`` is that of the query, ``people`` whether they
-    are searched, ``auto`` whether the radius widens by itself. ``corrected`` has the words of
+    are searched, ``auto`` whether the radius widens by itself, ``trust`` the digest of the levels
+    shown. ``corrected`` has the words of
     the query that were read as others: see `matching.text.Matched`.
     """
 
@@ -38,6 +39,7 @@ class Search:
     digest: str
     people: bool
     auto: bool
+    trust: str
     corrected: Mapping[str, frozenset[str]]
 
     def best(self, limit: int) -> Found:
@@ -104,6 +106,7 @@ def next_cursor(search: Search, found: Found, limit: int, profiles: str) -> Curs
             score=int(found.scores[last]),
             tie=int(found.ties[last]),
             id=search.snapshot.catalog.id_of(int(found.rows[last])),
+            trust=search.trust,
         )
     if not search.auto or ask.radius_m >= RINGS_M[-1]:
         return None
@@ -117,4 +120,5 @@ def next_cursor(search: Search, found: Found, limit: int, profiles: str) -> Curs
         radius_m=_ring(float(nearest.distance_m[0])),
         inner_m=ask.radius_m,
         auto=search.auto,
+        trust=search.trust,
     )

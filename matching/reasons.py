@@ -6,7 +6,7 @@ from operator import mul
 from typing import Literal
 
 from geo.errors import InputError
-from indexes.entities import VERIFIED_LEVEL, Kind
+from indexes.entities import Kind
 from matching.query import Reason
 from matching.scoring import BANDS
 
@@ -17,6 +17,7 @@ LANGS = ("fr", "en")
 Asked = Literal["text", "category", "any"]
 Corrections = tuple[tuple[str, str], ...]
 
+TRUSTED_LEVEL = 2  # from here on, something is known that the viewer has reason to believe
 COUNT_FROM = 3  # households; fewer are not counted aloud, so that none can be told apart
 
 NBSP = "\u202f"  # narrow, no break: between a number and its unit, and in long numbers
@@ -43,7 +44,19 @@ _SENTENCES = {
     "at": ("à {}", "{} away"),
     "recommended": ("déjà recommandé", "recommended before"),
     "recommended-by": ("recommandé par {} foyers", "recommended by {} households"),
-    "verified": ("membre vérifié (niveau {} sur 4)", "verified member (level {} of 4)"),
+    "recommended-trusted": (
+        "recommandé par des voisins de confiance",
+        "recommended by neighbours you can trust",
+    ),
+    "recommended-by-trusted": (
+        "recommandé par {} foyers, dont des voisins de confiance",
+        "recommended by {} households, neighbours you can trust among them",
+    ),
+    "not-recommended": ("pas encore recommandé", "not recommended yet"),
+    "trusted": (
+        "apprécié par des voisins de confiance (niveau {} sur 4)",
+        "well rated by neighbours you can trust (level {} of 4)",
+    ),
     "contact": ("adresse e-mail et téléphone confirmés", "e-mail address and phone confirmed"),
     "published": ("publié il y a {}", "published {} ago"),
     "valid": ("offre en cours", "offer running"),
@@ -95,10 +108,10 @@ def reasons(
     distance_m, band : float or str, optional
         How far: metres to a public thing, else one of `BANDS`. Exactly one is given.
     personal : bool
-        Whether the listing is a person's: its trust is the owner's ``level``, not that of
-        those who endorse it.
+        Whether the listing is a person's: its trust is the owner's, not that of those who
+        endorse it.
     level : int
-        Verification level of the owner, 0 to 4.
+        Trust that the viewer is shown, 0 to 4.
     endorsers : int
         Households that endorse the listing.
     age_s, starts_in_s, ends_in_s : float, optional
@@ -191,13 +204,16 @@ def _trust(personal: bool, level: int, endorsers: int, lang: str, share: float) 
     share = round(share, 9)
     if share <= 0:
         return None
-    if not personal:
-        counted = endorsers >= COUNT_FROM
-        key = "recommended-by" if counted else "recommended"
-        return Reason("trust-recommended", _say(key, lang, str(endorsers)), share)
-    if level >= VERIFIED_LEVEL:
-        return Reason("trust-verified", _say("verified", lang, str(level)), share)
-    return Reason("trust-contact", _say("contact", lang), share)
+    trusted = level >= TRUSTED_LEVEL
+    if personal and trusted:
+        return Reason("trust-rated", _say("trusted", lang, str(level)), share)
+    if personal:
+        return Reason("trust-contact", _say("contact", lang), share)
+    if not endorsers and not trusted:
+        return Reason("trust-new", _say("not-recommended", lang), share)
+    key = "recommended-by" if endorsers >= COUNT_FROM else "recommended"
+    key = f"{key}-trusted" if trusted else key
+    return Reason("trust-recommended", _say(key, lang, str(endorsers)), share)
 
 
 def _fresh(

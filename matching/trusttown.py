@@ -1,52 +1,65 @@
-"""Who trusts whom in a town, kept current: ratings, vouches and standings as the graph has them."""
+"""Who trusts whom in a town, kept current, and what each viewer is shown of it."""
 
-import hashlib
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
-from copy import copy
-from datetime import datetime
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
 
 import numpy as np
 
+from geo.arrays import BoolArray, IntArray
 from geo.errors import DeniedError
-from indexes.entities import Entity
-from indexes.store import Change, Store
-from indexes.trusting import Rating, Standing, Vouch
-from matching.dealings import opened
+from indexes.store import Position, Store
 from matching.following import Following
 from matching.trust import Evidence, TrustGraph
-from matching.trust_edges import TrustColumns
-from matching.vouching import trust_weight
+from matching.trust_edges import HALF_LIFE_S, Nodes, TrustColumns
+from matching.trust_known import Known, Lasting
 
-__all__ = ["TrustTown", "trust_columns"]
+__all__ = ["NOTHING_SHOWN", "Shown", "TrustTown"]
 
-E = TypeVar("E", bound=Entity)
-
-VIEWERS = 1_000  # whose evidence is kept: some kilobytes each
-PAGE = 10_000
-_READ_BY_ID: dict[str, type[Entity]] = {
-    "ratings": Rating,
-    "vouches": Vouch,
-    "standings": Standing,
-}
+KEPT_BYTES = 48 * 2**20  # of viewers' evidence, those who asked last
+LONGEST_S = 2**22  # seven weeks: how long the same levels are looked ahead for
+LEAST_TOLD = 2  # of whom nothing is known has a lower level
 
 
-class TrustTown(Following["_Known"]):
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """Of whom, and of which public listings, a viewer is shown more than anybody is.
+
+    ``levels`` are theirs, 2 to 4: of the members, by id, then of the listings. Between
+    ``since_s`` and ``until_s``, in seconds since 1970, both included, they are the same. Equal
+    ones have one ``digest``.
+    """
+
+    members: tuple[str, ...]
+    listings: tuple[str, ...]
+    levels: tuple[int, ...]
+    since_s: int
+    until_s: int
+    digest: str
+
+
+NOTHING_SHOWN = Shown((), (), (), 0, 0, "")
+
+
+class TrustTown(Following[Known]):
     """The trust of one tenant. It follows the store beside `matching.live.LiveTown`, and just so.
+
+    Changes are gathered in a moment; what follows from them is worked out by `rebuild`, for all
+    that have come by then, while questions are answered from before. The position tells up to
+    which change levels show all.
 
     Parameters
     ----------
     store : Store
-        The truth. Members, ratings, vouches and standings are read from it here.
+        The truth. Members, ratings, vouches, standings and endorsements are read from it here.
     tenant_id : str
         Whose.
-
-    Attributes
-    ----------
-    position : Position
-        How far the store has been read: levels show all changes up to here.
+    clock : callable, optional
+        What time it is: ratings open, and penalties end. By default the machine's.
 
     Raises
     ------
@@ -54,15 +67,85 @@ class TrustTown(Following["_Known"]):
         If the store can't be read.
     """
 
-    def __init__(self, store: Store, tenant_id: str) -> None:
+    def __init__(
+        self, store: Store, tenant_id: str, clock: Callable[[], datetime] | None = None
+    ) -> None:
         # The position is first: what changes while rows are read is read again, never missed.
         position = store.position()
-        super().__init__(store, tenant_id, _Known(store, tenant_id), position)
-        self._viewing = threading.Lock()
-        self._view: _View | None = None
+        super().__init__(store, tenant_id, Known(store, tenant_id), position)
+        self._clock = clock or _utc_now
+        self._read_to = position
+        self._behind_since: float | None = None
+        self._renewing = threading.Lock()
+        self._view = self._seen(self._clock())[0]
+        self._other: _View | None = None  # of another instant
 
-    def _read(self) -> "_Known":
-        return _Known(self._store, self.tenant_id)
+    def _read(self) -> Known:
+        return Known(self._store, self.tenant_id)
+
+    @property
+    def wants_rebuild(self) -> bool:
+        """Whether `rebuild` should be called."""
+        return self._stale or self._is_behind
+
+    @property
+    def _is_behind(self) -> bool:
+        view = self._view
+        return view.version is not self._state.version or not view.lasts(self._clock())
+
+    @property
+    def stale_s(self) -> float:
+        """Seconds since something came that levels don't show yet; 0 if nothing has."""
+        since = self._behind_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def expire(self) -> None:
+        """Say that only `rebuild` can show what has changed. Until then the position stays."""
+        super().expire()
+        self._behind_since = self._behind_since or time.monotonic()
+
+    def catch_up(self) -> None:
+        """Take in all that the store has to tell, and show it."""
+        super().catch_up()
+        self._renew()
+
+    def rebuild(self) -> None:
+        """Show all that has come, read anew where need be; questions go on being answered."""
+        if self._stale:
+            super().rebuild()
+        self._renew()
+
+    def _renew(self) -> None:
+        with self._renewing:
+            while self._is_behind:
+                view, state, read_to = self._seen(self._clock())
+                with self._writing:
+                    self._view = view
+                    if state is self._state:
+                        super()._reach(read_to)
+                    self._note_age()
+
+    def _seen(self, now: datetime) -> tuple["_View", Known, Position]:
+        """What there is to see at an instant, of which state, read how far."""
+        with self._writing:
+            state, read_to = self._state, self._read_to
+            parts = state.version, *state.columns(now)
+        # Changes go on being taken in meanwhile.
+        return _View(state, *parts), state, read_to
+
+    def _reach(self, position: Position) -> None:
+        self._read_to = max(self._read_to, position)
+        if self._view.version is self._state.version:
+            super()._reach(self._read_to)
+        self._note_age()
+
+    def _note_age(self) -> None:
+        if self._stale or self._view.version is not self._state.version:
+            self._behind_since = self._behind_since or time.monotonic()
+        else:
+            self._behind_since = None
+
+    # What viewers are shown.
 
     def levels(self, viewer_id: str, member_ids: Sequence[str], now: datetime) -> list[int]:
         """Levels of trust in some members that a viewer is shown, 0 to 4; 0 for who isn't there.
@@ -72,188 +155,194 @@ class TrustTown(Following["_Known"]):
         DeniedError
             ``unknown-member`` if there is no such viewer.
         """
-        view = self._view_at(now)
-        if viewer_id not in view.row_of:
-            raise DeniedError("no such member", code="unknown-member")
-        known = [id for id in member_ids if id in view.row_of]
-        rows = np.array([view.row_of[id] for id in known], np.int64)
-        evidence = view.evidence(viewer_id)
-        shown = view.graph.levels_from(evidence, rows, now.timestamp()).tolist()
-        level_of = dict(zip(known, shown, strict=True))
-        return [level_of.get(id, 0) for id in member_ids]
+        view = self._at(now)
+        rows = [view.row_of(id) for id in member_ids]
+        return view.levels(view.viewer(viewer_id), rows, now.timestamp())
 
-    def _view_at(self, now: datetime) -> "_View":
-        with self._viewing:
-            view = self._view
-            if view is None or view.version is not self._state.version or not view.lasts(now):
-                with self._writing:
-                    known = self._state.copy()
-                # Changes go on being taken in meanwhile.
-                view = self._view = _View(known, self.tenant_id, now)
+    def listing_levels(
+        self, viewer_id: str, listing_ids: Sequence[str], now: datetime
+    ) -> list[int]:
+        """Levels of public listings that a viewer is shown, 1 to 4.
+
+        Raises
+        ------
+        DeniedError
+            ``unknown-member`` if there is no such viewer.
+        """
+        view = self._at(now)
+        rows = view.rows_of_listings(listing_ids)
+        found = view.levels(view.viewer(viewer_id), rows, now.timestamp())
+        return [max(level, 1) for level in found]  # nobody recommends it: that is no row
+
+    def shown(self, viewer_id: str, at_s: int) -> Shown:
+        """All that a viewer is shown more of than anybody is, as old as it is at an instant.
+
+        Nothing for who is not there.
+        """
+        view = self._view
+        viewer = view.row_of(viewer_id)
+        return NOTHING_SHOWN if viewer is None else view.shown(viewer, at_s)
+
+    def recommended(self, viewer_id: str, at_s: int) -> dict[str, float]:
+        """What those whom a viewer reaches have to say for listings, by id: weights above 0.
+
+        It is the evidence that levels are made of: 1 for a recommendation of today by somebody
+        who is reached as well as the twentieth best. Nothing for who is not there.
+        """
+        view = self._view
+        viewer = view.row_of(viewer_id)
+        return {} if viewer is None else view.recommended(viewer, at_s)
+
+    def reached(self, viewer_id: str) -> list[str]:
+        """Members whom a viewer's walks enter, the best reached first."""
+        view = self._view
+        viewer = view.row_of(viewer_id)
+        return [] if viewer is None else view.names(view.evidence(viewer).reached)
+
+    def _at(self, now: datetime) -> "_View":
+        """What there is to see at an instant: most often what there is now."""
+        view = self._view
+        if view.lasts(now):
             return view
-
-
-class _Known:
-    """What the store has of trust, by id. One writer at a time.
-
-    ``version`` is another object after every change that a level may depend on.
-    """
-
-    def __init__(self, store: Store, tenant_id: str) -> None:
-        self._store, self._tenant_id = store, tenant_id
-        self.version = object()
-        self.homes = _homes(store.member_table(tenant_id))
-        self.ratings = self._all(Rating)
-        self.vouches = self._all(Vouch)
-        self.standings = self._all(Standing)
-        self._kept: dict[str, dict[str, Any]] = {
-            "ratings": self.ratings,
-            "vouches": self.vouches,
-            "standings": self.standings,
-        }
-
-    def copy(self) -> "_Known":
-        """The same, and nothing comes in any more."""
-        found = copy(self)
-        found.homes, found.ratings = dict(self.homes), dict(self.ratings)
-        found.vouches, found.standings = dict(self.vouches), dict(self.standings)
-        return found
-
-    def take(self, changes: Sequence[Change]) -> bool:
-        """Read again what changes touch; False where only reading everything can show it."""
-        if not changes:
-            return True
-        touched = self._store.touched(self._tenant_id, changes)
-        if touched.everything:
-            return False
-        if touched.members:
-            found = _homes(self._store.member_table(self._tenant_id, touched.members))
-            self._replace(self.homes, touched.members, found)
-        for name, of in _READ_BY_ID.items():
-            ids = {change.id for change in changes if change.entity == name}
-            for id in sorted(ids):
-                rows = self._store.page(of, self._tenant_id, where={"id": id}, limit=1)
-                self._replace(self._kept[name], [id], {row.id: row for row in rows})
-        return True
-
-    def _replace(self, kept: dict[str, Any], ids: Collection[str], found: dict[str, Any]) -> None:
-        for id in ids:
-            if kept.get(id) != found.get(id):
-                self.version = object()
-                kept.pop(id, None)
-        kept.update(found)
-
-    def _all(self, of: type[E]) -> dict[str, E]:
-        found: dict[str, E] = {}
-        after = ""
-        while rows := self._store.page(of, self._tenant_id, after=after, limit=PAGE):
-            found |= {row.id: row for row in rows}
-            after = rows[-1].id
-        return found
+        with self._renewing:
+            other = self._other
+            if other is None or other.version is not self._state.version or not other.lasts(now):
+                other = self._other = self._seen(now)[0]
+            return other
 
 
 class _View:
     """The graph of one state of what is known, and what viewers have asked of it."""
 
-    def __init__(self, known: _Known, tenant_id: str, now: datetime) -> None:
-        self.version = known.version
-        ids = sorted(known.homes)
-        self.row_of = {id: row for row, id in enumerate(ids)}
-        self.graph = TrustGraph(
-            trust_columns(
-                tenant_id,
-                known.homes,
-                list(known.ratings.values()),
-                list(known.vouches.values()),
-                known.standings,
-                now,
-            )
-        )
-        # What time alone changes: ratings open, penalties end.
-        instants = {one.opens_at for one in known.ratings.values()}
-        instants |= {one.penalised_until for one in known.standings.values() if one.penalised_until}
-        self._since = max((at for at in instants if at <= now), default=None)
-        self._until = min((at for at in instants if at > now), default=None)
-        self._evidence: OrderedDict[str, Evidence] = OrderedDict()
+    def __init__(
+        self,
+        known: Known,
+        version: object,
+        columns: TrustColumns,
+        there: BoolArray,
+        lasting: Lasting,
+    ) -> None:
+        self.version = version
+        self.graph = TrustGraph(columns)
+        self._members, self._listings = known.members, known.listings
+        self._there, self._lasting = there, lasting
+        self._listed = len(columns.endorsed.owners)
+        self._kept: OrderedDict[int, tuple[Evidence, Shown | None]] = OrderedDict()
+        self._bytes = 0
         self._asking = threading.Lock()
 
     def lasts(self, now: datetime) -> bool:
         """Whether the same ratings and standings count at another instant."""
-        begun = self._since is None or self._since <= now
-        return begun and (self._until is None or now < self._until)
+        since, until = self._lasting
+        return since <= now.timestamp() < until
 
-    def evidence(self, viewer_id: str) -> Evidence:
-        """What a viewer's raters say, kept for those who asked last."""
+    # Ids and rows of the graph.
+
+    def row_of(self, member_id: str) -> int | None:
+        """The row of a member who is there."""
+        row = self._members.number(member_id)
+        return row if row is not None and row < len(self._there) and self._there[row] else None
+
+    def viewer(self, member_id: str) -> int:
+        """The row of a member who is there, or an error."""
+        row = self.row_of(member_id)
+        if row is None:
+            raise DeniedError("no such member", code="unknown-member")
+        return row
+
+    def rows_of_listings(self, ids: Sequence[str]) -> list[int | None]:
+        """The row of each listing that somebody recommends, or did."""
+        numbers = map(self._listings.number, ids)
+        return [
+            len(self._there) + number if number is not None and number < self._listed else None
+            for number in numbers
+        ]
+
+    def names(self, rows: IntArray | Nodes) -> list[str]:
+        """Ids of members or listings."""
+        members, n = self._members.words, len(self._there)
+        listings = self._listings.words
+        return [members[row] if row < n else listings[row - n] for row in rows.tolist()]
+
+    # What a viewer is shown.
+
+    def levels(self, viewer: int, rows: Sequence[int | None], now_s: float) -> list[int]:
+        """Level of each of some rows, 0 for none."""
+        known = np.array([row for row in rows if row is not None], np.int64)
+        found = iter(self.graph.levels_from(self.evidence(viewer), known, now_s).tolist())
+        return [0 if row is None else next(found) for row in rows]
+
+    def evidence(self, viewer: int) -> Evidence:
+        """What a viewer's raters say."""
+        return self._ask(viewer)[0]
+
+    def shown(self, viewer: int, at_s: int) -> Shown:
+        """See `TrustTown.shown`."""
+        evidence, shown = self._ask(viewer)
+        if shown is None or not shown.since_s <= at_s <= shown.until_s:
+            shown = self._shown(evidence, at_s)
+            self._keep(viewer, evidence, shown)
+        return shown
+
+    def recommended(self, viewer: int, at_s: int) -> dict[str, float]:
+        """See `TrustTown.recommended`."""
+        evidence = self.evidence(viewer)
+        some = (evidence.targets >= len(self._there)) & (evidence.positive > 0)
+        weights = evidence.positive[some] * np.exp2(-at_s / HALF_LIFE_S)
+        return dict(zip(self.names(evidence.targets[some]), weights.tolist(), strict=True))
+
+    def _shown(self, evidence: Evidence, at_s: int) -> Shown:
+        levels = self.graph.known_levels(evidence, at_s)
+
+        def lasts(step_s: int) -> int:
+            # Levels never rise with time: what is the same at both ends is so in between.
+            while step_s and not np.array_equal(
+                levels, self.graph.known_levels(evidence, at_s + step_s)
+            ):
+                step_s = int(step_s / 2)
+            return at_s + step_s
+
+        told = levels >= LEAST_TOLD
+        rows = evidence.targets[told]
+        people = rows < len(self._there)
+        members, listings = self.names(rows[people]), self.names(rows[~people])
+        numbers = [*levels[told][people].tolist(), *levels[told][~people].tolist()]
+        # By id: rows are numbered otherwise in another process.
+        text = sorted(zip((*members, *(f" {id}" for id in listings)), numbers, strict=True))
+        digest = blake2b(repr(text).encode(), digest_size=8).hexdigest() if text else ""
+        return Shown(
+            tuple(members), tuple(listings), tuple(numbers),
+            lasts(-LONGEST_S), lasts(LONGEST_S), digest,
+        )  # fmt: skip
+
+    def _ask(self, viewer: int) -> tuple[Evidence, Shown | None]:
         with self._asking:
-            found = self._evidence.pop(viewer_id, None)
-        if found is None:
-            found = self.graph.evidence(self.row_of[viewer_id])
+            found = self._kept.get(viewer)
+            if found is not None:
+                self._kept.move_to_end(viewer)
+                return found
+        return self._keep(viewer, self.graph.evidence(viewer), None)
+
+    def _keep(
+        self, viewer: int, evidence: Evidence, shown: Shown | None
+    ) -> tuple[Evidence, Shown | None]:
+        """Keep what was worked out, for those who asked last."""
         with self._asking:
-            self._evidence[viewer_id] = found
-            if len(self._evidence) > VIEWERS:
-                self._evidence.popitem(last=False)
-        return found
+            before = self._kept.pop(viewer, None)
+            if before is not None:
+                self._bytes -= _bytes_of(*before)
+            self._kept[viewer] = evidence, shown
+            self._bytes += _bytes_of(evidence, shown)
+            while self._bytes > KEPT_BYTES:
+                self._bytes -= _bytes_of(*self._kept.popitem(last=False)[1])
+            return evidence, shown
 
 
-def trust_columns(
-    tenant_id: str,
-    homes: dict[str, tuple[int, str]],
-    ratings: Sequence[Rating],
-    vouches: Sequence[Vouch],
-    standings: dict[str, Standing],
-    now: datetime,
-) -> TrustColumns:
-    """What `matching.trust.TrustGraph` takes, of records as they are at an instant.
-
-    Parameters
-    ----------
-    tenant_id : str
-        Whose.
-    homes : dict
-        Level and published group ("" for none) of each member, by id; rows are in order of id.
-    ratings, vouches : sequences
-        Those of members who aren't there don't count, nor do ratings that aren't open yet: what
-        follows from them would tell of them.
-    standings : dict
-        By member.
-    now : datetime
-        Aware.
-    """
-    ids = sorted(homes)
-    row_of = {id: row for row, id in enumerate(ids)}
-    group_of = {group: n for n, group in enumerate(sorted({group for _, group in homes.values()}))}
-    counted = [
-        (row_of[one.rater_id], row_of[one.ratee_id], one.stars, one.created_at.timestamp())
-        for one in opened(ratings, now)
-        if one.rater_id in row_of and one.ratee_id in row_of
-    ]
-    bonds = [
-        (row_of[one.voucher_id], row_of[one.vouchee_id], one.created_at.timestamp())
-        for one in vouches
-        if one.voucher_id in row_of and one.vouchee_id in row_of
-    ]
-    rated = np.array(counted, np.float64).reshape(-1, 4)
-    bonded = np.array(bonds, np.float64).reshape(-1, 3)
-    nothing = Standing(tenant_id=tenant_id, id="")
-    return TrustColumns(
-        keys=np.array([_key(tenant_id, id) for id in ids], np.uint64),
-        verification=np.array([homes[id][0] for id in ids], np.int64),
-        groups=np.array([group_of[homes[id][1]] if homes[id][1] else -1 for id in ids], np.int64),
-        standing=np.array([trust_weight(standings.get(id, nothing), now) for id in ids], float),
-        raters=rated[:, 0].astype(np.int64),
-        ratees=rated[:, 1].astype(np.int64),
-        values=(rated[:, 2] - 3) / 2,  # 3 of 5 says nothing
-        rated_at=rated[:, 3].astype(np.int64),
-        bonds=bonded[:, :2].astype(np.int64),
-        bonded_at=bonded[:, 2].astype(np.int64),
-    )
+def _bytes_of(evidence: Evidence, shown: Shown | None) -> int:
+    arrays = evidence.reached, evidence.targets, evidence.positive, evidence.negative
+    # An entry of a tuple is a reference; the texts are the town's.
+    return sum(one.nbytes for one in arrays) + (16 * len(shown.levels) if shown else 0) + 1_000
 
 
-def _key(tenant_id: str, id: str) -> int:
-    """A number of a member's own, the same in every process."""
-    digest = hashlib.blake2b(f"{tenant_id}\n{id}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big")
-
-
-def _homes(members: Any) -> dict[str, tuple[int, str]]:
-    return {row["id"]: (row["level"], row["group"] or "") for row in members.to_pylist()}
+def _utc_now() -> datetime:
+    return datetime.now(UTC)

@@ -38,7 +38,6 @@ __all__ = [
     "Words",
     "audience_number",
     "numbers_of",
-    "public_trust_level",
     "whole",
 ]
 
@@ -55,19 +54,6 @@ NEVER = 2**40  # seconds, beyond any instant that is kept
 def audience_number(audience: Audience, code: int) -> int:
     """The number of a zone set, a building or a residence as an audience."""
     return CITY + 1 + len(ONE_OF_MANY) * code + ONE_OF_MANY.index(audience)
-
-
-def public_trust_level(endorsers: IntArray) -> IntArray:
-    """Trust level 0 to 4 of public listings: min(4, ⌊log₂(1 + n)⌋) of n endorsing households.
-
-    Examples
-    --------
-    >>> public_trust_level(np.array([0, 1, 2, 3, 14, 15, 900]))
-    array([0, 1, 1, 2, 3, 4, 4])
-    """
-    # frexp's exponent is exact where a logarithm may round.
-    levels: IntArray = np.minimum(4, np.frexp(1.0 + endorsers)[1] - 1).astype(np.int64)
-    return levels
 
 
 def numbers_of(column: pa.Array, missing: int) -> IntArray:
@@ -218,7 +204,6 @@ class Vocabulary:
         care = personal & np.array([*self._care, False])[category]
         lapses = numbers_of(columns["owner_expires_at"], NEVER) + GRACE_S
         valid_to[care] = np.minimum(valid_to, to_seconds(lapses))[care]
-        endorsed = public_trust_level(numbers_of(columns["endorsers"], 0))
         zones = np.where(personal, zones_of_group, self._zones_of_points(columns["zone"]))
         audience = self._audiences(columns, zones, personal & (level < VERIFIED_LEVEL))
         audience[care & (level < CARE_LEVEL)] = NOBODY
@@ -229,7 +214,8 @@ class Vocabulary:
             lonlat=lonlat,
             kind=kind,
             personal=personal,
-            trust=np.where(personal, level, endorsed) / 4.0,
+            # What is shown to whom nothing is known by: `matching.viewing` has the rest.
+            trust=np.where(personal, np.minimum(level, 1), 1) / 4.0,
             valid_from=valid_from,
             valid_to=valid_to,
             fresh_at=to_seconds(np.where(event, starts_at, numbers_of(columns["published_at"], 0))),

@@ -6,13 +6,14 @@ As in `oracles`, nothing here is imported from the rooms: records are read by th
 import math
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import levels_oracle
 from oracles import (
     HALF_EARTH_M,
     Scored,
@@ -80,6 +81,9 @@ class World:
     zone_of: dict[str, str]  # public listing to the zone of its point
     endorsements: list[Any]
     blocks: list[Any]
+    ratings: list[Any] = field(default_factory=list)  # rater, ratee, stars, at, open
+    vouches: list[tuple[str, str, int]] = field(default_factory=list)
+    standings: dict[str, float] = field(default_factory=dict)  # 1 where there is none
 
     def building_of(self, member_id: str) -> Any:
         return self.buildings[self.households[self.members[member_id].household_id].building_id]
@@ -98,14 +102,10 @@ class World:
         ]
         return len({member.household_id for member in verified} - {own})
 
-    def level(self, listing: Any) -> int:
-        """Trust, 0 to 4: a person's is the owner's level, else a power of two of households."""
-        if listing.personal:
-            return int(self.members[listing.owner_id].level)
-        level = 0
-        while level < 4 and 1 + self.endorsers(listing) >= 2 ** (level + 1):
-            level += 1
-        return level
+    def levels(self, viewer_id: str | None, at: int) -> Callable[[Any], int]:
+        """The trust that a viewer is shown, 0 to 4: a person's is the owner's."""
+        members, shops = levels_oracle.levels(self, viewer_id, at)
+        return lambda one: members[one.owner_id] if one.personal else shops[one.id]
 
     def zones(self, listing: Any) -> set[str]:
         if listing.personal:
@@ -360,7 +360,7 @@ def near(world: World, viewer_id: str | None, query: Any) -> dict[str, Near]:
     else:
         lon, lat = round(query.origin[0], 7), round(query.origin[1], 7)
     read = [] if query.text is None else readings(world, viewer_id, query)
-    found = {}
+    found, level_of = {}, world.levels(viewer_id, at)
     for listing in world.listings:
         point = world.point(listing)
         if listing.kind not in query.kinds or point is None:
@@ -394,7 +394,7 @@ def near(world: World, viewer_id: str | None, query: Any) -> dict[str, Near]:
             continue
         scored_m = band_edge_m(d) if listing.personal else d
         weights, decay = PROFILES[query.profile or listing.kind.value]
-        level = world.level(listing)
+        level = level_of(listing)
         factors = (
             distance_factor(*decay, scored_m),
             level / 4,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from worlds import NOW, Town, _Builder, _listing
+from worlds import NOW, Town, _Builder, _listing, rating_of
 
 from indexes.entities import (
     Block,
@@ -15,7 +15,8 @@ from indexes.entities import (
     Member,
     Residence,
 )
-from indexes.store import Position, Store
+from indexes.store import Desk, Position, Store
+from indexes.trusting import Standing
 
 
 class Changes:
@@ -121,6 +122,8 @@ class Changes:
 
     def _member(self, member: Member) -> Position:
         self.concerned.append(member.id)
+        if self.world.standings.get(member.id) == 0.0:
+            member = replace(member, level=0)  # whatever is written, while under review
         self.world.members[member.id] = member
         return self.store.put(member)
 
@@ -158,12 +161,41 @@ class Changes:
                 id=f"e{self.count}-{member}",
                 member_id=member,
                 listing_id=listing.id,
+                created_at=build.past(),
             )
             for member in self.world.members
             if member not in known and build.chance(0.1)
         ]
         self.world.endorsements += found
         return self.store.put_all(found)
+
+    def rate(self, seed: int) -> Position:
+        """Somebody judges somebody else, once or often."""
+        build = self._fresh(seed)
+        rater, ratee = build.rng.permutation(sorted(self.world.members))[:2].tolist()
+        self.concerned.append(rater)
+        ratings = [
+            rating_of(build, f"r{self.count}-{i}", rater, ratee) for i in range(build.some((1, 9)))
+        ]
+        self.world.ratings += ratings
+        return self.town.say(self.store, ratings)
+
+    def review(self, seed: int) -> Position:
+        """Somebody comes under review, or out of it, or is forgiven."""
+        build, tenant_id = self._fresh(seed), self.town.tenant_id
+        one = build.some(list(self.world.members.values()))
+        suspended = self.world.standings.pop(one.id, 1.0) > 0.0
+        level = 0 if suspended else int(build.rng.integers(0, 5))
+        if suspended:
+            self.world.standings[one.id] = 0.0
+        self.world.members[one.id] = member = replace(one, level=level)
+        self.concerned.append(one.id)
+
+        def decision(desk: Desk) -> None:
+            desk.put(Standing(tenant_id=tenant_id, id=one.id, suspended=suspended))
+            desk.put(member)
+
+        return self.store.decide(tenant_id, [], decision)[1]
 
     def regret(self, seed: int) -> Position:
         """Somebody recommends a listing no longer."""
@@ -218,5 +250,5 @@ class Changes:
 
 EVERY = [
     *("change", "twin", "twin", "again", "go", "verify", "join", "move_home", "regroup_buildings"),
-    *("endorse", "regret", "block", "unblock"),
+    *("endorse", "endorse", "regret", "block", "unblock", "rate", "rate", "review"),
 ]

@@ -8,6 +8,7 @@ by rejection, so that what a place implies is known without asking the code unde
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,10 @@ from indexes.entities import (
     Tenant,
     Zone,
 )
-from indexes.store import Store
+from indexes.rules import columns_of, require
+from indexes.sqltrips import TripRecords
+from indexes.store import Position, Store
+from indexes.trusting import Interaction, Rating, Request, Standing, Vouch
 from matching.query import NearQuery, Viewer
 
 NOW = datetime(2025, 6, 14, 9, 30, tzinfo=UTC)  # a Saturday, half past eleven in Marseille
@@ -70,6 +74,48 @@ class Town:
         store.put_zones(self.zones)
         store.put_groups(self.partition)
         store.put_all(self.records)
+        self.say(store, self.world.ratings)
+        until = NOW + timedelta(days=300_000)
+        vouches = [self._vouch(f"v{i}", *one) for i, one in enumerate(self.world.vouches)]
+        standings = [
+            Standing(tenant_id=self.tenant_id, id=id, penalised_until=until)
+            for id in self.world.standings
+        ]
+        _keep(store, vouches, standings)
+
+    def say(self, store: Store, ratings: Iterable[Any]) -> Position:
+        """Keep ratings, as if what led to them had been."""
+        requests, interactions, found = [], [], []
+        for one in ratings:
+            key = {"tenant_id": self.tenant_id, "id": one.id, "created_at": instant_of(one.at)}
+            two = {"asker_id": one.rater, "helper_id": one.ratee}
+            requests.append(Request(**key, **two))
+            interactions.append(Interaction(**key, **two, request_id=one.id))
+            found.append(
+                Rating(
+                    **key,
+                    interaction_id=one.id,
+                    rater_id=one.rater,
+                    ratee_id=one.ratee,
+                    stars=one.stars,
+                    opens_at=instant_of(one.at if one.open else 2**34),
+                )
+            )
+        return _keep(store, requests, interactions, found)
+
+    def _vouch(self, id: str, voucher: str, vouchee: str, at: int) -> Vouch:
+        two = {"voucher_id": voucher, "vouchee_id": vouchee}
+        return Vouch(tenant_id=self.tenant_id, id=id, **two, created_at=instant_of(at))
+
+
+def _keep(store: Any, *batches: list[Any]) -> Position:
+    """Write what only decisions may, in one go: that they take a look first is told elsewhere."""
+    checked = [require(type(some[0]), columns_of(type(some[0]), some)) for some in batches if some]
+    return TripRecords._put(store, checked, None)
+
+
+def instant_of(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 class _Builder:
@@ -86,6 +132,10 @@ class _Builder:
     def instant(self, days: float) -> datetime:
         """Within some days of now, by the second."""
         return NOW + timedelta(seconds=int(self.rng.uniform(-days, days) * 86_400))
+
+    def past(self) -> datetime:
+        """Within two years before now, by the second."""
+        return NOW - timedelta(seconds=int(self.rng.uniform(0, 700) * 86_400))
 
     def point(self) -> tuple[float, float]:
         """In the grid of zones, or now and then some kilometres east of it, in none."""
@@ -125,6 +175,7 @@ def make_town(seed: int, tenant_id: str = "t", listings: int = 150) -> Town:
         if not one.personal and (zone := build.zone_at(one.lon, one.lat)) is not None
     }
     endorsements = _endorsements(build, found, members)
+    ratings, vouches = _said(build, members)
     blocks = [
         Block(tenant_id=tenant_id, id=f"b{i}", member_id=one.id, other_id=other.id)
         for i, (one, other) in enumerate(zip(members[::4], members[1::4], strict=False))
@@ -140,6 +191,9 @@ def make_town(seed: int, tenant_id: str = "t", listings: int = 150) -> Town:
         zone_of,
         endorsements,
         blocks,
+        ratings,
+        vouches,
+        {members[7].id: 0.5},
     )
     tenant = Tenant(tenant_id=tenant_id, id=tenant_id, name="Port-Mitoyen")
     records = [
@@ -278,6 +332,7 @@ def _listing(
         opening_hours=build.some((None, *HOURS)),
         quota=build.some((None, None, 0, 3)),
         quota_used=build.some((0, 2, 3)),
+        attested=build.some((None, "town", "registry")),
     )
 
 
@@ -295,9 +350,30 @@ def _endorsements(
                     id=f"e{len(found)}",
                     member_id=members[member].id,
                     listing_id=listing.id,
+                    created_at=build.past(),
                 )
             )
     return found
+
+
+def _said(build: _Builder, members: list[Member]) -> tuple[list[Any], list[tuple[str, str, int]]]:
+    """Ratings and vouches: each member knows a few others, some of them well."""
+    ratings: list[Any] = []
+    for member in members:
+        for other in build.rng.permutation(len(members))[: build.some((0, 1, 2, 4))].tolist():
+            for _ in range(build.some((1, 1, 2, 8)) if members[other] is not member else 0):
+                ratings.append(rating_of(build, f"r{len(ratings)}", member.id, members[other].id))
+    pairs = build.rng.permutation(len(members))[:6].reshape(3, 2).tolist()
+    return ratings, [
+        (members[a].id, members[b].id, int(build.past().timestamp())) for a, b in pairs
+    ]
+
+
+def rating_of(build: _Builder, id: str, rater: str, ratee: str) -> Any:
+    """Good, most often; one in ten is not open yet, and none of that may show."""
+    stars, is_open = build.some((5, 5, 5, 4, 3, 1)), build.chance(0.9)
+    at = int(build.past().timestamp())
+    return SimpleNamespace(id=id, rater=rater, ratee=ratee, stars=stars, at=at, open=is_open)
 
 
 def make_questions(

@@ -50,7 +50,7 @@ def test_a_record_tells_what_the_store_said() -> None:
     )  # fmt: skip
     assert found == {
         "id": "é", "kind": Kind.EVENT, "title": "Fête", "lat": 43.5, "lon": 5.25,
-        "zones": ("z9",), "personal": False, "level": 2, "category": "fun.music", "lang": "oc",
+        "zones": ("z9",), "personal": False, "category": "fun.music", "lang": "oc",
         "address": "Quai", "url": "https://example.org", "starts_s": 1_700_000_000,
         "starts_at": datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC), "ends_s": 1_700_010_800,
         "valid_to": datetime(2023, 11, 15, 1, 13, 20, tzinfo=UTC), "published_s": 1_699_000_000,
@@ -62,7 +62,7 @@ def test_of_a_person_no_record_tells_a_point_or_an_address() -> None:
     person = PERSON | {"owner_level": 3, "owner_group": "g", "address": "1 rue des Pins"}
     (found,) = told(catalog(person | {"lon": 5.1, "lat": 43.1}), 0)
     assert (found["lon"], found["lat"], found["address"]) == (None, None, "")
-    assert (found["level"], found["zones"]) == (3, ("z1", "z2"))
+    assert found["zones"] == ("z1", "z2")
     assert (found["starts_at"], found["valid_to"], found["published_s"]) == (None, None, None)
 
 

@@ -81,9 +81,26 @@ def test_three_households_are_counted():
 
 def test_a_person_is_trusted_for_its_level_not_for_endorsements():
     codes = why(Kind.ARTISAN, personal=True, level=3, endorsers=9, band="<1km")
-    assert codes["trust-verified"] == "membre vérifié (niveau 3 sur 4)"
+    assert codes["trust-rated"] == "apprécié par des voisins de confiance (niveau 3 sur 4)"
     assert "trust-recommended" not in codes
     assert "trust-contact" in why(Kind.SERVICE, personal=True, level=1, band="<1km")
+
+
+@pytest.mark.parametrize(
+    ("level", "endorsers", "code", "text"),
+    [
+        (1, 0, "trust-new", "pas encore recommandé"),
+        (1, 2, "trust-recommended", "déjà recommandé"),
+        (1, 3, "trust-recommended", "recommandé par 3 foyers"),
+        (3, 0, "trust-recommended", "recommandé par des voisins de confiance"),
+        (2, 2, "trust-recommended", "recommandé par des voisins de confiance"),
+        (4, 5, "trust-recommended", "recommandé par 5 foyers, dont des voisins de confiance"),
+    ],
+)
+def test_what_recommends_a_public_thing_is_told_without_naming_anybody(
+    level, endorsers, code, text
+):
+    assert why(Kind.ARTISAN, level=level, endorsers=endorsers)[code] == text
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from listing_tables import GROUPS, PERSON, listing_table
 
 from indexes.columns import ALWAYS_FROM, ALWAYS_TO, EPOCH_S, PointColumns
 from indexes.entities import Audience, GroupPartition
-from matching.vocabulary import Vocabulary, Words, public_trust_level
+from matching.vocabulary import Vocabulary, Words
 
 
 def columns_of(
@@ -39,25 +39,18 @@ def test_a_word_keeps_its_number_and_null_has_none() -> None:
     assert [words.number(word) for word in ("b", "a", "c", "d", None)] == [0, 1, 2, None, None]
 
 
-@given(st.integers(0, 2**31 - 1))
-def test_public_trust_is_the_logarithm_of_households_rounded_down(households: int) -> None:
-    level = public_trust_level(np.array([households])).item()
-    assert 0 <= level <= 4
-    assert 2**level <= 1 + households
-    assert level == 4 or 1 + households < 2 ** (level + 1)
-
-
 @pytest.mark.parametrize(
     ("listing", "level", "verified"),
     [
-        ({"endorsers": 7, "owner_level": 4, "owner_id": "m"}, 3, True),
-        ({"endorsers": 0, "owner_level": 1, "owner_id": "m"}, 0, False),
+        ({"endorsers": 7, "owner_level": 4, "owner_id": "m"}, 1, True),
+        ({"endorsers": 0, "owner_level": 0, "owner_id": "m"}, 1, False),
         ({"endorsers": 2}, 1, False),
-        (PERSON | {"owner_id": "m", "owner_level": 1, "endorsers": 99}, 1, False),
-        (PERSON | {"owner_id": "m", "owner_level": 3}, 3, True),
+        (PERSON | {"owner_id": "m", "owner_level": 0, "endorsers": 99}, 0, False),
+        (PERSON | {"owner_id": "m", "owner_level": 1}, 1, False),
+        (PERSON | {"owner_id": "m", "owner_level": 4}, 1, True),
     ],
 )  # fmt: skip
-def test_a_person_is_trusted_by_level_and_a_public_thing_by_endorsements(
+def test_to_whom_nothing_is_known_all_are_new_but_the_unverified(
     listing: dict[str, Any], level: int, verified: bool
 ) -> None:
     columns, _ = columns_of(listing)
