@@ -272,7 +272,10 @@ def test_what_changes_is_recommended_at_once_as_by_hand(new_store: Callable[[], 
             kept = town.world.endorsements[:]
             town.world.endorsements = [one for one in kept if one.created_at is not None]
             answer = engine.recommend(Viewer(viewer), query)
-            said.weights, said.circle = {}, frozenset()
+            # Whom they trust is held to walks by hand elsewhere.
+            at_s = int(query.at.timestamp())
+            said.weights = engine._trust.recommended(viewer, at_s)
+            said.circle = frozenset(engine._trust.reached(viewer))
             compared += assert_equal(answer, town, said, viewer, query)
             town.world.endorsements = kept
     assert compared > 60
