@@ -98,6 +98,7 @@ STATUS_OF_CODE: Mapping[str, int] = {"invalid-position": 400}
 TITLES: Mapping[str, tuple[str, str]] = {  # code -> French, English
     "already-drawn": ("Déjà tiré", "Drawn already"),
     "arrival-before-departure": ("L'arrivée précède le départ", "Arrives before it departs"),
+    "attested-by-operator": ("Attesté par un opérateur seul", "Attested by operators alone"),
     "body-too-large": ("Requête trop volumineuse", "Request too large"),
     "booked-already": ("Déjà une place sur ce trajet", "Has a seat already"),
     "booking-cancelled": ("Réservation annulée", "Booking cancelled"),
@@ -194,6 +195,7 @@ TITLES: Mapping[str, tuple[str, str]] = {  # code -> French, English
     "trip-full": ("Trajet complet", "Trip full"),
     "unauthenticated": ("Clé absente ou inconnue", "Key missing or unknown"),
     "unknown-collection": ("Collection inconnue", "Unknown collection"),
+    "unknown-category": ("Catégorie inconnue", "Unknown category"),
     "unknown-crs": ("Système de coordonnées inconnu", "Unknown coordinate reference system"),
     "unknown-day": ("Pas de passage ce jour-là", "No trip on that day"),
     "unknown-draws": ("Tirages perdus", "Draws missing"),
