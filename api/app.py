@@ -53,6 +53,7 @@ ROUTES = (
     "activity",
     "trips_match",
     "trips",
+    "districts",
     "zones",
     "imports",
     "changes",

@@ -204,7 +204,7 @@ class _Report:
         rows = [(part["name"], _told(part, "penetration")) for part in self.parts][:MOST_ROWS]
         goals = [100.0 * goal for goal in self.head.head["goals"]]
         told = [row for _, row in rows if row is not None and row["status"] == "ok"]
-        most = max([*goals, *(min(row["upper"], 2 * max(goals)) for row in told)]) * 1.06
+        most: float = 1.06 * max([*goals, *(min(row["upper"], 2 * max(goals)) for row in told)])
         left, right, line = 150, 400, 19
         height = line * len(rows) + 30
 

@@ -131,6 +131,11 @@ class ReleaseOut(Output):
     created_at: str
     vintage: int = Field(description="Year of its zones.")
     epsilon: dict[str, float] = Field(description="ε of a household and quarter, by family.")
+
+
+class PermanentOut(ReleaseOut):
+    """An answer that can be asked for again."""
+
     permalink: str = Field(description="The same answer, whatever is released later.")
 
 
@@ -145,11 +150,11 @@ class ZoneFiguresOut(Output):
     rows: list[FigureOut]
 
 
-class DistrictOut(ReleaseOut, ZoneFiguresOut):
+class DistrictOut(PermanentOut, ZoneFiguresOut):
     """One zone of a release."""
 
 
-class DistrictsOut(ReleaseOut):
+class DistrictsOut(PermanentOut):
     """A page of zones, in order of code."""
 
     level: str

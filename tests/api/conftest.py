@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.auth import digest_of
 from api.settings import Settings
+from indexes.district_facts import Quarter
 from indexes.entities import (
     ApiKey,
     Audience,
@@ -22,6 +24,7 @@ from indexes.entities import (
     Building,
     CommuneCode,
     Endorsement,
+    Figures,
     Household,
     IrisCode,
     Kind,
@@ -34,8 +37,10 @@ from indexes.entities import (
 )
 from indexes.grouping import build_groups
 from indexes.store import Store, open_store
+from matching.releasing import release_quarter
 
 LOCAL, REMOTE = ("127.0.0.1", 50_000), ("192.0.2.7", 50_000)
+RELEASED = datetime(2026, 10, 2, tzinfo=UTC)
 WEST, EAST = IrisCode("990010101"), IrisCode("990010102")
 
 KEYS = {
@@ -61,6 +66,7 @@ def zone(code: IrisCode, west: float, east: float) -> Zone:
         commune_code=CommuneCode("99001"),
         commune_name="Port-Mitoyen (ville fictive)",
         geometry=shapely.box(west, 43.28, east, 43.32),
+        figures=Figures(census_year=2021, geography_year=2020, values={"menages": 900.0}),
     )
 
 
@@ -125,6 +131,7 @@ def fill(store: Store) -> None:
     records.append(Endorsement(**north, id="bob-shop", member_id="bob", listing_id="shop-00"))
     store.put_all(records)
     store.put_groups(build_groups(store, "north"))
+    release_quarter(store, "north", Quarter(2026, 3), created_at=RELEASED)
 
 
 @dataclass

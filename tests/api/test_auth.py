@@ -43,6 +43,11 @@ ROWS = {
     "GET /v1/changes": PUBLIC,
     "GET /v1/zones": PUBLIC,
     "GET /v1/zones/{code}": PUBLIC_ONE,
+    "GET /v1/districts": PUBLIC_ONE,
+    "GET /v1/districts/metadata": PUBLIC_ONE,
+    "GET /v1/districts/releases": PUBLIC,
+    "GET /v1/districts/{code}": PUBLIC_ONE,
+    "POST /v1/districts/union": (401, 422, 422, 422, 422, 422, 422),
     "GET /v1/listings": PUBLIC,
     "GET /v1/listings/{id}": PUBLIC_ONE,
     "PUT /v1/listings/{id}": (401, 401, 201, 201, 403, 403, 422),
@@ -139,6 +144,7 @@ EXISTING = {
     "tenants": "north",
     "trips": "anas-trip",
     "zones": "990010101",
+    "districts": "990010101",
 }
 
 
@@ -206,7 +212,7 @@ def test_each_caller_gets_what_the_matrix_says(served, fresh, operation, caller)
     assert answer.status_code == wanted, answer.text
 
 
-@pytest.mark.parametrize("name", sorted(set(EXISTING) - {"zones"}))
+@pytest.mark.parametrize("name", sorted(set(EXISTING) - {"zones", "districts"}))
 def test_another_tenants_record_answers_as_a_missing_one(served, name):
     theirs = served.get(f"/v1/{name}/{EXISTING[name]}", "other")
     missing = served.get(f"/v1/{name}/there-is-none", "other")
