@@ -24,13 +24,18 @@ def _fixed(count: int, name: str, value: Any, type: pa.DataType) -> tuple[str, p
 
 
 def _told(table: pa.Table) -> pa.Table:
-    """A table without companions of figures that say nothing of any zone."""
-    empty = {
-        name
-        for name, column in zip(table.column_names, table.columns, strict=True)
-        if name.rpartition("_")[2] in COMPANIONS and column.null_count == len(column)
-    }
-    return table.drop_columns(sorted(empty))
+    """A table without what would only make it wide.
+
+    Of figures by category the bounds and the denominator, and of others such as say nothing of
+    any zone: a town has some 120 figures by category, and each feature carries them all.
+    """
+    dropped = []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        figure, _, companion = name.rpartition("_")
+        spare = companion in COMPANIONS and figure in table.column_names and companion != "status"
+        if spare and ("__" in figure or column.null_count == len(column)):
+            dropped.append(name)
+    return table.drop_columns(dropped)
 
 
 def _figures(districts: Districts, id: str, levels: tuple[str, ...]) -> Collection:

@@ -11,7 +11,8 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.ogc.tiles import EXTENT, MARGIN, MAX_ZOOM
+from api.ogc.encoding import EXTENT
+from api.ogc.tiles import MARGIN, MAX_ZOOM
 
 EARTH_M = 6_378_137.0
 SIDE_M = 2 * math.pi * EARTH_M
@@ -55,7 +56,7 @@ def decoded(path, data, zoom, row, col):
     return list(zip(table.to_pylist(), shapes, strict=True))
 
 
-LEAST = {"commune": 0, "arrondissement": 8, "quartier": 10, "iris": 11, "cell": 10}
+LEAST = {"commune": 0, "arrondissement": 9, "quartier": 11, "iris": 12, "cell": 11}
 
 
 @needs_gdal
