@@ -55,8 +55,9 @@ def draw_counts(
         counts = count_pieces(facts, pieces)
         for draw in wanted:
             epsilon = epsilons[draw.family] * draw.share
-            drawn = Drawn(pieces, noisy_counts(counts[draw.name], draw.bound, epsilon), epsilon)
-            tables[draw.name] = drawn.to_table(draw, outlines.vintage)
+            noisy = noisy_counts(counts[draw.name], draw.bound, epsilon)
+            drawn = Drawn(pieces, noisy, epsilon, outlines.vintage)
+            tables[draw.name] = drawn.to_table(draw)
     level = flow_level(outlines)
     if level and FLOWS.name not in (known or {}):
         zones = outlines.level(level)

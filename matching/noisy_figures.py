@@ -43,11 +43,14 @@ class Drawn:
         The last row counts what lies in no piece.
     epsilon : float
         What was spent.
+    vintage : int
+        Of the zones that the pieces were cut from.
     """
 
     pieces: Pieces
     counts: IntArray
     epsilon: float
+    vintage: int
 
     @classmethod
     def of(cls, table: pa.Table, draw: Draw) -> "Drawn":
@@ -68,10 +71,10 @@ class Drawn:
             np.asarray(table["cell"], dtype=np.uint64)[:-1],
         )
         counts = np.stack([np.asarray(table[name]) for name in draw.columns], axis=1)
-        epsilon = float(table.schema.metadata[b"epsilon"])
-        return cls(pieces, counts.astype(np.int64), epsilon)
+        said = table.schema.metadata
+        return cls(pieces, counts.astype(np.int64), float(said[b"epsilon"]), int(said[b"vintage"]))
 
-    def to_table(self, draw: Draw, vintage: int) -> pa.Table:
+    def to_table(self, draw: Draw) -> pa.Table:
         """A draw as it is kept: ``zone, cell`` and a column per count; metadata tell the rest."""
         pieces, counts = self.pieces, self.counts
         codes = pa.array([*pieces.zones, UNPLACED], pa.string())
@@ -83,7 +86,7 @@ class Drawn:
         ]
         table = pa.table(columns, names=["zone", "cell", *draw.columns])
         return table.replace_schema_metadata(
-            {"epsilon": repr(self.epsilon), "vintage": str(vintage)}
+            {"epsilon": repr(self.epsilon), "vintage": str(self.vintage)}
         )
 
 

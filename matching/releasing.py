@@ -15,7 +15,7 @@ from matching.districts import Districts
 from matching.drawing import draw_counts
 from matching.measures import DRAWS, EPSILONS, FLOWS, GOALS
 from matching.outlines import Outlines
-from matching.telling import build_release
+from matching.telling import build_release, require_tellable
 
 __all__ = ["load_districts", "release_quarter"]
 
@@ -74,9 +74,15 @@ def release_quarter(
     if version and not correct:
         return store.release(tenant_id, str(quarter), version)
     newest = Outlines(store.zones(tenant_id))
-    outlines = (
-        newest if vintage in (None, newest.vintage) else Outlines(store.zones(tenant_id, vintage))
-    )
+    by_vintage = {newest.vintage: newest}
+
+    def outlines_of(year: int) -> Outlines:
+        if year not in by_vintage:
+            by_vintage[year] = Outlines(store.zones(tenant_id, year))
+        return by_vintage[year]
+
+    outlines = newest if vintage is None else outlines_of(vintage)
+    require_tellable(outlines, goals)
     facts = store.facts(tenant_id, quarter)
     known = _stored_draws(store, tenant_id, quarter)
     for name, table in draw_counts(facts, newest, known, epsilons).items():
@@ -84,16 +90,18 @@ def release_quarter(
             store.add_draws(tenant_id, str(quarter), name, table)
         except ConflictError:
             continue  # another process drew it first: that one counts, and this one is forgotten
+    draws = _stored_draws(store, tenant_id, quarter)
     before = [head for head in store.releases(tenant_id) if head.id == str(quarter.previous)]
     release = build_release(
         facts,
         outlines,
-        _stored_draws(store, tenant_id, quarter),
+        draws,
         tenant_id=tenant_id,
         version=version + 1,
         created_at=created_at,
         goals=goals,
         previous=store.release(tenant_id, before[0].id, before[0].version) if before else None,
+        drawn_in={year: outlines_of(year) for year in _vintages(draws)},
     )
     store.add_release(release)
     return release
@@ -125,6 +133,10 @@ def load_districts(
     release = store.release(tenant_id, id, version)
     draws = _stored_draws(store, tenant_id, Quarter.parse(release.id))
     return Districts(release, Outlines(store.zones(tenant_id, release.vintage)), draws)
+
+
+def _vintages(draws: Mapping[str, pa.Table]) -> set[int]:
+    return {int(draws[draw.name].schema.metadata[b"vintage"]) for draw in DRAWS}
 
 
 def _stored_draws(store: Store, tenant_id: str, quarter: Quarter) -> dict[str, pa.Table]:

@@ -41,8 +41,9 @@ from matching.public_figures import (
     supply_figures,
 )
 from matching.tabulating import HIDDEN, OK, UNKNOWN, ZERO, Figure, release_rows
+from matching.vintages import apportioned
 
-__all__ = ["build_release"]
+__all__ = ["build_release", "require_tellable"]
 
 Denominators = Mapping[str, FloatArray]
 
@@ -59,6 +60,7 @@ def build_release(
     created_at: datetime,
     goals: Sequence[float] = GOALS,
     previous: Release | None = None,
+    drawn_in: Mapping[int, Outlines] | None = None,
 ) -> Release:
     """Tell a quarter's figures by zone.
 
@@ -78,6 +80,8 @@ def build_release(
         Shares of a town's households that it aims at, 0 to 1.
     previous : Release, optional
         Of the quarter before, for the trend.
+    drawn_in : mapping of int to Outlines, optional
+        By vintage, the zones that draws of another vintage than ``outlines`` were made in.
 
     Returns
     -------
@@ -87,15 +91,13 @@ def build_release(
     Raises
     ------
     InputError
-        If no zone has census figures (code ``no-figures``), or a goal is out of range.
+        As `require_tellable`.
     """
-    for goal in goals:
-        if not 0.0 < goal <= 1.0:
-            raise InputError(f"a goal is a share of households above 0 and up to 1, got {goal}")
+    require_tellable(outlines, goals)
     release_id = str(facts.quarter)
     drawn = {draw.name: Drawn.of(draws[draw.name], draw) for draw in DRAWS}
     denominators, census = _denominators(outlines, facts)
-    sums = _sums(drawn, outlines)
+    sums = _sums(drawn, outlines, drawn_in or {}, facts.buildings)
     figures: dict[str, list[Figure]] = {}
     for level in reversed(outlines.levels):  # cells, and then what carries before what is carried
         above = levels_above(level, outlines, figures)
@@ -140,6 +142,7 @@ def build_release(
                 "census": census,
                 WALKED: "1.3 times the distance through the air, at 1.2 m/s",
             },
+            "drawn_in": sorted({one.vintage for one in drawn.values()}),
             "visible": _visible(figures, outlines),
             "unplaced": _unplaced(drawn["households"]),
             "rules": [{"fr": fr, "en": en} for fr, en in RULES],
@@ -149,14 +152,41 @@ def build_release(
     )
 
 
-def _sums(drawn: Mapping[str, Drawn], outlines: Outlines) -> dict[str, dict[str, Sums]]:
+def require_tellable(outlines: Outlines, goals: Sequence[float]) -> None:
+    """Refuse what no release can be made of: better before anything is drawn.
+
+    Raises
+    ------
+    InputError
+        If no zone has census figures (code ``no-figures``), or a goal is out of range.
+    """
+    for goal in goals:
+        if not 0.0 < goal <= 1.0:
+            raise InputError(f"a goal is a share of households above 0 and up to 1, got {goal}")
+    if all(zone.figures is None for zone in outlines.zones):
+        raise InputError(
+            f"zones of {outlines.vintage} have no census figures: import them with the zones",
+            code="no-figures",
+        )
+
+
+def _sums(
+    drawn: Mapping[str, Drawn],
+    outlines: Outlines,
+    drawn_in: Mapping[int, Outlines],
+    buildings: pa.Table,
+) -> dict[str, dict[str, Sums]]:
     found: dict[str, dict[str, Sums]] = {level: {} for level in outlines.levels}
     pieces, weights = None, {}
     for draw in DRAWS:
         one = drawn[draw.name]
         if pieces is None or not pieces.same(one.pieces):  # draws of one run have the same
             pieces = one.pieces
-            weights = level_weights(pieces, outlines, own_weights(pieces, outlines))
+            if one.vintage == outlines.vintage:
+                iris = own_weights(pieces, outlines)
+            else:
+                iris = apportioned(pieces, drawn_in[one.vintage], outlines, buildings)
+            weights = level_weights(pieces, outlines, iris)
         for level in outlines.levels:
             found[level][draw.name] = sums_of(one, draw, weights[level])
     return found
@@ -165,11 +195,6 @@ def _sums(drawn: Mapping[str, Drawn], outlines: Outlines) -> dict[str, dict[str,
 def _denominators(outlines: Outlines, facts: Facts) -> tuple[dict[str, Denominators], str]:
     """Census figures by level, and where they are from; a cell's are its shares of its zones'."""
     census = {zone.figures.census_year for zone in outlines.zones if zone.figures is not None}
-    if not census:
-        raise InputError(
-            f"zones of {outlines.vintage} have no census figures: import them with the zones",
-            code="no-figures",
-        )
     by_iris = {
         name: np.array(
             [
