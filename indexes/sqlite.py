@@ -34,7 +34,7 @@ __all__ = ["SqliteListener", "SqliteStore", "new_file"]
 AT_ONCE = 1_000
 SEPARATOR = 0x1F  # of values; no text that is kept has a control character but line breaks
 APPLICATION_ID = 0x4D49544F  # "MITO", in the header of each store
-LOOK_S = 0.005  # how often a listener looks at the file: 4 µs of work
+LOOK_S = 0.005  # how often who waits looks at the file again: 4 µs of work
 BUSY_S = 30.0  # how long a writer waits for another process's
 
 
@@ -273,6 +273,7 @@ def new_file(path: Path) -> Iterator[Path]:
 def _require_ours(path: Path, create: bool) -> None:
     """Look, without touching it, whether a file may be opened as a store: ours, or empty."""
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        db.execute("BEGIN")  # both as of one moment: another process may be making it
         (application,) = db.execute("PRAGMA application_id").fetchone()
         (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application != APPLICATION_ID and (application or tables or not create):
@@ -287,8 +288,8 @@ def _engine(path: Path, begin: str) -> Engine:
     @event.listens_for(engine, "connect")
     def _connect(connection: sqlite3.Connection, record: Any) -> None:
         connection.isolation_level = None  # transactions begin as _begin says
+        _write_ahead(connection)
         for pragma in (
-            "journal_mode = WAL",
             "synchronous = FULL",  # what is acknowledged survives a power cut
             "foreign_keys = ON",
             "temp_store = MEMORY",
@@ -304,6 +305,23 @@ def _engine(path: Path, begin: str) -> Engine:
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Turn a file to the write-ahead log, which it keeps.
+
+    Of two connections that do so at once SQLite refuses one without a wait, whatever its
+    timeout, since each might wait for the other.
+    """
+    until = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(LOOK_S)
 
 
 def _cursor(db: Connection) -> sqlite3.Cursor:
