@@ -160,16 +160,6 @@ class Segment:
         """Title, category and text of a row."""
         return " ".join(self._strings[name].of((row,))[0] for name in ("title", "category", "text"))
 
-    @cached_property
-    def sorted_ids(self) -> SortedIds:
-        """Ids of a base."""
-        return SortedIds(whole(self.table["id"]))
-
-    @cached_property
-    def last_rows(self) -> dict[str, int]:
-        """The last row of each id, of what came since."""
-        return {id: row for row, id in enumerate(self.table["id"].to_pylist())}
-
     # What records are read from, made when the first one is.
 
     @cached_property
@@ -324,11 +314,10 @@ class Catalog:
 
     def rows_of(self, ids: Sequence[str]) -> IntArray:
         """The last row of each id, -1 for one that there never was, shape (n,)."""
-        base, *since = self._segments
-        found = base.sorted_ids.rows_of(ids)
-        for first, segment in zip(self._firsts[1:], since, strict=True):
-            rows = np.array([segment.last_rows.get(id, -1) for id in ids], np.int64)
-            found = np.where(rows < 0, found, first + rows)
+        found = np.full(len(ids), -1)
+        for first, segment in self.parts:
+            rows, places = segment.named(ids)
+            found[places] = first + rows
         return found
 
     def sight(self, row: int) -> Sight:

@@ -15,13 +15,14 @@ from hashlib import blake2b
 
 import numpy as np
 
+from geo.arrays import IntArray
 from geo.errors import DeniedError, InputError
 from indexes.columns import class_code
 from indexes.entities import PERSON_KINDS, PERSONAL_KINDS, Kind
 from indexes.points import Plan, Rule
 from matching.answering import matches_of
 from matching.near import asked
-from matching.paging import RINGS_M, Search
+from matching.paging import RINGS_M
 from matching.query import Match, NearQuery, Reason, Viewer
 from matching.reasons import reasons
 from matching.recommend_case import DECAY, Case, Trusted
@@ -35,9 +36,12 @@ __all__ = [
     "KINDS",
     "MAX_LIMIT",
     "OTHER_KINDS",
+    "RADIUS_M",
     "RecommendAnswer",
     "RecommendQuery",
     "Recommendation",
+    "case_of",
+    "classes_of",
     "compose",
     "recommend",
     "turn_of",
@@ -169,13 +173,10 @@ def recommend(
         limit=query.limit,
         lang=query.lang,
     )
-    # No cursor is made of it: the secret signs nothing.
-    search = asked(snapshot, profiles, b"", viewer, near_query)
-    search = replace(search, plan=_plan(near_query.kinds, model.weights))
-    case = Case(search, voices, trusted, model.weights, viewer.member_id)
-    rows = case.rows_of(_classes(kinds), query.known)
-    new = case.new_of(case.rows_of(_classes(searched & DISCOVERED), known=False))
-    turn = turn_of(viewer.member_id, search.ask.at, query.limit // DISCOVERY_EVERY)
+    case = case_of(snapshot, voices, trusted, model.weights, profiles, viewer, near_query)
+    rows = case.rows_of(classes_of(kinds), query.known)
+    new = case.new_of(case.rows_of(classes_of(searched & DISCOVERED), known=False))
+    turn = turn_of(viewer.member_id, case.search.ask.at, query.limit // DISCOVERY_EVERY)
     wanted = 4 * query.limit
     while True:
         ranked = case.best(rows, wanted).rows
@@ -185,7 +186,7 @@ def recommend(
             break
         wanted *= 4  # somebody owns very many
     return RecommendAnswer(
-        matches=_told(search, case, page, discovered, model, profiles, near_query),
+        matches=_told(case, page, discovered, model, profiles, near_query),
         model=model.name,
         at=query.at.replace(microsecond=0),
         position=str(snapshot.position),
@@ -193,8 +194,36 @@ def recommend(
     )
 
 
-def _classes(kinds: Iterable[Kind]) -> frozenset[int]:
-    """The index keeps public things and people's apart."""
+def case_of(
+    snapshot: Snapshot,
+    voices: Voices,
+    trusted: Trusted,
+    weights: Terms,
+    profiles: Profiles,
+    viewer: Viewer,
+    query: NearQuery,
+    endorsers: IntArray | None = None,
+) -> Case:
+    """What each listing has to say for itself to a member; parameters as `recommend`'s.
+
+    ``endorsers`` are the households that endorse each row, where that is not as of now.
+
+    Raises
+    ------
+    DeniedError
+        ``unknown-member`` if there is no such member.
+    InputError
+        If a part of the query is out of its range; ``origin-required`` where the group that the
+        member lives in is not published.
+    """
+    # No cursor is made of it: the secret signs nothing.
+    search = asked(snapshot, profiles, b"", viewer, query)
+    search = replace(search, plan=_plan(query.kinds, weights))
+    return Case(search, voices, trusted, weights, viewer.member_id or "", endorsers)
+
+
+def classes_of(kinds: Iterable[Kind]) -> frozenset[int]:
+    """Of some kinds, public things and people's: the index keeps them apart."""
     public = {class_code(kind, personal=False) for kind in kinds if kind not in PERSONAL_KINDS}
     return frozenset(public | {class_code(kind, personal=True) for kind in PERSON_KINDS & {*kinds}})
 
@@ -204,7 +233,7 @@ def _plan(kinds: tuple[Kind, ...], weights: Terms) -> Plan:
     """Distance by its own weight; all else together as what near me calls the fit."""
     weighed = (weights.distance, 0.0, 0.0, 0.0, sum(weights[1:]))
     rule = Rule(weighed, DECAY.shape, DECAY.offset_m, DECAY.scale_m, DECAY.decay)
-    return Plan(dict.fromkeys(_classes(kinds), rule))
+    return Plan(dict.fromkeys(classes_of(kinds), rule))
 
 
 def turn_of(member_id: str, at: int, places: int) -> int:
@@ -277,7 +306,6 @@ def _spread(
 
 
 def _told(
-    search: Search,
     case: Case,
     page: Sequence[int],
     discovered: frozenset[int],
@@ -288,7 +316,7 @@ def _told(
     """What is told of each row of a page, in its order."""
     found = case.best(np.array(sorted(page), np.int64), len(page))
     rows = found.rows
-    matches = matches_of(search, found, profiles, query)
+    matches = matches_of(case.search, found, profiles, query)
     terms = np.column_stack((found.factors[:, 0], case.terms(rows)))
     told = {}
     for row, match, each in zip(rows.tolist(), matches, terms.tolist(), strict=True):

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from math import fsum
 from typing import Any
 
@@ -62,13 +63,27 @@ class Case:
         What each term weighs.
     member_id : str
         Who asks.
+    endorsers : ndarray of int64, shape (rows,), optional
+        Households that endorse each row, where that is not as of now.
+
+    Attributes
+    ----------
+    search : Search
+        What was given.
     """
 
     def __init__(
-        self, search: Search, voices: Voices, trusted: Trusted, weights: Terms, member_id: str
+        self,
+        search: Search,
+        voices: Voices,
+        trusted: Trusted,
+        weights: Terms,
+        member_id: str,
+        endorsers: IntArray | None = None,
     ) -> None:
         snapshot = search.snapshot
-        self._search, self._weights, self._voices = search, weights, voices
+        self.search = search
+        self._weights, self._voices, self._endorsers = weights, voices, endorsers
         self._catalog = snapshot.catalog
         self._owner = snapshot.vocabulary.owners.number(member_id)
         number = voices.members.number(member_id)
@@ -90,7 +105,7 @@ class Case:
 
     def _heard(self, weight: npt.ArrayLike) -> Heard:
         """What is said by members, each with a weight, by the instant asked about."""
-        voices, at = self._voices, self._search.ask.at
+        voices, at = self._voices, self.search.ask.at
         spoken = []
         of_member = np.asarray(weight, np.float64)
         for said, share in ((voices.endorsed, 1.0), (voices.used, USE)):
@@ -111,7 +126,7 @@ class Case:
 
     def _tastes(self, own: Heard) -> FloatArray:
         """How like each category is to what the viewer likes, by its number."""
-        words = self._search.snapshot.vocabulary.categories.words[:]
+        words = self.search.snapshot.vocabulary.categories.words[:]
         there = self._liked >= 0
         numbers = self._catalog.column("category", self._liked[there]).tolist()
         liked: Counter[str] = Counter()
@@ -139,8 +154,8 @@ class Case:
         rows = np.concatenate(parts)
         if not known:
             rows = rows[~np.isin(rows, self._liked)]
-        if self._search.rows is not None:  # those that match the words asked for
-            rows = rows[np.isin(rows, self._search.rows)]
+        if self.search.rows is not None:  # those that match the words asked for
+            rows = rows[np.isin(rows, self.search.rows)]
         return rows
 
     def new_of(self, rows: IntArray) -> IntArray:
@@ -148,16 +163,16 @@ class Case:
 
         They are of verified members, first published within 30 days, and endorsed by nobody.
         """
-        column, at = self._catalog.column, self._search.ask.at
+        column, at = self._catalog.column, self.search.ask.at
         rows = rows[column("verified", rows)]
-        rows = rows[column("endorsers", rows) == 0]
+        rows = rows[self._endorsing(rows) == 0]
         published = column("published_at", rows)
         rows = rows[(published <= at) & (published > at - NEW_S)]
-        return replace(self._search, rows=rows, fits=None).nearest(IN_TURNS).rows
+        return replace(self.search, rows=rows, fits=None).nearest(IN_TURNS).rows
 
     def best(self, rows: IntArray, count: int) -> Found:
         """The best of some rows."""
-        return replace(self._search, rows=rows, fits=self._fits(rows)).best(count)
+        return replace(self.search, rows=rows, fits=self._fits(rows)).best(count)
 
     def _fits(self, rows: IntArray) -> FloatArray:
         """All terms but the distance, weighed, as a share of what they weigh together."""
@@ -169,23 +184,28 @@ class Case:
 
     def terms(self, rows: IntArray) -> FloatArray:
         """Every term but the distance, shape (n, 4)."""
-        column = self._catalog.column
-        doublings = np.frexp(1.0 + column("endorsers", rows))[1] - 1
+        doublings = np.frexp(1.0 + self._endorsing(rows))[1] - 1  # exact
         return np.column_stack(
             (
                 self._trusted[rows],
                 self._near[rows],
-                self._taste[column("category", rows)],
+                self._taste[self._catalog.column("category", rows)],
                 np.minimum(doublings, POPULAR) / POPULAR,
             )
         )
+
+    def _endorsing(self, rows: IntArray) -> IntArray:
+        if self._endorsers is not None:
+            return self._endorsers[rows]
+        found: IntArray = self._catalog.column("endorsers", rows)
+        return found
 
     def evidence(self, row: int) -> Evidence:
         """How many households stand behind a row."""
         return Evidence(
             int(self._trusted_households[row]),
             int(self._near_households[row]),
-            int(self._catalog.column("endorsers", np.array([row])).item()),
+            int(self._endorsing(np.array([row])).item()),
         )
 
     def owners(self, rows: IntArray) -> dict[int, int]:
@@ -218,6 +238,7 @@ def _steps(weights: npt.ArrayLike) -> FloatArray:
     return (levels - 1) / 3
 
 
+@lru_cache(maxsize=100_000)
 def alike(one: str, other: str) -> float:
     """How alike two categories are: parts that both begin with, over the parts of the longer.
 

@@ -171,6 +171,8 @@ def test_sound_requests_about_what_exists_succeed(case: Any, town: Any) -> None:
         if case.operation.path in ("/v1/trips/match", "/v1/trips/week"):
             kept = {k: v for k, v in case.query.items() if k not in TIMES}
             case.query = kept | SEARCH
+    if name == "districts" and case.method == "GET":  # one release, two zones
+        case.query = {k: v for k, v in case.query.items() if k == "format"}
     if "code" in case.path_parameters:
         case.path_parameters["code"] = "990010101"
         case.query.pop("vintage", None)
