@@ -198,6 +198,8 @@ def counted_figures(
             if measure.behind:
                 told &= found[measure.behind, ""].status == OK
             status, parent = status_of(told, of.terms == 0, above, (measure.name, category))
+            # Of another vintage: people live there, but in no piece that was counted.
+            status[(status == ZERO) & (denominators["households"] > 0.0)] = UNKNOWN
             figure = Figure.told(
                 measure.name, category, value, width, status, known, OWN, parent=parent, least=0.0
             )

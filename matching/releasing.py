@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from geo.errors import ConflictError, InputError
+from geo.errors import ConflictError, InputError, NotFoundError
 from indexes.district_facts import Quarter
 from indexes.entities import Tenant
 from indexes.releases import Release
@@ -61,7 +61,7 @@ def release_quarter(
         If the quarter isn't over (code ``quarter-not-over``), there are no zones (``no-zones``)
         or none has census figures (``no-figures``), or ε or a goal is out of range.
     NotFoundError
-        If there is no such tenant.
+        If there is no such tenant, or no zones of that vintage (code ``unknown-vintage``).
     """
     ends = quarter.ends(ZoneInfo(store.get(Tenant, tenant_id, tenant_id).timezone))
     if created_at < ends:
@@ -73,6 +73,8 @@ def release_quarter(
     version = max((head.version for head in told), default=0)
     if version and not correct:
         return store.release(tenant_id, str(quarter), version)
+    if vintage is not None and vintage not in store.vintages(tenant_id):
+        raise NotFoundError(f"no zones of {vintage} are stored", code="unknown-vintage")
     newest = Outlines(store.zones(tenant_id))
     by_vintage = {newest.vintage: newest}
 

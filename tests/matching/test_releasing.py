@@ -128,6 +128,32 @@ def test_a_goal_is_a_share_of_households(store: Store, goal: float) -> None:
     assert store.draws("t", "2026Q3", "households") is None
 
 
+def test_a_quarter_is_told_by_zones_of_another_vintage_from_the_same_draws(store: Store) -> None:
+    """Two by two zones of the next year are each four of this one's: nothing else changes."""
+    release_quarter(store, "t", QUARTER, created_at=NOW)
+    coarse = []
+    for i, zone in enumerate(grid_zones(2, empty=())):
+        own = [ZONES[4 * (2 * (i // 2) + y) + 2 * (i % 2) + x] for y in (0, 1) for x in (0, 1)]
+        geometry = shapely.union_all([part.geometry for part in own])
+        coarse.append(replace(zone, vintage=2025, geometry=geometry))
+    store.put_zones(coarse)
+    told = release_quarter(store, "t", QUARTER, created_at=NOW, correct=True)
+    assert (told.vintage, told.head["drawn_in"]) == (2025, [2024])
+    back = release_quarter(store, "t", QUARTER, created_at=NOW, correct=True, vintage=2024)
+    assert (back.vintage, back.head["drawn_in"]) == (2024, [2024])
+    assert back.rows.equals(store.release("t", "2026Q3", 1).rows)
+    town = [
+        sum(row["households"] for row in store.draws("t", "2026Q3", "households").to_pylist()[:-1]),
+        told.rows.filter(
+            (pa.compute.field("zone") == "13055") & (pa.compute.field("measure") == "households")
+        ).to_pylist()[0]["value"],
+    ]
+    assert town[1] is None or town[1] == pytest.approx(town[0])
+    with pytest.raises(NotFoundError) as caught:
+        release_quarter(store, "t", QUARTER, created_at=NOW, correct=True, vintage=1999)
+    assert caught.value.code == "unknown-vintage"
+
+
 DATA = Path("../shared/data")
 
 
