@@ -244,12 +244,9 @@ class TrustGraph:
         if len(evidence.targets):
             at = np.minimum(np.searchsorted(evidence.targets, targets), len(evidence.targets) - 1)
             known = evidence.targets[at] == targets
-            aged = np.exp2(-now_s / HALF_LIFE_S)
-            positive[known] = evidence.positive[at[known]] * aged
-            negative[known] = evidence.negative[at[known]] * aged
-        levels = shown_levels(self._verification[targets], positive, negative)
-        levels[self._standing[targets] == 0.0] = 0
-        return levels
+            positive[known] = evidence.positive[at[known]]
+            negative[known] = evidence.negative[at[known]]
+        return self._aged(targets, positive, negative, now_s)
 
     def known_levels(self, evidence: Evidence, now_s: float) -> Levels:
         """`levels_from` of those in ``evidence``, in its order. Of all others nothing is known:
@@ -258,7 +255,16 @@ class TrustGraph:
         While nothing else changes, levels never rise with time: nor does the lower bound where
         it is high enough to count.
         """
-        return self.levels_from(evidence, evidence.targets, now_s)
+        return self._aged(evidence.targets, evidence.positive, evidence.negative, now_s)
+
+    def _aged(
+        self, targets: IntArray | Nodes, positive: FloatArray, negative: FloatArray, now_s: float
+    ) -> Levels:
+        """Levels at an instant from evidence as of 1970."""
+        aged = np.exp2(-now_s / HALF_LIFE_S)
+        levels = shown_levels(self._verification[targets], positive * aged, negative * aged)
+        levels[self._standing[targets] == 0.0] = 0
+        return levels
 
     def _walk(self, viewer: int) -> tuple[Nodes, Nodes, Nodes]:
         """As `trust_walks.walk`, those reached ordered, the best first."""

@@ -164,13 +164,18 @@ def to_rows(columns: TrustColumns) -> TrustRows:
     at = np.concatenate((columns.rated_at, columns.bonded_at, columns.bonded_at))
     values = np.concatenate((columns.values, np.zeros(2 * len(bonds))))
     is_bond = np.arange(len(raters)) >= len(columns.raters)
+    rank = np.empty(n, np.int64)
+    rank[np.argsort(columns.keys)] = np.arange(n)
+    pairs = raters * n + rank[ratees]
     # A pair's ratings lie together, newest first, and its bonds after them. The last keys make
     # the order of equals one order, whatever the order of the columns.
-    order = np.lexsort((values, -at, is_bond, columns.keys[ratees], raters))
+    order = np.argsort(pairs, kind="stable")
+    firsts = np.flatnonzero(np.diff(pairs[order], prepend=-1))
+    sizes = np.diff(firsts, append=len(order))
+    some = np.flatnonzero(np.repeat(sizes, sizes) > 1)  # most pairs have one rating
+    mixed = order[some]
+    order[some] = mixed[np.lexsort((values[mixed], -at[mixed], is_bond[mixed], pairs[mixed]))]
     raters, ratees = raters[order], ratees[order]
-    fresh = np.ones(len(order), np.bool_)
-    fresh[1:] = (raters[1:] != raters[:-1]) | (ratees[1:] != ratees[:-1])
-    firsts = np.flatnonzero(fresh)
     positive, negative, trust = _fold(
         np.append(firsts, len(order)),
         values[order],
