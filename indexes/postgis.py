@@ -132,6 +132,10 @@ class PostgisStore(SqlStore):
         with _guard():
             yield
 
+    def _claim(self, db: Connection, of: type[Entity], tenant_id: str, id: str) -> None:
+        key = f"{TABLES[of].name}\n{tenant_id}\n{id}"  # two keys of one number only wait in vain
+        db.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
+
     def _unhurried(self, db: Connection) -> None:
         _unhurried(db)
 

@@ -88,6 +88,10 @@ class Records(ABC):
         """The last change that a transaction sees, its own among them."""
 
     @abstractmethod
+    def _claim(self, db: Connection, of: type[Entity], tenant_id: str, id: str) -> None:
+        """Wait for other transactions that claim such a record, be it there or not."""
+
+    @abstractmethod
     def _unhurried(self, db: Connection) -> None:
         """For the rest of the transaction, a statement may take as long as it takes."""
 

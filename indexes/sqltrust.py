@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select, update
 from geo.errors import InputError, NotFoundError
 from indexes.entities import Entity, Member
 from indexes.rules import Checked, require
-from indexes.sqlrecords import by_class
+from indexes.sqlrecords import by_class, storable
 from indexes.sqltrips import TripRecords
 from indexes.store import Desk, ImportMark, Position
 from indexes.tables import members, standings
@@ -44,12 +44,20 @@ class TrustRecords(TripRecords):
         tenant_id: str,
         locked: Collection[tuple[type[Entity], str]],
         decision: Callable[[Desk], T],
+        *,
+        claimed: Collection[tuple[type[Entity], str]] = (),
     ) -> tuple[T, Position]:
         """See `indexes.store.Store.decide`."""
-        # In one order for everybody, so that no two wait for each other.
-        wanted = sorted(set(locked), key=lambda pair: (pair[0].__name__, pair[1]))
+
+        def in_order(pairs: Collection[tuple[type[Entity], str]]) -> list[tuple[type[Entity], str]]:
+            # One for everybody, so that no two wait for each other.
+            return sorted(set(pairs), key=lambda pair: (pair[0].__name__, pair[1]))
+
         with self._writing() as db:
-            for of, id in wanted:
+            for of, id in in_order(claimed):
+                if storable(tenant_id, id):
+                    self._claim(db, of, tenant_id, id)
+            for of, id in in_order(locked):
                 self._locked(db, of, tenant_id, id)
             made = decision(_SqlDesk(self, db, tenant_id))
             return made, self._newest(db)

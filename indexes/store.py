@@ -350,12 +350,15 @@ class Store(Protocol):
         tenant_id: str,
         locked: Collection[tuple[type[Entity], str]],
         decision: Callable[[Desk], T],
+        *,
+        claimed: Collection[tuple[type[Entity], str]] = (),
     ) -> tuple[T, Position]:
         """Look at what is there and write what follows from it, in one transaction.
 
         The records in ``locked``, each a class and an id, are changed by nobody else meanwhile:
-        two decisions that lock one in common are made one after the other. Only so are the
-        records of `indexes.trusting` written. ``decision`` must not call the store.
+        two decisions that lock one in common are made one after the other. So are two that claim
+        one in common, whether there is such a record or not. Only so are the records of
+        `indexes.trusting` written. ``decision`` must not call the store.
 
         Returns what ``decision`` does, and the position. Raises what it does, and then nothing
         is written; `NotFoundError` for one to be locked that isn't there.

@@ -15,6 +15,7 @@ from api.schemas import Id, Input, PageParams
 from api.towns import Town
 from geo.errors import DeniedError, NotFoundError
 from indexes.entities import Entity, Scope
+from indexes.store import Desk
 
 __all__ = ["RecordId", "Resource", "record_router", "town_of"]
 
@@ -162,12 +163,19 @@ def record_router(resource: Resource[E], *, listed: bool = True) -> APIRouter:
         town = town_of(request, asking)
         entities = list(resource.make(asking, check_text(id), body, town))
         resource.require_own(asking, entities[-1])
-        try:
-            resource.require_own(asking, town.store.get(resource.of, town.tenant_id, id))
-            response.status_code = 200
-        except NotFoundError:
-            response.status_code = 201
-        position = str(town.store.put_all(entities))
+
+        def write(desk: Desk) -> bool:
+            """Replace what is the caller's own, or make it; says whether it is new."""
+            before = desk.find(resource.of, id)
+            if before is not None:
+                resource.require_own(asking, before)
+            desk.put_all(entities)
+            return before is None
+
+        new, after = town.store.decide(
+            town.tenant_id, (), write, claimed=[(cast(type[Entity], resource.of), id)]
+        )
+        response.status_code, position = 201 if new else 200, str(after)
         response.headers["Mitoyen-Position"] = position
         return WrittenOut(id=id, position=position)
 

@@ -1,5 +1,8 @@
 """PUT, GET, DELETE and lists of buildings, residences, members, endorsements, blocks, tenants."""
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 
@@ -96,3 +99,22 @@ def test_a_member_endorses_what_they_see_and_hidden_is_told_as_missing(served):
         said.append(answer.json().get("detail"))
     assert said[1] == said[2] == said[3]
     served.ask("DELETE", "/v1/endorsements/bob-1", "app")
+
+
+def test_of_many_who_write_one_new_id_at_once_exactly_one_owns_it(served):
+    members = ["ana", "bob", "cleo", "dan", "eve"]
+    body = {"kind": "ad", "title": "Donne canapé", "personal": True}
+
+    def put(turn):
+        member, url = members[turn % 5], f"/v1/listings/race-{turn // 20}"
+        answer = served.ask("PUT", url, "app", member, json=body | {"owner_id": member})
+        return turn // 20, member, answer.status_code
+
+    with ThreadPoolExecutor(20) as pool:
+        told = list(pool.map(put, range(100)))
+    for race in range(5):
+        codes = Counter(code for number, _, code in told if number == race)
+        (owner,) = (who for number, who, code in told if (number, code) == (race, 201))
+        assert codes == {201: 1, 200: 3, 403: 16}  # each member asks four times
+        shown = served.get(f"/v1/listings/race-{race}", "app", owner).json()
+        assert shown["owner_id"] == owner
