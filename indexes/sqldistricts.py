@@ -1,10 +1,10 @@
 """Districts in SQL: weeks of activity, the facts of a quarter, releases and their draws."""
 
-import json
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, insert, select, text
 
@@ -358,7 +358,7 @@ class DistrictRecords(WholeTables):
 
 def _head(row: RowMapping) -> dict[str, Any]:
     found = {column.name: row[column.name] for column in _HEAD}
-    return {**found, "head": json.loads(found["head"])}
+    return {**found, "head": msgspec.json.decode(found["head"])}
 
 
 def _drawn(db: Connection, tenant_id: str, quarter: str, family: str) -> pa.Table | None:
