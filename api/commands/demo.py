@@ -1,4 +1,4 @@
-"""`mitoyen demo`: a town that is nowhere, four worked answers about it, then the server."""
+"""`mitoyen demo`: a town that is nowhere, five worked answers about it, then the server."""
 
 import secrets
 import signal
@@ -20,6 +20,7 @@ from rich.console import Console
 from api.answers import near_answer
 from api.auth import digest_of, new_secret
 from api.commands.common import JsonOption, note, opened, print_json, print_table
+from api.commands.districts import level_answer, print_zones
 from api.commands.near import asked, rows_of
 from api.commands.sample import fill
 from api.commands.serve import serve
@@ -29,17 +30,21 @@ from api.questions import near_query
 from api.settings import Settings
 from geo.arrays import LonLat
 from geo.errors import InputError
-from indexes.entities import ApiKey, Member, Scope
+from indexes.district_facts import Quarter
+from indexes.entities import ApiKey, Member, Scope, Tenant
 from indexes.journeys import Anchor, Schedule, WeeklyTime
 from indexes.sample import HARBOUR, Sample, sample_city
 from indexes.store import Store
 from matching.carpool import TripMatch, TripQuery
 from matching.engine import Engine
 from matching.query import ANYONE, Viewer
+from matching.releasing import load_districts, release_quarter
 from matching.trips import find_drivers
 
 __all__ = ["demo", "register"]
 
+ADOPTION = "How far is each quartier from the goal of 5 % of its households?"
+ADOPTED = ("households", "penetration", "goal_gap")
 TO_WORK = "Who drives me to work by 08:30, Monday to Friday?"
 WORK: LonLat = (4.6319, 42.6362)  # where two roads cross, 4 km from the harbour
 
@@ -85,7 +90,7 @@ def demo(
     lang: Annotated[str, typer.Option(help="Language of the reasons, fr or en.")] = "en",
     as_json: JsonOption = False,
 ) -> None:
-    """Show a made-up town: three answers with their reasons, then the server.
+    """Show a made-up town: five answers with their reasons, then the server.
 
     The town is generated, and gone when the command ends.
     """
@@ -103,15 +108,17 @@ def demo(
                 engine = Engine.over(store, member.tenant_id)
                 answers = worked_answers(engine, member, now, lang)
                 rides = rides_to_work(engine, member, now, lang)
+                adoption = adoption_by_quartier(store, member.tenant_id, now)
             # With --json, standard output holds one object and nothing else.
             say = note if as_json else typer.echo
             say(introduction(town, member))
             if as_json:
                 told = {name: answer["matches"] for name, answer in answers.items()}
-                print_json(told | {"trips": rides})
+                print_json(told | {"trips": rides, "districts": adoption})
             else:
                 show(answers)
                 print_table(TO_WORK, COLUMNS, rows_of_trips(rides))
+                print_zones(ADOPTION, adoption, ADOPTED, "fr" if lang == "fr" else "en")
             if once:
                 return
             say(invitation(settings, member, app_key(store, member.tenant_id), lang))
@@ -173,6 +180,23 @@ def rides_to_work(
         lang=lang,
     )
     return find_drivers(engine.trips, engine.party(member.id), query)
+
+
+def adoption_by_quartier(store: Store, tenant_id: str, now: datetime) -> dict[str, Any]:
+    """The quartiers of the quarter before, released as a town would: the noise is real.
+
+    Parameters
+    ----------
+    store : Store
+        With the town.
+    tenant_id : str
+    now : datetime
+        Aware.
+    """
+    timezone = ZoneInfo(store.get(Tenant, tenant_id, tenant_id).timezone)
+    quarter = Quarter.of(now.astimezone(timezone).date()).previous
+    release_quarter(store, tenant_id, quarter, created_at=now, goals=(0.05,))
+    return level_answer(load_districts(store, tenant_id), "quartier", ADOPTED)
 
 
 def introduction(town: Sample, member: Member) -> str:

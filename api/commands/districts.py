@@ -37,7 +37,7 @@ from matching.districts import Districts
 from matching.measures import EPSILONS, GOALS, TITLES
 from matching.releasing import load_districts, release_quarter
 
-__all__ = ["register", "zone_lines"]
+__all__ = ["level_answer", "print_zones", "register", "zone_lines"]
 
 LISTED = ("households", "penetration", "active_rate", "member_rate")
 TOLD = ("iris_h", "iris", "quartier", "arrondissement", "commune", "cell")
@@ -262,15 +262,26 @@ def list_zones(
     """List the zones of a level with their main figures."""
     measures = tuple(measure or LISTED)
     with release_of(store, tenant, release, version) as found:
-        zones = [zone_answer(found, code, measures) for code in found.codes(level)]
-        head = found.release
+        answer = level_answer(found, level, measures)
     if as_json:
-        print_json(release_answer(head) | {"level": level, "districts": zones})
-        return
-    keys = [(row["measure"], row["category"]) for row in zones[0]["rows"]] if zones else []
+        print_json(answer)
+    else:
+        print_zones(f"{words(level, lang)}, {answer['release']}", answer, measures, lang)
+
+
+def level_answer(found: Districts, level: str, measures: Sequence[str]) -> dict[str, Any]:
+    """Every zone of a level with some measures."""
+    zones = [zone_answer(found, code, measures) for code in found.codes(level)]
+    return release_answer(found.release) | {"level": level, "districts": zones}
+
+
+def print_zones(title: str, answer: dict[str, Any], measures: Sequence[str], lang: Lang) -> None:
+    """`level_answer` as a table: a zone a line, a figure a column, in the order of measures."""
+    zones = answer["districts"]
+    keys = [(row["measure"], row["category"]) for row in zones[0]["rows"]]
     order = sorted(range(len(keys)), key=lambda i: measures.index(keys[i][0]))
     print_table(
-        f"{words(level, lang)}, {head.id}",
+        title,
         ("code", "name", *(title_of(*keys[i], lang) for i in order)),
         [
             (zone["zone"], zone["name"], *(cell_text(zone["rows"][i], lang) for i in order))
