@@ -26,7 +26,7 @@ from benchmarks.trips_workload import (
     rides,
     transit,
 )
-from indexes import joining as j
+from indexes import rides as j
 from indexes.journeys import Schedule
 from indexes.routes import RouteIndex
 from indexes.sample.routes import sample_routes

@@ -18,8 +18,8 @@ import shapely
 from psycopg.rows import tuple_row
 
 from benchmarks.trips_workload import WALK_M, Ride
-from indexes import joining as j
-from indexes.joining import METRES_PER_DEGREE, UNIT
+from indexes import rides as j
+from indexes.rides import METRES_PER_DEGREE, UNIT
 from indexes.routes import RouteIndex
 from matching.tripasks import ELSEWHERE_MIN, WALK_MIN
 

@@ -9,9 +9,9 @@ import shapely
 
 from geo.arrays import FloatArray
 from geo.lines import along_m
-from indexes import joining as j
-from indexes.joining import UNIT, Lines, Runs
+from indexes import rides as j
 from indexes.journeys import Schedule
+from indexes.rides import UNIT, Lines, Runs
 from indexes.routes import RouteIndex, pack_lines
 from indexes.sample.routes import sample_routes
 from matching.detour import budget_s

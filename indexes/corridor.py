@@ -1,4 +1,4 @@
-"""The compiled corridor search: lines in cells of 500 m by time, joined, best first, exact.
+"""The compiled corridor search: lines in cells of 350 m by time, joined, best first, exact.
 
 Each line is walked through a grid. An *entry* says that a run is in a cell from when to when,
 on which pieces of its line; a cell's entries are in the order of time. A search reads those of
@@ -16,13 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from geo.arrays import FloatArray, IntArray
+from geo.distance import distance_m
 from geo.kernels import forget_stale
-from indexes import joining as j
-from indexes.joining import Ints, Lines, Runs, Whole, compiled
+from indexes import rides as j
+from indexes.bounds import around, least_minutes
+from indexes.joining import join
+from indexes.rides import Ints, Lines, Runs, Whole, compiled
 
 __all__ = ["CELL_M", "Grid", "search", "walk"]
 
-CELL_M = 500.0
+CELL_M = 350.0
 CELL_DEGREES = CELL_M / j.METRES_PER_DEGREE
 ROW_BITS = 32
 ROW_ZERO, COLUMN_ZERO = 1 << 24, 1 << 30  # so that no part of a key is negative
@@ -275,7 +278,7 @@ def search(
     size = 16
     while size < 2 * total:
         size *= 2
-    table = np.zeros(size, np.int32)  # 1 + where a run is in `seen`
+    table = np.zeros((size, 2), np.int32)  # a run, and 1 + where it is in `seen`
     seen = np.empty((total, SEEN_COLUMNS), np.int32)
     minutes = np.empty((total, 2))
     n = 0
@@ -285,10 +288,10 @@ def search(
                 continue
             run = grid.run[i]
             slot = (run * 0x9E3779B1) & (size - 1)
-            while table[slot] != 0 and seen[table[slot] - 1, SEEN_RUN] != run:
+            while table[slot, 1] != 0 and table[slot, 0] != run:
                 slot = (slot + 1) & (size - 1)
-            if table[slot] == 0:
-                table[slot] = n + 1
+            if table[slot, 1] == 0:
+                table[slot, 0], table[slot, 1] = run, n + 1
                 seen[n, SEEN_RUN] = run
                 seen[n, SEEN_IN], seen[n, SEEN_OUT] = grid.begin[i], grid.end[i]
                 seen[n, FIRST_PIECE], seen[n, LAST_PIECE] = grid.pieces[i, 0], grid.pieces[i, 1]
@@ -296,18 +299,18 @@ def search(
                 minutes[n, 0], minutes[n, 1] = least[c], np.inf
                 n += 1
             else:
-                _widen(seen, minutes, table[slot] - 1, 0, grid, i, least[c])
+                _widen(seen, minutes, table[slot, 1] - 1, 0, grid, i, least[c])
     ranges = _ranges(grid, others, other_low, other_high)
     for c in range(len(others)):
         counts[1] += ranges[c, 1] - ranges[c, 0]
         for i in range(ranges[c, 0], ranges[c, 1]):
             run = grid.run[i]
             slot = (run * 0x9E3779B1) & (size - 1)
-            while table[slot] != 0 and seen[table[slot] - 1, SEEN_RUN] != run:
+            while table[slot, 1] != 0 and table[slot, 0] != run:
                 slot = (slot + 1) & (size - 1)
-            if table[slot] == 0:
+            if table[slot, 1] == 0:
                 continue
-            at = table[slot] - 1
+            at = table[slot, 1] - 1
             if by_arrival:
                 if np.int32(grid.begin[i]) > seen[at, SEEN_OUT]:
                     continue
@@ -347,8 +350,10 @@ def search(
     found = np.empty((kept + 1, j.FOUND_COLUMNS))
     order = np.arange(kept + 1)  # rows of `found`, the best first; the last is scratch
     size = 0
-    by_up = j.minutes_by_distance(ask, places, 0, split)
-    by_down = j.minutes_by_distance(ask, places, split, len(places))
+    way_m = distance_m(
+        places[0, j.LON], places[0, j.LAT], places[split, j.LON], places[split, j.LAT]
+    )
+    ends = (*around(ask, places, 0, split), *around(ask, places, split, len(places)))
     heap = [(bounds[i], i, False) for i in range(m)]
     heapify(heap)
     while len(heap) > 0 and kept > 0:
@@ -363,15 +368,14 @@ def search(
             np.int64(seen[at, down + FIRST_PIECE]), np.int64(seen[at, down + LAST_PIECE]) + 1,
         )  # fmt: skip
         if not is_close:  # a second bound, from the line itself
-            both = j.least_minutes(
-                lines, runs, run, pieces[0], pieces[1], ask, places, True, by_up
-            ) + j.least_minutes(lines, runs, run, pieces[2], pieces[3], ask, places, False, by_down)
-            if both < np.inf:
-                heappush(heap, (max(bound, (rest[i] + both) * 1e6 - 2.0), i, True))
+            minutes_at_least = least_minutes(lines, runs, run, pieces, ask, way_m, *ends)
+            if minutes_at_least < np.inf:
+                bound = max(bound, (rest[i] + minutes_at_least) * 1e6 - 2.0)
+                heappush(heap, (bound, i, True))
             continue
         counts[3] += 1
         new = order[size]
-        if not j.join(lines, runs, run, pieces, ask, days, places, options, found[new]):
+        if not join(lines, runs, run, pieces, ask, days, places, options, found[new]):
             continue
         place = size
         while place > 0 and found[order[place - 1], j.COST] > found[new, j.COST]:
@@ -401,4 +405,12 @@ def _widen(
     minutes[at, end] = min(minutes[at, end], least)
 
 
-forget_stale(search, "geo.distance", "geo.lines", "indexes.joining")
+forget_stale(
+    search,
+    "geo.distance",
+    "geo.lines",
+    "indexes.rides",
+    "indexes.stops",
+    "indexes.joining",
+    "indexes.bounds",
+)

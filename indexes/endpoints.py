@@ -5,7 +5,7 @@ from math import cos, radians
 import numpy as np
 
 from geo.arrays import FloatArray, IntArray, LonLatArray
-from indexes.joining import METRES_PER_DEGREE
+from indexes.rides import METRES_PER_DEGREE
 
 __all__ = ["EndIndex"]
 

@@ -3,289 +3,84 @@
 A rider may get in, and out, at some *places*: any point of the line within a walk, and public
 meeting points that lie within reach of the line. `matching.trips` says in words what is
 decided here, and hands in what a minute is worth.
-
-As in `indexes.search`, whole arrays are passed and indexed.
 """
 
-from math import cos, hypot, radians, sqrt
-from typing import NamedTuple
-
 import numpy as np
-import numpy.typing as npt
-from numba import njit
 
 from geo.arrays import FloatArray, IntArray
-from geo.distance import EARTH_RADIUS_M, arc_m, distance_m
+from geo.distance import distance_m
 from geo.kernels import forget_stale
-from geo.lines import extra_m, nearest_fraction
+from indexes.rides import (
+    ASKED,
+    AT_S,
+    BOOKED,
+    BUDGET_MS,
+    BUILDING,
+    BY_ARRIVAL,
+    COST,
+    DAY_MASK,
+    DETOUR,
+    DETOUR_IN_ALL_S,
+    DETOUR_S,
+    DROPOFF,
+    DROPOFF_S,
+    ELSEWHERE_MIN,
+    F_FRACTION,
+    F_LAT,
+    F_LINE_S,
+    F_LON,
+    F_PIECE,
+    F_PLACE,
+    F_WALK,
+    FIRST_BOOKED,
+    FIRST_DAY,
+    FOUND_COLUMNS,
+    FRACTION,
+    LAST_DAY,
+    LEAST_DETOUR,
+    LEAST_MS,
+    LEVEL,
+    LEVEL_MIN,
+    LINE,
+    MAX_PASSES,
+    MAX_WALKS_M,
+    ON_LINE,
+    OPT_LAT,
+    OPT_LON,
+    OPTION_COLUMNS,
+    ORDER,
+    OWN_BUILDING,
+    PICKUP,
+    PICKUP_S,
+    PICKUPS,
+    PIECE,
+    PLACE,
+    RUN,
+    SAME_BUILDING_MIN,
+    SEATS,
+    SEATS_NEEDED,
+    SEVERAL,
+    SHIFT,
+    START_S,
+    UNIT,
+    UNMATCHED_MIN,
+    WALK,
+    WALK_MIN,
+    Lines,
+    Runs,
+    Whole,
+    compiled,
+    start_ms,
+    window_ms,
+)
+from indexes.stops import options_of, reckon, settle
 
-__all__ = ["Lines", "Runs", "join", "place_row"]
-
-Ints = npt.NDArray[np.int32]
-Whole = int | np.int64
-
-compiled = njit(cache=True, nogil=True, error_model="numpy")
-
-UNIT = 1e7  # coordinates are whole 1e-7 degrees
-METRES_PER_DEGREE = radians(1.0) * EARTH_RADIUS_M
-# Within some kilometres the plane that touches the Earth at a place errs by less than this.
-OFF = 1.02
-STEP_M, SHORT_M = 20.0, 250.0
-MAX_PASSES = 32  # of a line by one place that count, the first ones
-
-
-class Lines(NamedTuple):
-    """Lines one after another: line i has the points ``first[i]`` to ``first[i + 1] - 1``.
-
-    ``points`` (n, 3) are longitude and latitude in 1e-7 degrees, and milliseconds from the
-    line's first point, rising: side by side, since a search reads few points of many lines.
-    ``ms`` is that third column.
-    """
-
-    first: IntArray
-    points: Ints
-    ms: Ints
-
-
-class Runs(NamedTuple):
-    """One row for each line and time of day: `LINE` and the other columns of ``rows``.
-
-    ``booked``, float64 (m, 4), are the rides already confirmed: seconds along the line from
-    which and to which, the seats, and the delay that may still be put on them, seconds.
-    """
-
-    rows: Ints
-    booked: FloatArray
-
-
-# Columns of a run. Its time is of the line's start, or of its end if LEAD_MS is the line's whole
-# duration; on DATED runs it is elapsed since midnight, on others it is the clock's.
-LINE, SECOND, LEAD_MS, FLEX_BEFORE, FLEX_AFTER, DATED = range(6)
-DAY_MASK, FIRST_DAY, LAST_DAY, SEVERAL, SEATS, BUDGET_MS = range(6, 12)
-BUILDING, LEVEL, FIRST_BOOKED, BOOKED = range(12, 16)
-RUN_COLUMNS = 16
-
-# A place: where, and the walk to it; any point of a line within REACH_M of it if ON_LINE, else
-# the place itself, to which a line comes from as far as that.
-LON, LAT, COS_LAT, WALK_M, REACH_M, ON_LINE = range(6)
-PLACE_COLUMNS = 6
-
-# A question. Seconds count from midnight of the service day; from EDGE_S on the clock is
-# SHIFT_S off the time that has passed since then.
-EARLIEST, LATEST, ASKED, BY_ARRIVAL, EDGE_S, SHIFT_S, SEATS_NEEDED, MAX_WALKS_M = range(8)
-OWN_BUILDING, WALK_MIN, DETOUR_S, ELSEWHERE_MIN, SAME_BUILDING_MIN, LEVEL_MIN = range(8, 14)
-UNMATCHED_MIN, PICKUPS = range(14, 16)
-ASK_SIZE = 16
-
-# An option: where a place is served, of all times that the line passes by.
-PLACE, AT_S, DETOUR, WALK, PIECE, OPT_LON, OPT_LAT, FRACTION = range(8)
-OPTION_COLUMNS = 8
-
-# What is found: the run, its cost in 1e-6 minutes, pick-up and drop-off in seconds from the line's
-# start, detours included; the detour, the shift, and when the line starts as planned, all
-# seconds. Then of pick-up and drop-off each the place, the point, the walk, the piece of the
-# line and how far along it, and the second of the line there, without detours.
-RUN, COST, PICKUP_S, DROPOFF_S, DETOUR_IN_ALL_S, SHIFT, START_S = range(7)
-PICKUP, DROPOFF = 7, 14  # each begins seven columns:
-F_PLACE, F_LON, F_LAT, F_WALK, F_PIECE, F_FRACTION, F_LINE_S = range(7)
-FOUND_COLUMNS = 21
-
-
-def place_row(
-    lon: float, lat: float, reach_m: float, walk_m: float, on_line: bool
-) -> tuple[float, float, float, float, float, float]:
-    """A row of places."""
-    return lon, lat, cos(radians(lat)), walk_m, reach_m, float(on_line)
-
-
-@compiled
-def start_ms(runs: Runs, run: Whole, ask: FloatArray) -> float:
-    """When the line begins as planned, milliseconds from midnight of the service day."""
-    rows = runs.rows
-    second = rows[run, SECOND] * 1.0
-    if rows[run, DATED] == 0 and second >= ask[EDGE_S]:
-        second += ask[SHIFT_S]
-    return float(second * 1000.0 - rows[run, LEAD_MS])
-
-
-@compiled
-def window_ms(runs: Runs, run: Whole, ask: FloatArray) -> tuple[float, float]:
-    """The window asked for, widened by the driver's flex, milliseconds from the line's start."""
-    begin_ms = start_ms(runs, run, ask)
-    return (
-        ask[EARLIEST] * 1000.0 - runs.rows[run, FLEX_AFTER] * 1000.0 - begin_ms,
-        ask[LATEST] * 1000.0 + runs.rows[run, FLEX_BEFORE] * 1000.0 - begin_ms,
-    )
-
-
-@compiled
-def _options(
-    lines: Lines, line: Whole, begin: Whole, end: Whole, low_ms: float, high_ms: float,
-    places: FloatArray, first_place: Whole, last_place: Whole, detour_s_per_m: float,
-    options: FloatArray,
-) -> int:  # fmt: skip
-    """Where the pieces ``begin`` to ``end - 1`` of a line serve some places; how many options.
-
-    Each time that the line passes by a place, while within reach and inside the window, it is
-    an option once: at the point that is nearest, or where the detour is least.
-    """
-    origin, points = lines.first[line], lines.points
-    count = 0
-    for place in range(first_place, last_place):
-        lon, lat, cos_lat = places[place, LON], places[place, LAT], places[place, COS_LAT]
-        reach, on_line = places[place, REACH_M], places[place, ON_LINE] != 0.0
-        # On the plane that touches here, metres: it tells what is surely out, or surely farther.
-        north = METRES_PER_DEGREE / UNIT
-        east = north * cos_lat
-        lon_units, lat_units = lon * UNIT, lat * UNIT
-        out, inside = OFF * reach + 1.0, max(0.0, reach / OFF - 1.0)
-        passes, is_open, least, nearest = 0, False, np.inf, np.inf
-        i = origin + begin
-        x2, y2 = (points[i, 0] - lon_units) * east, (points[i, 1] - lat_units) * north
-        t2 = points[i, 2] * 1.0
-        for piece in range(begin, end):
-            i = origin + piece + 1
-            x1, y1, t1 = x2, y2, t2
-            x2, y2 = (points[i, 0] - lon_units) * east, (points[i, 1] - lat_units) * north
-            t2 = points[i, 2] * 1.0
-            if t2 < low_ms or t1 > high_ms:
-                is_open = False
-                continue
-            if min(abs(x1), abs(x2)) > out and x1 * x2 > 0.0:  # all of it east of here, or west
-                is_open = False
-                continue
-            if min(abs(y1), abs(y2)) > out and y1 * y2 > 0.0:
-                is_open = False
-                continue
-            low = 0.0 if low_ms <= t1 else (low_ms - t1) / (t2 - t1)
-            high = 1.0 if high_ms >= t2 else (high_ms - t1) / (t2 - t1)
-            f = nearest_fraction(x1, y1, x2, y2, low, high)
-            x, y = x1 + f * (x2 - x1), y1 + f * (y2 - y1)
-            off2 = x * x + y * y
-            if off2 > out * out or (
-                off2 > inside * inside and _off_m(points, i, f, lon, lat, cos_lat) > reach
-            ):
-                is_open = False
-                continue
-            if not is_open:
-                if passes == MAX_PASSES:
-                    break
-                passes += 1
-                count += 1
-                is_open, least, nearest = True, np.inf, np.inf
-            if on_line:
-                if off2 > OFF * OFF * nearest + 1.0:
-                    continue
-                nearest = min(nearest, off2)
-                key = _off_m(points, i, f, lon, lat, cos_lat)
-            else:
-                # There and back, less the whole piece, is the least that it can add.
-                shortcut = OFF * hypot(x2 - x1, y2 - y1) + 1.0
-                if 2.0 * (sqrt(off2) / OFF - 1.0) - shortcut > least:
-                    continue
-                key = extra_m(
-                    points[i - 1, 0] / UNIT, points[i - 1, 1] / UNIT,
-                    points[i, 0] / UNIT, points[i, 1] / UNIT, lon, lat,
-                )  # fmt: skip
-            if key < least:
-                least = key
-                at = count - 1
-                lon1, lat1 = points[i - 1, 0] / UNIT, points[i - 1, 1] / UNIT
-                options[at, PLACE] = place
-                options[at, AT_S] = (t1 + f * (t2 - t1)) / 1000.0
-                options[at, DETOUR] = 0.0 if on_line else detour_s_per_m * key
-                options[at, WALK] = key if on_line else places[place, WALK_M]
-                options[at, PIECE] = piece
-                options[at, OPT_LON] = lon1 + f * (points[i, 0] / UNIT - lon1) if on_line else lon
-                options[at, OPT_LAT] = lat1 + f * (points[i, 1] / UNIT - lat1) if on_line else lat
-                options[at, FRACTION] = f
-    return count
-
-
-@compiled
-def _off_m(points: Ints, i: Whole, f: float, lon: float, lat: float, cos_lat: float) -> float:
-    """How far a place is from a point of the piece that ends at point ``i``."""
-    lon1, lat1 = points[i - 1, 0] / UNIT, points[i - 1, 1] / UNIT
-    at_lon = lon1 + f * (points[i, 0] / UNIT - lon1)
-    at_lat = lat1 + f * (points[i, 1] / UNIT - lat1)
-    return arc_m(lon, lat, cos_lat, at_lon, at_lat)
-
-
-@compiled
-def minutes_by_distance(
-    ask: FloatArray, places: FloatArray, first_place: Whole, last_place: Whole
-) -> FloatArray:
-    """What a stop costs at least, walk and detour, by how far the line is from the rider's end.
-
-    Row 0 is for pieces up to `SHORT_M` long, row 1 for any; a column is `STEP_M`. The first
-    place is the end itself. A meeting point is at least as far from the line as the end is,
-    less the walk to it; and x metres off a piece of L metres, a detour is
-    2 √(L²/4 + x²) - L at least.
-    """
-    farthest = 0.0
-    for p in range(first_place, last_place):
-        farthest = max(farthest, places[p, REACH_M] + places[p, WALK_M])
-    found = np.full((2, int(farthest / STEP_M) + 2), np.inf)
-    for step in range(found.shape[1]):
-        off = step * STEP_M
-        if off <= places[first_place, REACH_M]:
-            found[:, step] = ask[WALK_MIN] * off + ask[ELSEWHERE_MIN]
-        for p in range(first_place + 1, last_place):
-            x = max(0.0, off - places[p, WALK_M])
-            if x > places[p, REACH_M]:
-                continue
-            extra = 2.0 * sqrt(SHORT_M * SHORT_M / 4.0 + x * x) - SHORT_M
-            walk = ask[WALK_MIN] * places[p, WALK_M]
-            found[0, step] = min(found[0, step], walk + ask[DETOUR_S] * extra / 60.0)
-            found[1, step] = min(found[1, step], walk)
-    return found
-
-
-@compiled
-def least_minutes(
-    lines: Lines, runs: Runs, run: Whole, begin: Whole, end: Whole, ask: FloatArray,
-    places: FloatArray, boards: bool, minutes: FloatArray,
-) -> float:  # fmt: skip
-    """A lower bound of what a stop on some pieces costs, and of the ride from or to it, minutes.
-
-    The ride is counted from the line's start: less the later one boards, more the later one
-    alights. ``minutes`` is what `minutes_by_distance` made of this end. At the end with the
-    window the shift counts too.
-    """
-    line = runs.rows[run, LINE]
-    place = 0 if boards else int(ask[PICKUPS])
-    timed = boards == (ask[BY_ARRIVAL] == 0.0)
-    low_ms, high_ms = window_ms(runs, run, ask)
-    asked_ms = ask[ASKED] * 1000.0 - start_ms(runs, run, ask)
-    points, first = lines.points, lines.first[line]
-    lon, lat = places[place, LON] * UNIT, places[place, LAT] * UNIT
-    north = METRES_PER_DEGREE / UNIT
-    east = north * places[place, COS_LAT]
-    x2, y2 = (points[first + begin, 0] - lon) * east, (points[first + begin, 1] - lat) * north
-    least = np.inf
-    for i in range(first + begin + 1, first + end + 1):
-        x1, y1 = x2, y2
-        x2, y2 = (points[i, 0] - lon) * east, (points[i, 1] - lat) * north
-        shift_ms = 0.0
-        if timed:
-            if points[i, 2] < low_ms or points[i - 1, 2] > high_ms:
-                continue
-            shift_ms = max(0.0, points[i - 1, 2] - asked_ms, asked_ms - points[i, 2])
-        f = nearest_fraction(x1, y1, x2, y2, 0.0, 1.0)
-        x, y = x1 + f * (x2 - x1), y1 + f * (y2 - y1)
-        step = int(max(0.0, sqrt(x * x + y * y) / OFF - 1.0) / STEP_M)
-        if step >= minutes.shape[1]:
-            continue
-        is_short = (x2 - x1) * (x2 - x1) + (y2 - y1) * (y2 - y1) < (SHORT_M / OFF - 1.0) ** 2
-        stop = minutes[0 if is_short else 1, step]
-        ride_ms = -points[i, 2] if boards else points[i - 1, 2]
-        least = min(least, stop + (ride_ms + shift_ms) / 60_000.0)
-    return least
+__all__ = ["between_m", "join", "scan"]
 
 
 @compiled
 def _detour_s(
-    lines: Lines, line: Whole, a: FloatArray, i: int, b: FloatArray, j: int, places: FloatArray,
+    lines: Lines, line: Whole, a: FloatArray, i: Whole, b: FloatArray, j: Whole, places: FloatArray,
     detour_s_per_m: float,
 ) -> float:  # fmt: skip
     """The detour of a pick-up and a drop-off; on one piece they are driven one after the other."""
@@ -348,15 +143,15 @@ def join(
     ask, days, places
         The question: `EARLIEST` and so on; service days; rows of places, `PICKUPS` of them
         for the pick-up, the rest for the drop-off.
-    options : ndarray of float64, shape (2, MAX_PASSES * len(places), 8)
+    options : ndarray of float64, shape (2, MAX_PASSES * len(places), 13)
         Scratch.
     found : ndarray of float64, shape (21,)
         Takes the answer.
     """
     rows = runs.rows
     matched = 0
-    for i in range(len(days)):
-        day = days[i]
+    for k in range(len(days)):
+        day = days[k]
         if rows[run, FIRST_DAY] <= day and day <= rows[run, LAST_DAY]:
             matched += (rows[run, DAY_MASK] >> ((day + 3) % 7)) & 1
     if matched == 0 or rows[run, SEATS] < ask[SEATS_NEEDED]:
@@ -367,21 +162,40 @@ def join(
     by_arrival = ask[BY_ARRIVAL] != 0.0
     split = int(ask[PICKUPS])
     ups, downs = options[0], options[1]
-    n = _options(
-        lines, line, pieces[0], pieces[1],
-        -np.inf if by_arrival else low_ms, np.inf if by_arrival else high_ms,
-        places, 0, split, ask[DETOUR_S], ups,
-    )  # fmt: skip
+    always = -np.inf, np.inf
+    up_ms = always if by_arrival else (low_ms, high_ms)
+    down_ms = (low_ms, high_ms) if by_arrival else always
+    n = options_of(lines, line, pieces[0], pieces[1], *up_ms, places, 0, split, ask[DETOUR_S], ups)
     if n == 0:
         return False
-    m = _options(
-        lines, line, pieces[2], pieces[3],
-        low_ms if by_arrival else -np.inf, high_ms if by_arrival else np.inf,
-        places, split, len(places), ask[DETOUR_S], downs,
+    m = options_of(
+        lines, line, pieces[2], pieces[3], *down_ms, places, split, len(places), ask[DETOUR_S],
+        downs,
     )  # fmt: skip
+    # The least effort of a stop, milliseconds. Between the same two points of the line a detour
+    # by way of both is no less than either: half of what both are by themselves.
+    alone = 1.0 if pieces[1] <= pieces[2] or pieces[3] <= pieces[0] else 0.5
+    reckon(ups, n, ask, places, alone)
+    reckon(downs, m, ask, places, alone)
+    first_up: Whole = n
+    first_down: Whole = m
     least, shortest = np.inf, np.inf
-    for i in range(n):
-        for j in range(m):
+    for up_at in range(n):
+        i = np.int64(ups[up_at, ORDER])
+        if m == 0 or ups[i, LEAST_MS] + downs[np.int64(downs[0, ORDER]), LEAST_MS] > least + 1.0:
+            break
+        if 1000.0 * ups[i, LEAST_DETOUR] > rows[run, BUDGET_MS]:
+            continue
+        if np.isnan(ups[i, DETOUR]):
+            settle(lines, line, *up_ms, places, ask[DETOUR_S], ups[i])
+        for down_at in range(m):
+            j = np.int64(downs[down_at, ORDER])
+            if ups[i, LEAST_MS] + downs[j, LEAST_MS] > least + 1.0:
+                break
+            if 1000.0 * downs[j, LEAST_DETOUR] > rows[run, BUDGET_MS]:
+                continue
+            if np.isnan(downs[j, DETOUR]):
+                settle(lines, line, *down_ms, places, ask[DETOUR_S], downs[j])
             if downs[j, AT_S] <= ups[i, AT_S]:
                 continue
             walks = ups[i, WALK] + downs[j, WALK]
@@ -390,8 +204,6 @@ def join(
             elsewhere = places[np.int64(ups[i, PLACE]), ON_LINE]
             elsewhere += places[np.int64(downs[j, PLACE]), ON_LINE]
             on_foot = ask[WALK_MIN] * walks + ask[ELSEWHERE_MIN] * elsewhere
-            if np.rint(60_000.0 * on_foot) > least:
-                continue
             up, down = ups[i, DETOUR], downs[j, DETOUR]
             detour = _detour_s(lines, line, ups, i, downs, j, places, ask[DETOUR_S])
             if detour * 1000.0 > rows[run, BUDGET_MS]:
@@ -413,11 +225,11 @@ def join(
                 continue
             effort = np.rint(60_000.0 * on_foot + 1000.0 * detour)
             ride = np.rint(1000.0 * (dropoff_s - pickup_s))
-            if effort > least or (effort == least and ride >= shortest):
+            if (effort, ride, i, j) >= (least, shortest, first_up, first_down):
                 continue
             if not _has_room(runs, run, ups[i, AT_S], downs[j, AT_S], detours, ask[SEATS_NEEDED]):
                 continue
-            least, shortest = effort, ride
+            least, shortest, first_up, first_down = effort, ride, i, j
             planned_s = downs[j, AT_S] if by_arrival else ups[i, AT_S]
             shift = abs(begin_ms / 1000.0 + planned_s - ask[ASKED])
             unmatched = 0.0 if rows[run, SEVERAL] else len(days) - matched * 1.0
@@ -434,7 +246,7 @@ def join(
 
 
 @compiled
-def _tell(options: FloatArray, i: int, found: FloatArray, at: int) -> None:
+def _tell(options: FloatArray, i: Whole, found: FloatArray, at: int) -> None:
     found[at + F_PLACE], found[at + F_WALK] = options[i, PLACE], options[i, WALK]
     found[at + F_LON], found[at + F_LAT] = options[i, OPT_LON], options[i, OPT_LAT]
     found[at + F_PIECE], found[at + F_FRACTION] = options[i, PIECE], options[i, FRACTION]
@@ -475,4 +287,4 @@ def scan(
     return found[:count]
 
 
-forget_stale(scan, "geo.distance", "geo.lines")
+forget_stale(scan, "geo.distance", "geo.lines", "indexes.rides", "indexes.stops")

@@ -1,7 +1,7 @@
 """Lines that pass within a radius of one place, and later of another: compiled.
 
 What lies within a radius is told by great-circle distance, to points rounded to 1e-7 degree:
-those that are answered. As in `indexes.joining`, whole arrays are passed and indexed.
+those that are answered. As in `indexes.search`, whole arrays are passed and indexed.
 """
 
 from math import cos, radians, sqrt
@@ -13,7 +13,7 @@ from geo.arrays import BoolArray, FloatArray
 from geo.distance import arc_m, distance_m
 from geo.kernels import forget_stale
 from geo.lines import nearest_fraction
-from indexes.joining import METRES_PER_DEGREE, UNIT, Lines
+from indexes.rides import METRES_PER_DEGREE, UNIT, Lines
 
 __all__ = ["circle_row", "passing_lines", "shared_ride"]
 
@@ -194,4 +194,4 @@ def passing_lines(lines: Lines, departure: FloatArray, arrival: FloatArray) -> B
     return found
 
 
-forget_stale(passing_lines, "geo.distance", "geo.lines", "indexes.joining")
+forget_stale(passing_lines, "geo.distance", "geo.lines", "indexes.rides")

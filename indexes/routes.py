@@ -8,9 +8,10 @@ import numpy.typing as npt
 
 from geo.arrays import FloatArray, IntArray, LonLatArray
 from indexes import corridor as c
-from indexes import joining as j
+from indexes import rides as j
 from indexes.corridor import Grid
-from indexes.joining import Lines, Runs
+from indexes.joining import scan
+from indexes.rides import Lines, Runs
 
 __all__ = ["RouteIndex", "pack_lines"]
 
@@ -98,7 +99,7 @@ class RouteIndex:
         Parameters
         ----------
         ask, days, places
-            The question: `indexes.joining.EARLIEST` and so on, service days, where to.
+            The question: `indexes.rides.EARLIEST` and so on, service days, where to.
         limit : int
             At most so many.
         run_trip : ndarray of int64, shape (runs,)
@@ -109,7 +110,7 @@ class RouteIndex:
         Returns
         -------
         ndarray of float64, shape (m, 21)
-            `indexes.joining.RUN`, ``COST`` and so on.
+            `indexes.rides.RUN`, ``COST`` and so on.
         """
         found: FloatArray = self.counted(ask, days, places, limit, run_trip, alive)[0]
         return found
@@ -141,7 +142,7 @@ class RouteIndex:
         """
         if which is None:
             which = np.arange(len(self), dtype=np.int64)
-        found: FloatArray = j.scan(self.lines, self.runs, ask, days, places, which)
+        found: FloatArray = scan(self.lines, self.runs, ask, days, places, which)
         return found
 
     def _entries(self) -> Grid:

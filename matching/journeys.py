@@ -21,7 +21,7 @@ import numpy as np
 from geo.arrays import BoolArray, FloatArray, LonLat, as_point
 from geo.distance import haversine_m
 from geo.lines import along_m
-from indexes import joining as j
+from indexes import rides as j
 from indexes.journeys import Anchor, Role, Trip
 from indexes.passing import AT_LAT, AT_LON, MS, WALK_M, circle_row, passing_lines, shared_ride
 from matching.carpool import Prices

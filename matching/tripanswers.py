@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from geo.arrays import FloatArray
-from indexes import joining as j
+from indexes import rides as j
+from indexes.joining import between_m
 from indexes.journeys import Role, Trip
 from matching.carpool import Party, Prices, Stop, TripMatch
 from matching.clock import EPOCH, as_zone
@@ -41,7 +42,7 @@ STOP_DECIMALS = 5
 class Joined(NamedTuple):
     """How a rider joins a driver's trip at its best, and on which days.
 
-    ``found`` is the row of `indexes.joining`; ``days`` are those asked for that are matched, out
+    ``found`` is the row of `indexes.rides`; ``days`` are those asked for that are matched, out
     of ``asked``; ``service_day`` is the driver's on the first of them.
     """
 
@@ -72,7 +73,7 @@ class Joined(NamedTuple):
 def joins_of(
     part: DriverPart, row: int, passes: Iterable[Pass], places: Places
 ) -> Iterator[tuple[Pass, FloatArray]]:
-    """All ways to join a driver's trip, by its number: a pass and a row of `indexes.joining`."""
+    """All ways to join a driver's trip, by its number: a pass and a row of `indexes.rides`."""
     runs = part.runs_of(row)
     for one in passes:
         for found in part.index.scan(one.ask, one.days, places.rows, runs):
@@ -234,7 +235,7 @@ def _stop(joined: Joined, end: int, places: Places, meeting: MeetingPoints) -> S
 def _common_km(part: DriverPart, found: FloatArray) -> float:
     """Kilometres of the line between pick-up and drop-off."""
     line = part.index.runs.rows[int(found[j.RUN]), j.LINE]
-    return float(j.between_m(part.index.lines, line, found)) / 1000.0
+    return float(between_m(part.index.lines, line, found)) / 1000.0
 
 
 def _seats_left(joined: Joined) -> int:

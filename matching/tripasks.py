@@ -8,7 +8,7 @@ import numpy as np
 
 from geo.arrays import FloatArray, IntArray
 from geo.errors import InputError
-from indexes import joining as j
+from indexes import rides as j
 from indexes.journeys import Anchor, Schedule
 from matching.clock import DAY_S
 from matching.detour import SECONDS_PER_EXTRA_M
@@ -57,7 +57,7 @@ class Asked(NamedTuple):
 class Pass(NamedTuple):
     """Days on which a question is the same in seconds of the service day.
 
-    ``ask`` is for `indexes.joining`; ``days`` are service days of the driver, ascending, and
+    ``ask`` is for `indexes.rides`; ``days`` are service days of the driver, ascending, and
     ``asked`` the day asked for with each.
     """
 

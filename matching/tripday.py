@@ -27,7 +27,7 @@ import msgspec
 import numpy as np
 
 from geo.errors import InputError
-from indexes import joining as j
+from indexes import rides as j
 from indexes.journeys import Role, Trip
 from matching.assign import best_pairs
 from matching.carpool import Party, Prices, TripMatch

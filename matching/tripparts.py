@@ -9,11 +9,11 @@ import numpy as np
 
 from geo.arrays import FloatArray, IntArray, LonLat, LonLatArray, as_lonlat
 from geo.distance import haversine_m
-from indexes import joining as j
+from indexes import rides as j
 from indexes.endpoints import EndIndex
 from indexes.entities import VERIFIED_LEVEL
-from indexes.joining import Runs, place_row
 from indexes.journeys import Anchor, Schedule, Trip, Weeks
+from indexes.rides import Runs, place_row
 from indexes.routes import RouteIndex, pack_lines
 from matching.carpool import Party
 from matching.clock import DAY_S, day_number, local_to_utc
@@ -75,7 +75,7 @@ def clock_of(timezone: str, day: int) -> Clock:
 
 
 class Places(NamedTuple):
-    """Where a rider may get in and out: rows for `indexes.joining`, of which ``pickups`` are for
+    """Where a rider may get in and out: rows for `indexes.rides`, of which ``pickups`` are for
     the pick-up, and of each the row of its meeting point, -1 for the line itself."""
 
     rows: FloatArray
@@ -166,7 +166,7 @@ class DriverPart:
             self._times_s.append(times_s)
             return round(times_s[-1] * 1000) if trip.schedule.anchor is Anchor.ARRIVE else 0
 
-        # The columns of `indexes.joining`, in order.
+        # The columns of `indexes.rides`, in order.
         lead_ms = add_line(line, times_s)
         number = len(self._lonlat) - 1
         for time in times:

@@ -49,7 +49,7 @@ import numpy as np
 
 from geo.arrays import FloatArray, LonLat, as_lonlat
 from geo.errors import InputError
-from indexes import joining as j
+from indexes import rides as j
 from indexes.entities import VERIFIED_LEVEL
 from indexes.journeys import Role, Trip
 from matching.carpool import Party, Prices, TripMatch, TripQuery

@@ -224,7 +224,10 @@ def options(
                 passing.append(Option(here, second, walk, detour, piece, stop.id))
         passings.append(passing)
         for one in [p for p in passings if p][:32]:
-            found.append(min(one, key=lambda o: o.walk_m if stop is None else o.detour_s))
+            # To the millimetre and the millisecond, the first of equals.
+            found.append(
+                min(one, key=lambda o: round(1000 * (o.walk_m if stop is None else o.detour_s)))
+            )
     return found
 
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.trips_workload import DAYS, REAL_LINES, index_of, meeting_points, rides, transit
-from indexes import joining as j
+from indexes import rides as j
 from indexes.endpoints import CELL_M, EndIndex
-from indexes.joining import Runs
+from indexes.rides import Runs
 from indexes.routes import RouteIndex, pack_lines
 from matching.meeting import MeetingPoints
 from matching.tripparts import Places
