@@ -22,6 +22,7 @@ from benchmarks.trust_attacks import (
     sybil,
     vouch_ring,
 )
+from benchmarks.trust_near import near_cost
 from benchmarks.trust_peers import beta, eigentrust, mean, wilson
 from benchmarks.trust_ratings import (
     Ratings,
@@ -37,6 +38,7 @@ __all__ = ["controls_broken", "cost", "predict", "predict_splits"]
 
 TOWN = (2_000, 40_000)  # members and ratings of a town whose ratings are predicted
 ATTACKED_TOWN = (20_000, 200_000)
+LARGE_TOWN = (100_000, 1_120_000)
 SPLITS = 10
 PRIOR = 2.0  # what all raters together count for where a viewer's own say little
 SOLVED = 2_000  # members for the exact solver: it inverts a matrix of them all
@@ -192,7 +194,8 @@ def main() -> None:
     predicted = predict_splits(ratings, SPLITS, args.seed)
     rows, slandered = attack(attacked, solved, args.seed)
     admitted = vouch_ring(10, FAKES, 90)
-    costs = cost(100_000, 1_120_000, 300, args.seed)
+    costs = cost(*LARGE_TOWN, 300, args.seed)
+    near = near_cost(*LARGE_TOWN, 300, args.seed)
     random = predicted["random"]
     result = {
         "auc": round(random["trust"], 4),
@@ -204,6 +207,7 @@ def main() -> None:
         "vouch_admitted": admitted,
         "p95_ms": costs["p95_ms"],
         "mb": costs["mb"],
+        "near_trust_ratio": near["near_trust_ratio"],
         "controls_broken": controls_broken(rows, slandered),
         "ratings": args.ratings.name if args.ratings else "generated town",
         "prediction": [
@@ -212,6 +216,7 @@ def main() -> None:
         ],
         "slander": {name: round(value, 4) for name, value in slandered.items()},
         "cost": costs,
+        "near": near,
         "seed": args.seed,
         "load_before": round(load_before, 2),
         "command": f"./run bench trust {' '.join(sys.argv[1:])}".strip(),
@@ -222,6 +227,7 @@ def main() -> None:
         f"{FAKES:,} fakes against one": rows,
         "slander": [result["slander"]],
         "cost": [costs],
+        "near me with and without trust": [near],
     }
     print_result(result, args.json, tables)
     if not result["controls_broken"]:

@@ -36,6 +36,7 @@ from indexes.scores import (
     FRESH_MODE,
     available_factor,
     banded_m,
+    compiled,
     decay_factor,
     fresh_factor,
     inlined,
@@ -102,8 +103,9 @@ NO_BOUND = 2**62
 
 Offsets = tuple[np.int64, np.int64, np.int64, np.int64, np.int64, np.int64]
 # What a search sees: rows that there are, of them the base's, the version; then by row the
-# version that it died in (0: alive), and by pending row its rank; and how many are hidden, which.
-Seen = tuple[np.int64, np.int64, np.int64, Ints, IntArray, np.int64, Ints]
+# version that it died in (0: alive), and by pending row its rank; and how many are hidden, and
+# the address of those.
+Seen = tuple[np.int64, np.int64, np.int64, Ints, IntArray, np.int64, np.int64]
 
 
 @inlined
@@ -123,8 +125,9 @@ def seen_in(header: IntArray) -> Seen:
     rows, base_rows = header[h.ROWS], header[h.BASE_ROWS]
     died = ints32_at(header[h.DIED], (rows,))
     ranks = ints_at(header[h.RANKS], (rows - base_rows,))
-    hidden = ints32_at(header[h.HIDDEN], (header[h.HIDDEN_ROWS],))
-    return rows, base_rows, header[h.VERSION], died, ranks, header[h.HIDDEN_ROWS], hidden
+    return (
+        rows, base_rows, header[h.VERSION], died, ranks, header[h.HIDDEN_ROWS], header[h.HIDDEN],
+    )  # fmt: skip
 
 
 @inlined
@@ -147,6 +150,13 @@ def _holds(values: Ints, low: np.int64, high: np.int64, value: np.int32) -> bool
         else:
             high = middle
     return bool(low < end and values[low] == value)
+
+
+@compiled
+def _is_hidden(row: np.int64, seen: Seen) -> bool:
+    """Whether a row is to be looked at in the overlay only."""
+    hidden = ints32_at(seen[6], (seen[5],))
+    return bool(_holds(hidden, np.int64(0), seen[5], np.int32(row)))
 
 
 @inlined
@@ -243,11 +253,7 @@ def consider(
     d = last[LAST_M]
     if d > ask[RADIUS_M] or d > cold[leaf, i, REACH] or d < ask[MIN_M] or d <= ask[INNER_M]:
         return count
-    if (
-        seen[5] > 0
-        and cold[leaf, i, ROW] >= 0
-        and _holds(seen[6], np.int64(0), seen[5], np.int32(row))
-    ):
+    if seen[5] > 0 and cold[leaf, i, ROW] >= 0 and _is_hidden(row, seen):
         return count
     rank = rank_of(row, seen)
     if by_distance:

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import bench_trust
 from benchmarks.trust_attacks import SHAPES, Town, fakes_on_top, slander, sybil, vouch_ring
+from benchmarks.trust_near import near_cost
 from benchmarks.trust_peers import beta, eigentrust, mean, pagerank, wilson
 from benchmarks.trust_ratings import Ratings, most_active, read_ratings, town_ratings
 from geo.errors import LayoutError
@@ -127,3 +128,9 @@ def test_ratings_are_read_by_their_scale_and_rated_members_only(tmp_path):
     ]
     assert most_active(ratings, 2).members == 2
     assert len(most_active(ratings, 2)) == 2
+
+
+def test_near_me_is_timed_with_overlays_that_hold_something():
+    found = near_cost(1_000, 10_000, 20, seed=1)
+    assert found["near_trust_rows"] > 1
+    assert min(found["near_p50_ms"], found["near_trust_p50_ms"], found["near_trust_ratio"]) > 0
