@@ -12,26 +12,28 @@ import pyarrow.compute as pc
 
 from geo.arrays import BoolArray, IntArray
 from indexes.district_facts import WEEKS, Facts
-from matching.measures import DRAWS, MEMBERS_COUNTED, OTHER, PEOPLE_CATEGORIES, SEATS_COUNTED, Draw
+from matching.measures import MEMBERS_COUNTED, OTHER, PEOPLE_CATEGORIES, SEATS_COUNTED, Draw
 from matching.outlines import Level
 from matching.pieces import Pieces
 
 __all__ = ["category_numbers", "count_flows", "count_pieces"]
 
 
-def count_pieces(facts: Facts, pieces: Pieces) -> dict[str, IntArray]:
-    """Bounded counts by piece, for every draw of `DRAWS`.
+def count_pieces(facts: Facts, pieces: Pieces, draw: Draw) -> IntArray:
+    """Bounded counts of a draw by piece.
 
     Parameters
     ----------
     facts : Facts
     pieces : Pieces
+        IRIS × cell or whole IRIS, as the draw wants.
+    draw : Draw
+        One of `DRAWS`.
 
     Returns
     -------
-    dict of ndarray of int64, shape (len(pieces) + 1, k)
-        By name of the draw: columns as in ``Draw.columns``; the last row counts what lies in
-        no piece.
+    ndarray of int64, shape (len(pieces) + 1, k)
+        Columns as in ``Draw.columns``; the last row counts what lies in no piece.
     """
     counters: Mapping[str, Callable[[Facts, Pieces], tuple[IntArray, IntArray, IntArray]]] = {
         "households": _households,
@@ -42,7 +44,10 @@ def count_pieces(facts: Facts, pieces: Pieces) -> dict[str, IntArray]:
         "carpool": _carpool,
         "seats": _seats,
     }
-    return {draw.name: _table(draw, pieces, *counters[draw.name](facts, pieces)) for draw in DRAWS}
+    piece, column, amount = counters[draw.name](facts, pieces)
+    k = len(draw.columns)
+    counts = np.bincount(piece * k + column, weights=amount, minlength=(len(pieces) + 1) * k)
+    return counts.astype(np.int64).reshape(-1, k)
 
 
 def count_flows(facts: Facts, level: Level, outlines_zones: tuple[str, ...]) -> IntArray:
@@ -87,15 +92,6 @@ def category_numbers(category: pa.ChunkedArray, declared: tuple[str, ...]) -> In
     words = pc.replace_substring_regex(category, r"(?s)\..*", "")
     found = pc.index_in(words, value_set=pa.array(declared, pa.string()))
     return np.asarray(pc.fill_null(found, declared.index(OTHER))).astype(np.int64)
-
-
-def _table(
-    draw: Draw, pieces: Pieces, piece: IntArray, column: IntArray, amount: IntArray
-) -> IntArray:
-    k = len(draw.columns)
-    size = (len(pieces) + 1) * k
-    counts = np.bincount(piece * k + column, weights=amount, minlength=size)
-    return counts.astype(np.int64).reshape(-1, k)
 
 
 def _homes(facts: Facts, pieces: Pieces) -> IntArray:

@@ -36,6 +36,7 @@ FLOW_THRESHOLD = 6  # Registre de preuve de covoiturage: origin, destination and
 BUSINESS_UNITS = 3  # INSEE's rules for tables of businesses, and the largest one's share
 BUSINESS_SHARE = 0.85
 CONFIDENCE = 0.95
+AT_ONCE = 1_000_000  # counts that OpenDP gives back as a list: other parts, independent noise
 MANY_TERMS = 200  # above, the sum of noises is normal: quantiles differ by less than 0.1 %
 
 enable_features("contrib")  # all of OpenDP's mechanisms are
@@ -73,9 +74,11 @@ def noisy_counts(counts: IntArray, bound: int, epsilon: float) -> IntArray:
         raise InputError(f"bound and epsilon must be above 0, got {bound} and {epsilon}")
     mechanism = laplace(bound, epsilon)
     flat = np.ascontiguousarray(counts, dtype=np.int64).ravel()
-    if not flat.size:
-        return flat.reshape(np.shape(counts))
-    return np.array(mechanism(flat), dtype=np.int64).reshape(np.shape(counts))
+    noisy = np.empty_like(flat)
+    for start in range(0, len(flat), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        noisy[part] = mechanism(flat[part])
+    return noisy.reshape(np.shape(counts))
 
 
 def laplace(bound: int, epsilon: float) -> Measurement:

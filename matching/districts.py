@@ -223,6 +223,8 @@ class Districts:
     def union(self, polygon: Geometry) -> pa.Table:
         """Figures of any polygon, as the union of the whole cells whose centre lies inside.
 
+        Those that are told of cells: adoption, and the goal lines.
+
         The cells' noisy counts are added up, and thresholded after: nothing is counted anew, so
         that no polygon tells more than the cells do.
 
@@ -259,7 +261,7 @@ class Districts:
             )
         cells = self.zones.cells[inside]
         sums = {}
-        for draw in DRAWS:
+        for draw in (draw for draw in DRAWS if draw.by_cell):
             drawn = Drawn.of(self._draws[draw.name], draw)
             chosen = np.isin(drawn.pieces.cell, cells)
             sums[draw.name] = sums_of(drawn, draw, csr_array(chosen[None, :].astype(np.float64)))
@@ -271,7 +273,9 @@ class Districts:
             for of, figure in (("households", sheet.figures.index(("households", ""))),
                                ("residents", sheet.figures.index(("members", ""))))
         }  # fmt: skip
-        figures = counted_figures(sums, known, census=self.release.head["sources"]["census"])
+        figures = counted_figures(
+            sums, known, cells=True, census=self.release.head["sources"]["census"]
+        )
         penetration = next(figure for figure in figures if figure.measure == "penetration")
         figures += goal_gaps(penetration, self.release.head["goals"])
         levels = {"cell": (("union",), figures)}

@@ -49,15 +49,13 @@ def draw_counts(
     if set(epsilons) != set(EPSILONS):
         raise InputError(f"ε must be given for {', '.join(EPSILONS)}; got {', '.join(epsilons)}")
     tables = {}
-    wanted = [draw for draw in DRAWS if draw.name not in (known or {})]
-    if wanted:
-        pieces = Pieces.of(outlines, _empty_zones(outlines))
-        counts = count_pieces(facts, pieces)
-        for draw in wanted:
-            epsilon = epsilons[draw.family] * draw.share
-            noisy = noisy_counts(counts[draw.name], draw.bound, epsilon)
-            drawn = Drawn(pieces, noisy, epsilon, outlines.vintage)
-            tables[draw.name] = drawn.to_table(draw)
+    for draw in DRAWS:
+        if draw.name in (known or {}):
+            continue
+        pieces = Pieces.of(outlines, _empty_zones(outlines), by_cell=draw.by_cell)
+        epsilon = epsilons[draw.family] * draw.share
+        noisy = noisy_counts(count_pieces(facts, pieces, draw), draw.bound, epsilon)
+        tables[draw.name] = Drawn(pieces, noisy, epsilon, outlines.vintage).to_table(draw)
     level = flow_level(outlines)
     if level and FLOWS.name not in (known or {}):
         zones = outlines.level(level)

@@ -1,8 +1,8 @@
 """What a release tells: draws of noise, measures made of them, and what each costs in privacy.
 
-A *draw* is a table of counts, pieces × columns, that noise is added to once. Each household adds
-to at most ``bound`` counts of it (the L1 sensitivity), and the draw spends its share of its
-family's ε. A *measure* is a sum of a draw's columns, told for zones; all else follows from those.
+A *draw* is a table of counts, pieces × columns, that noise is added to once. Each household
+changes its counts by at most ``bound`` in all (the L1 sensitivity), and the draw spends its share
+of its family's ε. A *measure* is a sum of a draw's columns, told for zones; all else follows.
 """
 
 from collections.abc import Mapping
@@ -84,6 +84,9 @@ class Draw:
     parts : tuple of str
     categories : tuple of str
         Its columns are each part in each category.
+    by_cell : bool
+        Whether its pieces are IRIS × cell. Else they are whole IRIS: what is too rare to be told
+        for a cell through the noise needs no noise of each cell.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Draw:
     bound: int
     parts: tuple[str, ...]
     categories: tuple[str, ...] = NONE
+    by_cell: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -107,11 +111,11 @@ MEMBERS_COUNTED = 4
 SEATS_COUNTED = 4
 
 DRAWS = (
-    Draw("households", "households", 1.0, 1, ("households",)),
-    Draw("active", "active", 1.0, WEEKS, ("weeks",)),
-    Draw("members", "members", 1.0, MEMBERS_COUNTED, ("members",)),
+    Draw("households", "households", 1.0, 1, ("households",), by_cell=True),
+    Draw("active", "active", 1.0, WEEKS, ("weeks",), by_cell=True),
+    Draw("members", "members", 1.0, MEMBERS_COUNTED, ("members",), by_cell=True),
     # No household is both the first of its building and the fifth: it changes one of the two.
-    Draw("buildings", "buildings", 1.0, 1, ("opened", "five")),
+    Draw("buildings", "buildings", 1.0, 1, ("opened", "five"), by_cell=True),
     Draw(
         "exchange", "exchange", 1.0, 2, ("offers", "answered", "late", "unmet"), PEOPLE_CATEGORIES
     ),
@@ -124,7 +128,7 @@ DRAWS = (
     ),
     Draw("seats", "carpool", 0.2, SEATS_COUNTED, ("seats",)),
 )
-"""Counts by piece; `FLOWS` are counted from zone to zone."""
+"""Counts by piece; `FLOWS` are counted from zone to zone. Cells are told what is drawn by cell."""
 
 FLOWS = Draw("flows", "carpool", 0.3, 1, ("flows",))
 
@@ -152,8 +156,6 @@ class Measure:
         in 500.
     behind : str
         A measure that must be visible there, too: people behind things that are no people.
-    in_cells : bool
-        Whether it is told for cells as well; the rest would be noise there.
     """
 
     name: str
@@ -165,27 +167,25 @@ class Measure:
     threshold: int = 11
     margin: float = 1.5
     behind: str = ""
-    in_cells: bool = False
 
 
 MEASURES = (
     Measure(
-        "households", "households", ("households",), 1, "households", "penetration", margin=1.0,
-        in_cells=True,
+        "households", "households", ("households",), 1, "households", "penetration", margin=1.0
     ),
     Measure(
         "active_households", "active", ("weeks",), WEEKS, "households", "active_rate", margin=1.0,
-        behind="households", in_cells=True,
+        behind="households",
     ),
     Measure(
         "members", "members", ("members",), 1, "residents", "member_rate", margin=1.0,
-        behind="households", in_cells=True,
+        behind="households",
     ),
     Measure(
         "buildings_opened", "buildings", ("opened",), threshold=3, margin=1.0,
-        behind="households", in_cells=True,
+        behind="households",
     ),
-    Measure("buildings_5", "buildings", ("five",), threshold=3, behind="households", in_cells=True),
+    Measure("buildings_5", "buildings", ("five",), threshold=3, behind="households"),
     Measure("listings", "exchange", ("offers",)),
     Measure("requests", "exchange", ("answered", "late", "unmet")),
     Measure("answered_48h", "exchange", ("answered",)),
@@ -193,7 +193,6 @@ MEASURES = (
     Measure(
         "carpool_households", "carpool",
         ("driver-matched", "driver-unmatched", "passenger-matched", "passenger-unmatched"),
-        in_cells=True,
     ),
     Measure("carpool_drivers", "carpool", ("driver-matched", "driver-unmatched")),
     Measure("carpool_passengers", "carpool", ("passenger-matched", "passenger-unmatched")),
@@ -272,10 +271,12 @@ TITLES: Mapping[str, tuple[str, str, str]] = {
 
 RULES: tuple[tuple[str, str], ...] = (
     (
-        "Un foyer compte une fois par famille et par morceau (IRIS × cellule H3 8) : là où il "
-        "habite ; ses trajets, là d'où partent la plupart.",
-        "A household counts in one piece (IRIS × H3 cell at 8) of a family: where it lives; its "
-        "trips where most of them start.",
+        "Un foyer compte dans un seul morceau par famille : là où il habite ; ses trajets, là d'où "
+        "partent la plupart. Un morceau est un IRIS × une cellule H3 8 pour les foyers, membres et "
+        "immeubles, un IRIS entier pour les échanges et le covoiturage.",
+        "A household counts in one piece of a family: where it lives; its trips where most of them "
+        "start. A piece is an IRIS × an H3 cell at 8 for households, members and buildings, a "
+        "whole IRIS for exchange and carpools.",
     ),
     (
         "Offres et demandes : dans une seule catégorie chacune, celle qui en a le plus ; à "

@@ -185,9 +185,10 @@ def counted_figures(
     rates: list[Figure] = []
     draws = {draw.name: draw for draw in DRAWS}
     for measure in MEASURES:
-        if cells and not measure.in_cells:
+        draw = draws[measure.draw]
+        if cells and not draw.by_cell:
             continue
-        draw, of = draws[measure.draw], sums[measure.draw]
+        of = sums[measure.draw]
         known = denominators.get(measure.of, np.full(len(of.terms), np.nan))
         total = ("",) if len(draw.categories) > 1 else ()
         for category in (*total, *draw.categories):

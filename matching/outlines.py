@@ -8,8 +8,8 @@ import shapely
 from numpy.typing import NDArray
 from shapely import Geometry
 
-from geo import ZoneMap, cell_to_text, cells_to_polygons, text_to_cell
-from geo.arrays import CellArray, IntArray
+from geo import ZoneMap, cell_to_text, cells_to_polygons, polygon_to_cells, text_to_cell
+from geo.arrays import CellArray, FloatArray, IntArray
 from geo.errors import InputError, NotFoundError
 from geo.iris import ARRONDISSEMENTS, whole_commune
 from indexes.entities import Zone
@@ -19,6 +19,7 @@ __all__ = ["CELL_RESOLUTION", "PARENT_LEVELS", "Level", "Outlines"]
 CELL_RESOLUTION = 8
 PARENT_LEVELS = ("quartier", "arrondissement", "commune")  # of an IRIS, the nearest first
 SLIVER = 0.05
+TILE = 0.5  # degrees: cells are laid over so much land at a time
 ONE_ZONE = "0000"  # ends the code of a commune that is one zone
 
 
@@ -105,25 +106,43 @@ class Outlines:
         self._dissolved: dict[str, NDArray[np.object_]] = {}
 
     @cached_property
-    def pieces(self) -> tuple[IntArray, CellArray]:
-        """Every IRIS × cell that overlap, by IRIS and then cell: position of the IRIS, cell.
+    def pieces(self) -> tuple[IntArray, CellArray, FloatArray]:
+        """Every IRIS × cell that overlap, by IRIS and then cell: position, cell, and area.
 
         They follow from the outlines alone, so that they tell nothing about people. What is less
         than a twentieth of its IRIS, or of a cell, is left out, since each piece has its noise:
-        it counts in the IRIS's next piece.
+        it counts in the IRIS's next piece. Areas are in square degrees, to be compared within one
+        IRIS.
         """
-        covers = [self.map.cover(code, CELL_RESOLUTION) for code in self.map.codes]
-        zone = np.repeat(np.arange(len(covers)), [len(cells) for cells in covers])
-        cell = np.concatenate(covers)
-        grid, at = np.unique(cell, return_inverse=True)
-        hexagons = cells_to_polygons(grid)
-        own = self.outlines("iris")
-        area = shapely.area(shapely.intersection(own[zone], hexagons[at]))
-        largest = np.zeros(len(own))
+        found = [self._overlaps(zones) for zones in self._tiles()]
+        zone, cell, area = (np.concatenate(column) for column in zip(*found, strict=True))
+        order = np.lexsort((cell, zone))
+        return zone[order], cell[order], area[order]
+
+    def _tiles(self) -> list[IntArray]:
+        """Zones by the tile that their south-west corner lies in."""
+        corners = np.floor(shapely.bounds(self.outlines("iris"))[:, :2] / TILE).astype(np.int64)
+        _, tile = np.unique(corners, axis=0, return_inverse=True)
+        order = np.argsort(tile.ravel(), kind="stable")
+        return np.split(order, np.flatnonzero(np.diff(tile.ravel()[order])) + 1)
+
+    def _overlaps(self, zones: IntArray) -> tuple[IntArray, CellArray, FloatArray]:
+        """Pieces of a few zones that lie together."""
+        shapes = self.outlines("iris")[zones]
+        shapely.prepare(shapes)
+        cells = polygon_to_cells(shapely.box(*shapely.total_bounds(shapes)), CELL_RESOLUTION)
+        hexagons = cells_to_polygons(cells)
+        at, zone = shapely.STRtree(shapes).query(hexagons, predicate="intersects")
+        one, other = hexagons[at], shapes[zone]
+        sizes = shapely.area(one), shapely.area(other)
+        # Most hexagons lie within one zone, and cost no intersection.
+        area = sizes[0].copy()
+        crossing = ~shapely.contains_properly(other, one)
+        area[crossing] = shapely.area(shapely.intersection(one[crossing], other[crossing]))
+        largest = np.zeros(len(zones))
         np.maximum.at(largest, zone, area)
-        whole = np.minimum(shapely.area(own)[zone], shapely.area(hexagons)[at])
-        kept = (area >= SLIVER * whole) | (area == largest[zone])
-        return zone[kept], cell[kept]
+        kept = (area >= SLIVER * np.minimum(*sizes)) | (area == largest[zone])
+        return zones[zone[kept]], cells[at[kept]], area[kept]
 
     @cached_property
     def cells(self) -> CellArray:

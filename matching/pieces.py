@@ -1,4 +1,4 @@
-"""Pieces: IRIS × cell, what everything is counted by and every zone is a sum of."""
+"""Pieces, what everything is counted by and every zone is a sum of: IRIS × cell, or whole IRIS."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import shapely
 from scipy.sparse import csr_array
 
-from geo import cells_to_lonlat, cells_to_polygons, haversine_m
+from geo import cells_to_lonlat, haversine_m
 from geo.arrays import CellArray, FloatArray, IntArray
 from matching.outlines import PARENT_LEVELS, Outlines
 
@@ -29,7 +28,7 @@ class Pieces:
     zone : ndarray of int64, shape (n,)
         Position in ``zones``.
     cell : ndarray of uint64, shape (n,)
-        H3 cells at resolution 8.
+        H3 cells at resolution 8; 0 for a whole IRIS, if pieces are these.
     """
 
     zones: tuple[str, ...]
@@ -47,8 +46,13 @@ class Pieces:
             and np.array_equal(self.cell, other.cell)
         )
 
+    @property
+    def whole(self) -> bool:
+        """Whether pieces are whole IRIS."""
+        return not self.cell.any()
+
     @classmethod
-    def of(cls, outlines: Outlines, empty: Sequence[str] = ()) -> "Pieces":
+    def of(cls, outlines: Outlines, empty: Sequence[str] = (), *, by_cell: bool = True) -> "Pieces":
         """All pieces of zones but those that nobody can live in.
 
         Parameters
@@ -56,8 +60,14 @@ class Pieces:
         outlines : Outlines
         empty : sequence of str
             Codes of IRIS without a dwelling: nothing is counted there, so nothing is drawn.
+        by_cell : bool
+            IRIS × cell, or else whole IRIS.
         """
-        zone, cell = outlines.pieces
+        if by_cell:
+            zone, cell, _ = outlines.pieces
+        else:
+            zone = np.arange(len(outlines.map.codes))
+            cell = np.zeros(len(zone), dtype=np.uint64)
         lived_in = ~np.isin(np.array(outlines.map.codes), list(empty))
         kept = lived_in[zone]
         codes = np.array(outlines.map.codes)[lived_in]
@@ -83,6 +93,8 @@ class Pieces:
         known = pc.index_in(zone, value_set=pa.array(self.zones, pa.string()))
         rows = np.asarray(pc.fill_null(known, -1)).astype(np.int64)
         cells = np.asarray(cell, dtype=np.uint64)
+        if self.whole:
+            cells = np.zeros_like(cells)
         grid = np.unique(self.cell)
         column = np.searchsorted(grid, cells)
         column[column == len(grid)] = 0
@@ -111,23 +123,22 @@ class Pieces:
         return int(first + np.argmin(away_m))
 
 
-def piece_shares(pieces: Pieces, outlines: Outlines, buildings: pa.Table) -> FloatArray:
-    """How a zone's dwellings spread over its pieces.
+def piece_shares(outlines: Outlines, buildings: pa.Table) -> FloatArray:
+    """How each zone's dwellings spread over its pieces.
 
     Parameters
     ----------
-    pieces : Pieces
     outlines : Outlines
-        Of the same zones.
     buildings : Table
         `BUILDING_FACTS`.
 
     Returns
     -------
     ndarray of float64, shape (n,)
-        Share of its zone in each piece: of the dwellings of its buildings where any are known,
-        else of its area. Each zone's add up to 1.
+        Share of its zone in each piece of ``outlines.pieces``: of the dwellings of its buildings
+        where any are known, else of its area. Each zone's add up to 1.
     """
+    pieces = Pieces.of(outlines)
     place = pieces.place(buildings["zone"], buildings["cell8"])
     dwellings = np.asarray(pc.fill_null(buildings["dwellings"], 0), dtype=np.float64)
     weight = np.zeros(len(pieces) + 1)
@@ -135,10 +146,7 @@ def piece_shares(pieces: Pieces, outlines: Outlines, buildings: pa.Table) -> Flo
     weight = weight[:-1]
     known = np.bincount(pieces.zone, weights=weight, minlength=len(pieces.zones))
     bare = known[pieces.zone] == 0.0
-    shapes = outlines.outlines("iris")[pieces.zone[bare]]  # none left out: all zones
-    overlap = shapely.intersection(shapes, cells_to_polygons(pieces.cell[bare]))
-    # A cover is wider by a hair: a piece may overlap by nothing, and a zone of nothing is none.
-    weight[bare] = np.maximum(shapely.area(overlap), 1e-15)
+    weight[bare] = outlines.pieces[2][bare]
     totals = np.bincount(pieces.zone, weights=weight, minlength=len(pieces.zones))
     return np.asarray(weight / totals[pieces.zone])
 
@@ -157,12 +165,15 @@ def level_weights(pieces: Pieces, outlines: Outlines, iris: csr_array) -> dict[s
     Returns
     -------
     dict of str to sparse array, shape (zones, len(pieces))
+        Without cells where pieces are whole IRIS.
     """
     found = {"iris": iris}
     for name in PARENT_LEVELS:
         if name in outlines.levels:
             level = outlines.level(name)
             found[name] = _members(level.of_iris, len(level.codes)) @ iris
+    if pieces.whole:
+        return found
     grid = outlines.cells
     at = np.searchsorted(grid, pieces.cell)
     at[at == len(grid)] = 0

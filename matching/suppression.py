@@ -18,7 +18,7 @@ from matching.contributions import count_pieces
 from matching.disclosure import HOUSEHOLD_THRESHOLD
 from matching.measures import DRAWS, PEOPLE_CATEGORIES
 from matching.outlines import Outlines
-from matching.pieces import Pieces, level_weights, own_weights
+from matching.pieces import Pieces
 
 __all__ = ["ExactTable", "exact_table", "interval", "suppressed"]
 
@@ -69,12 +69,10 @@ def exact_table(facts: Facts, outlines: Outlines, category: str | None = None) -
         raise InputError(
             f"a category is one of {', '.join(PEOPLE_CATEGORIES)}", code="unknown-category"
         )
-    pieces = Pieces.of(outlines)
+    pieces = Pieces.of(outlines, by_cell=False)
     draw = next(draw for draw in DRAWS if draw.name == ("exchange" if category else "households"))
     column = draw.columns.index(f"offers:{category}" if category else "households")
-    counts = count_pieces(facts, pieces)[draw.name][:-1, column]
-    weights = level_weights(pieces, outlines, own_weights(pieces, outlines))
-    leaves = np.asarray(weights["iris"] @ counts).astype(np.int64)
+    leaves = count_pieces(facts, pieces, draw)[:-1, column]
     levels = [name for name in outlines.levels if name != "cell"]
     sums: list[csr_array] = []
     zones: list[str] = []

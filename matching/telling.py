@@ -104,9 +104,10 @@ def build_release(
         known = denominators[level]
         found = counted_figures(sums[level], known, above, cells=level == "cell", census=census)
         by_name = {figure.measure: figure for figure in found if not figure.category}
-        found += goal_gaps(by_name["penetration"], goals)
-        codes, vintage = outlines.codes(level), outlines.vintage
-        found.append(_trend(by_name["households"], level, codes, vintage, previous))
+        if level != "cell":
+            found += goal_gaps(by_name["penetration"], goals)
+            codes, vintage = outlines.codes(level), outlines.vintage
+            found.append(_trend(by_name["households"], level, codes, vintage, previous))
         figures[level] = found
     for more in (
         business_figures(facts.listings, outlines),
@@ -187,8 +188,8 @@ def _sums(
             else:
                 iris = apportioned(pieces, drawn_in[one.vintage], outlines, buildings)
             weights = level_weights(pieces, outlines, iris)
-        for level in outlines.levels:
-            found[level][draw.name] = sums_of(one, draw, weights[level])
+        for level, of_level in weights.items():
+            found[level][draw.name] = sums_of(one, draw, of_level)
     return found
 
 
@@ -205,7 +206,7 @@ def _denominators(outlines: Outlines, facts: Facts) -> tuple[dict[str, Denominat
         for name, column in CENSUS.items()
     }
     pieces = Pieces.of(outlines)
-    shares = piece_shares(pieces, outlines, facts.buildings)
+    shares = piece_shares(outlines, facts.buildings)
     weights = level_weights(pieces, outlines, own_weights(pieces, outlines))
     found: dict[str, Denominators] = {
         level: {
@@ -224,7 +225,7 @@ def _trend(
     """Households more or less than a quarter ago, where both are told and zones are the same."""
     n = len(codes)
     before = np.full((3, n), np.nan)
-    comparable = previous is not None and (previous.vintage == vintage or level == "cell")
+    comparable = previous is not None and previous.vintage == vintage
     if previous is not None and comparable:
         rows = previous.rows.filter(
             (pc.field("level") == level) & (pc.field("measure") == "households")

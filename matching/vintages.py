@@ -52,9 +52,9 @@ def apportioned(
 
     bare = np.flatnonzero(np.asarray(by_homes.sum(axis=0)) == 0.0)
     position = np.searchsorted(np.array(source.map.codes), np.array(pieces.zones, dtype=str))
-    shapes = shapely.intersection(
-        source.outlines("iris")[position[pieces.zone[bare]]], cells_to_polygons(pieces.cell[bare])
-    )
+    shapes = source.outlines("iris")[position[pieces.zone[bare]]]
+    if not pieces.whole:
+        shapes = shapely.intersection(shapes, cells_to_polygons(pieces.cell[bare]))
     outlines = target.outlines("iris")
     i, j = shapely.STRtree(outlines).query(shapes, predicate="intersects")
     area = shapely.area(shapely.intersection(shapes[i], outlines[j]))

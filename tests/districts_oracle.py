@@ -151,6 +151,8 @@ def piece_of(row: dict[str, Any], pieces: set[Piece]) -> Piece:
     same = sorted(piece for piece in pieces if piece[0] == row["zone"])
     if not same:
         return NOWHERE
+    if len(same) == 1:
+        return same[0]
     here = h3.cell_to_latlng(format(row["cell8"], "x"))
     return min(same, key=lambda piece: away(here, h3.cell_to_latlng(format(piece[1], "x"))))
 
@@ -169,7 +171,7 @@ def favourite(things: Iterable[Any]) -> Any:
 
 
 def counted(town: Town, pieces: set[Piece], declared: Sequence[str]) -> dict[str, Counter[Any]]:
-    """Counts by draw, of (piece, column)."""
+    """Counts by draw, of (piece, column); a piece that is a whole zone has cell 0."""
     found: dict[str, Counter[Any]] = defaultdict(Counter)
 
     def word(row: dict[str, Any]) -> str:

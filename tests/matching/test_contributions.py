@@ -11,22 +11,37 @@ from matching.pieces import Pieces
 
 ZONES = grid_zones()
 OUTLINES = Outlines(ZONES)
-PIECES = Pieces.of(OUTLINES, empty=[ZONES[5].code])
-NAMES = [
-    (PIECES.zones[zone], cell)
-    for zone, cell in zip(PIECES.zone.tolist(), PIECES.cell.tolist(), strict=True)
-] + [NOWHERE]
+PIECES = {
+    by_cell: Pieces.of(OUTLINES, empty=[ZONES[5].code], by_cell=by_cell)
+    for by_cell in (True, False)
+}
+NAMES = {
+    by_cell: [
+        (pieces.zones[zone], cell)
+        for zone, cell in zip(pieces.zone.tolist(), pieces.cell.tolist(), strict=True)
+    ]
+    for by_cell, pieces in PIECES.items()
+}
+
+
+def counts_of(town: Town) -> dict[str, np.ndarray]:
+    facts = town.facts()
+    return {draw.name: count_pieces(facts, PIECES[draw.by_cell], draw) for draw in DRAWS}
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_counts_are_those_of_plain_python(seed: int) -> None:
     town = Town(ZONES, 120, seed)
-    expected = counted(town, set(NAMES[:-1]), PEOPLE_CATEGORIES)
-    for draw, counts in zip(DRAWS, count_pieces(town.facts(), PIECES).values(), strict=True):
+    expected = {
+        by_cell: counted(town, set(names), PEOPLE_CATEGORIES) for by_cell, names in NAMES.items()
+    }
+    for draw, counts in zip(DRAWS, counts_of(town).values(), strict=True):
+        names = [*NAMES[draw.by_cell], NOWHERE]
         found = {
-            (NAMES[i], draw.columns[k]): int(counts[i, k]) for i, k in np.argwhere(counts).tolist()
+            (names[i], draw.columns[k]): int(counts[i, k]) for i, k in np.argwhere(counts).tolist()
         }
-        assert found == {key: n for key, n in expected[draw.name].items() if n}, draw.name
+        right = expected[draw.by_cell][draw.name]
+        assert found == {key: n for key, n in right.items() if n}, draw.name
 
 
 @given(st.integers(0, 10_000), st.integers(0, 39))
@@ -34,7 +49,7 @@ def test_counts_are_those_of_plain_python(seed: int) -> None:
 def test_one_household_changes_counts_by_no_more_than_the_bound(seed: int, who: int) -> None:
     town = Town(ZONES, 40, seed)
     less = town.without(f"h{who}")
-    before, after = (count_pieces(one.facts(), PIECES) for one in (town, less))
+    before, after = counts_of(town), counts_of(less)
     for draw in DRAWS:
         changed = np.abs(before[draw.name] - after[draw.name]).sum()
         assert changed <= draw.bound, draw.name
@@ -50,7 +65,7 @@ def test_a_household_that_does_everything_reaches_each_bound() -> None:
     town = Town(ZONES, 5, 0)
     one, *others = town.rows["households"]
     home = {name: one[name] for name in ("zone", "cell8")} | {"zone": ZONES[0].code}
-    home["cell8"] = int(PIECES.cell[0])
+    home["cell8"] = int(PIECES[True].cell[0])
     for row in (one, *others):
         row.update(home, building="b0", members=30, weeks=13)
     for row in town.rows["buildings"]:
@@ -66,8 +81,8 @@ def test_a_household_that_does_everything_reaches_each_bound() -> None:
         for role in ("driver", "passenger")
         for zone in ZONES[:3]
     ]
-    before = count_pieces(town.facts(), PIECES)
-    after = count_pieces(town.without(one["household"]).facts(), PIECES)
+    before = counts_of(town)
+    after = counts_of(town.without(one["household"]))
     for draw in DRAWS:
         assert np.abs(before[draw.name] - after[draw.name]).sum() == draw.bound, draw.name
 
@@ -85,8 +100,8 @@ def test_flows_count_a_household_once_where_most_of_its_trips_go() -> None:
 
 def test_order_of_rows_changes_nothing() -> None:
     town = Town(ZONES, 60, 3)
-    before = count_pieces(town.facts(), PIECES)
+    before = counts_of(town)
     for rows in town.rows.values():
         rows.reverse()
-    after = count_pieces(town.facts(), PIECES)
+    after = counts_of(town)
     assert all(np.array_equal(before[name], after[name]) for name in before)

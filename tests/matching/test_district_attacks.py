@@ -46,7 +46,7 @@ def best_guess(present: np.ndarray, absent: np.ndarray) -> float:
 
 @pytest.fixture(scope="module")
 def exact() -> np.ndarray:
-    return count_pieces(FACTS, Pieces.of(OUTLINES, [ZONES[5].code]))["households"]
+    return count_pieces(FACTS, Pieces.of(OUTLINES, [ZONES[5].code]), HOUSEHOLDS)
 
 
 @pytest.fixture(scope="module")
@@ -183,9 +183,9 @@ def test_what_happens_after_the_draw_changes_no_byte(store: Store) -> None:
 
 def test_control_counting_again_tells_who_came(store: Store) -> None:
     pieces = Pieces.of(OUTLINES)
-    before = count_pieces(store.facts("t", QUARTER), pieces)["households"]
+    before = count_pieces(store.facts("t", QUARTER), pieces, HOUSEHOLDS)
     store.put_all([Household(tenant_id="t", id="h40", building_id="b0"), member(40)])
-    after = count_pieces(store.facts("t", QUARTER), pieces)["households"]
+    after = count_pieces(store.facts("t", QUARTER), pieces, HOUSEHOLDS)
     assert np.abs(after - before).sum() == 1
     store.close()
 

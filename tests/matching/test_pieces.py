@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import h3
 import numpy as np
 import pyarrow as pa
@@ -58,6 +60,35 @@ def test_every_row_is_placed_in_its_piece_or_the_nearest_of_its_zone(seed: int) 
         assert ([*NAMES, ("", 0)])[place] == expected
 
 
+def test_pieces_that_are_whole_zones_take_every_cell() -> None:
+    whole = Pieces.of(OUTLINES, by_cell=False)
+    facts = Town(ZONES, 80, 1).facts()
+    zone, cell = facts.households["zone"], facts.households["cell8"]
+    for place, code in zip(whole.place(zone, cell), zone.to_pylist(), strict=True):
+        assert (*whole.zones, None)[place] == code
+    weights = level_weights(whole, OUTLINES, own_weights(whole, OUTLINES))
+    assert "cell" not in weights
+    assert weights["commune"].toarray().tolist() == [[1.0] * len(ZONES)]
+
+
+def test_pieces_are_those_of_brute_force() -> None:
+    """Two tiles' worth of zones, each laid over with cells on its own."""
+    far = [replace(zone, code=f"13203{zone.code[5:]}") for zone in grid_zones(2)]
+    far = [
+        replace(zone, geometry=shapely.transform(zone.geometry, lambda x: x + 1)) for zone in far
+    ]
+    outlines = Outlines([*ZONES, *far])
+    expected = []
+    for i, zone in enumerate(outlines.zones):
+        cells = outlines.map.cover(zone.code, 8)
+        hexagons = cells_to_polygons(cells)
+        areas = [zone.geometry.intersection(hexagon).area for hexagon in hexagons]
+        for cell, hexagon, area in zip(cells.tolist(), hexagons, areas, strict=True):
+            if area >= 0.05 * min(hexagon.area, zone.geometry.area) or area == max(areas):
+                expected.append((i, cell, pytest.approx(area)))
+    assert list(zip(*(column.tolist() for column in outlines.pieces), strict=True)) == expected
+
+
 def test_nothing_is_placed_where_there_is_no_piece() -> None:
     none = Pieces((), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint64))
     facts = Town(ZONES, 20, 0).facts()
@@ -81,7 +112,7 @@ def test_a_zones_dwellings_spread_by_its_buildings_else_by_its_area() -> None:
     for row in town.rows["buildings"]:
         if row["zone"] == bare:
             row["dwellings"] = None
-    shares = piece_shares(PIECES, OUTLINES, town.facts().buildings)
+    shares = piece_shares(OUTLINES, town.facts().buildings)
     for zone in ZONES:
         mine = [i for i, (code, _) in enumerate(NAMES) if code == zone.code]
         assert shares[mine].sum() == pytest.approx(1.0)
