@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from geo.errors import InputError, StoreError
 from indexes.district_facts import Quarter
@@ -100,9 +102,16 @@ def require_release(release: Release) -> None:
         raise InputError(f"a release's version must be 1 or more, got {release.version}")
     if release.created_at.tzinfo is None:
         raise InputError("a release's instant must have a time zone or offset")
-    if not release.rows.schema.equals(RELEASE_SCHEMA):
+    rows = release.rows
+    if not rows.schema.equals(RELEASE_SCHEMA):
         raise InputError("a release's rows must be in RELEASE_SCHEMA")
-    if not release.rows.sort_by(_KEY).equals(release.rows):
+    for name, known in (("level", LEVELS), ("status", STATUSES)):
+        if odd := set(rows[name].unique().to_pylist()).difference(known):
+            raise InputError(f"no {name} {ascii(min(odd))[:40]}: wanted {', '.join(known)}")
+    if rows.group_by([name for name, _ in _KEY]).aggregate([]).num_rows < rows.num_rows:
+        raise InputError("a release has one row for each zone, measure and category")
+    order = pc.sort_indices(rows, sort_keys=_KEY).to_numpy()
+    if (order != np.arange(len(order))).any():
         raise InputError("a release's rows must be sorted by level, zone, measure and category")
     head_to_text(release.head)
 

@@ -181,25 +181,28 @@ class SqliteStore(SqlStore):
     ) -> pa.Table:
         # One text a column, which Arrow takes apart: no object is made per row, and it takes a
         # fifth of the time. No text that is kept has such a separator.
-        parts = [
-            f"group_concat(hex({sql}), '')"
-            if field.name == "lon"
-            else f"group_concat(coalesce({sql}, ''), char({SEPARATOR}))"
+        parts = {
+            field.name: f"group_concat(coalesce({sql}, ''), char({SEPARATOR}))"
             for field, sql in zip(schema, wanted, strict=True)
-        ]
+        }
+        if "lon" in parts:  # a point, taken apart below; and which rows have one
+            point = wanted[schema.get_field_index("lon")]
+            parts["lon"] = f"group_concat(hex({point}), '')"
+            parts["lat"] = f"group_concat({point} IS NOT NULL, '')"
         run = _cursor(db)
-        run.execute(f"SELECT count(*), {', '.join(parts)} {source}", values)
+        run.execute(f"SELECT count(*), {', '.join(parts.values())} {source}", values)
         count, *texts = run.fetchone()
-        columns = {}
-        for field, text in zip(schema, texts, strict=True):
-            if count and field.name not in ("lon", "lat"):
-                columns[field.name] = _taken_apart(text, field)
         if not count:
             return schema.empty_table()
-        if "lon" in schema.names:
-            here = columns["cell"].is_valid().to_numpy(zero_copy_only=False)
-            text = texts[schema.get_field_index("lon")]
-            columns |= _spread_points(points_of_ewkb([bytes.fromhex(text)]), here)
+        told = dict(zip(parts, texts, strict=True))
+        columns = {
+            field.name: _taken_apart(told[field.name], field)
+            for field in schema
+            if field.name not in ("lon", "lat")
+        }
+        if "lon" in parts:
+            here = np.frombuffer(told["lat"].encode(), np.uint8) == ord("1")
+            columns |= _spread_points(points_of_ewkb([bytes.fromhex(told["lon"])]), here)
         return pa.table([columns[name] for name in schema.names], schema=schema)
 
     def backup(self, path: Path) -> None:

@@ -46,6 +46,11 @@ def made_release(version: int = 1, id: str = "2026Q3", value: float | None = 12.
     )
 
 
+def with_first(rows: pa.Table, name: str, value: str) -> pa.Table:
+    first, *others = rows.to_pylist()
+    return pa.Table.from_pylist([{**first, name: value}, *others], RELEASE_SCHEMA)
+
+
 def told(release: Release) -> tuple[Any, ...]:
     return (
         *(release.tenant_id, release.id, release.version, release.created_at, release.vintage),
@@ -266,6 +271,9 @@ def test_a_release_that_can_not_be_kept_is_refused(town: Store) -> None:
         replace(good, head={"epsilon": {1, 2}}),
         replace(good, rows=good.rows.drop_columns("parent")),
         replace(good, rows=good.rows.take([2, 1, 0])),
+        replace(good, rows=good.rows.take([0, 1, 1])),
+        replace(good, rows=with_first(good.rows, "level", "canton")),
+        replace(good, rows=with_first(good.rows, "status", "secret")),
     ]
     for one in bad:
         with pytest.raises(InputError):
