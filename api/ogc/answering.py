@@ -20,6 +20,7 @@ MVT = "application/vnd.mapbox-vector-tile"
 PNG = "image/png"
 STYLE = "application/vnd.mapbox.style+json"
 DAY_S = 86_400
+VARY = "Accept-Language, Authorization"
 
 Link = dict[str, str]
 
@@ -38,11 +39,8 @@ def url_of(base: str, *path: str, **query: object) -> str:
 
 def told(content: Any, type: str = JSON) -> Response:
     """An answer about the service: it may be another one the next time."""
-    return Response(
-        msgspec.json.encode(content),
-        headers={"Cache-Control": "private, no-cache"},
-        media_type=type,
-    )
+    sent = {"Cache-Control": "private, no-cache", "Vary": VARY}
+    return Response(msgspec.json.encode(content), headers=sent, media_type=type)
 
 
 def answer(
@@ -74,7 +72,7 @@ def answer(
         "ETag": etag,
         # The caller's own, though figures are public: whose town is asked is said by the key.
         "Cache-Control": f"private, max-age={DAY_S}" if named else "private, no-cache",
-        "Vary": "Accept-Language, Authorization",
+        "Vary": VARY,
         **(headers or {}),
     }
     if is_known(request, etag):

@@ -29,13 +29,15 @@ def _told(table: pa.Table) -> pa.Table:
     Of figures by category the bounds and the denominator, and of others such as say nothing of
     any zone: a town has some 120 figures by category, and each feature carries them all.
     """
-    dropped = []
+    dropped = set()
     for name, column in zip(table.column_names, table.columns, strict=True):
         figure, _, companion = name.rpartition("_")
         spare = companion in COMPANIONS and figure in table.column_names and companion != "status"
         if spare and ("__" in figure or column.null_count == len(column)):
-            dropped.append(name)
-    return table.drop_columns(dropped)
+            dropped.add(name)
+    # Totals before their categories, as people read them.
+    kept = [name for name in table.column_names if name not in dropped]
+    return table.select(sorted(kept, key=lambda name: "__" in name))
 
 
 def _figures(districts: Districts, id: str, levels: tuple[str, ...]) -> Collection:

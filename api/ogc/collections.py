@@ -1,6 +1,6 @@
 """Features of a collection: an id, properties in columns, a shape; and how they are encoded."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ from matching.measures import TITLES
 
 __all__ = ["COMPANIONS", "Collection", "View", "property_schema", "title_of"]
 
-KEPT_FEATURES = 20_000  # encoded, of a view: a town whole, or what is looked at of a country
+KEPT_BYTES = 1 << 26  # of encoded features, by view: a town whole, not a country
 COMPANIONS = {
     "lower": ("au moins", "at least"),
     "upper": ("au plus", "at most"),
@@ -110,6 +110,12 @@ class Collection:
         bounds = tuple(map(float, shapely.total_bounds(self.geometries)))
         return None if np.isnan(bounds).any() else bounds
 
+    def through(self, change: Callable[[Geometries], Geometries]) -> Geometries:
+        """The shapes, changed; one that many features share is changed once."""
+        addresses = [id(shape) for shape in self.geometries]
+        _, first, of_each = np.unique(addresses, return_index=True, return_inverse=True)
+        return np.asarray(change(self.geometries[first])[of_each])
+
     def view(self, crs: Crs) -> "View":
         """The features in a reference system."""
         if crs not in self._views:
@@ -131,9 +137,10 @@ class View:
     def __init__(self, collection: Collection, crs: Crs) -> None:
         self.crs = crs
         self.table = collection.table
-        self.geometries = crs.project(collection.geometries)
+        self.geometries = collection.through(crs.project)
         self._ids = collection.ids
         self._encoded: dict[int, bytes] = {}
+        self._kept = 0
 
     @cached_property
     def tree(self) -> shapely.STRtree:
@@ -157,10 +164,12 @@ class View:
         """
         known, wanted = self._encoded, rows.tolist()
         missing = [row for row in wanted if row not in known]
-        if len(known) + len(missing) > KEPT_FEATURES:
-            known, missing = {}, wanted
-            self._encoded = known
-        known.update(zip(missing, self._encode(np.array(missing, dtype=np.int64)), strict=True))
+        if missing:
+            made = dict(zip(missing, self._encode(np.array(missing)), strict=True))
+            self._kept += sum(map(len, made.values()))
+            known = self._encoded = known | made
+            if self._kept > KEPT_BYTES:
+                self._encoded, self._kept = {}, 0
         return [known[row] for row in wanted]
 
     def _encode(self, rows: IntArray) -> Iterator[bytes]:

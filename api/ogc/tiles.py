@@ -76,7 +76,7 @@ class Pyramid:
     @cached_property
     def world(self) -> Geometries:
         """Shapes with the world's square as unit, down from the north-west."""
-        return np.asarray(shapely.transform(self.collection.geometries, _to_square))
+        return self.collection.through(lambda shapes: shapely.transform(shapes, _to_square))
 
     @cached_property
     def tree(self) -> shapely.STRtree:

@@ -57,9 +57,13 @@ class Town:
         return [feature["id"] for feature in self.features(collection, **params)]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            query = parse_qsl(scope["query_string"].decode(), keep_blank_values=True)
-            self.log.append(Asked(scope["path"], dict(query)))
+        if scope["type"] == "lifespan":
+            for phase in ("startup", "shutdown"):  # the fixture has started the app already
+                await receive()
+                await send({"type": f"lifespan.{phase}.complete"})
+            return
+        query = parse_qsl(scope["query_string"].decode(), keep_blank_values=True)
+        self.log.append(Asked(scope["path"], dict(query)))
         await self.app(scope, receive, send)
 
     def asked(self, *, of: str) -> list[dict[str, str]]:

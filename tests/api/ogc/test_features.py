@@ -30,7 +30,7 @@ def test_features_come_level_by_level_in_order_of_code(town):
     assert town.ids("districts") == town.ids("zones") == wanted
 
 
-@given(st.integers(5, 60), st.integers(0, 70))
+@given(st.integers(12, 60), st.integers(0, 60))
 def test_pages_of_any_size_hold_every_feature_once(town, limit, offset):
     url = f"/ogc/collections/districts/items?limit={limit}&offset={offset}"
     ids, matched = follow(town, url)
