@@ -31,6 +31,7 @@ __all__ = [
     "Caller",
     "KeyRing",
     "Operator",
+    "Planner",
     "acting",
     "caller",
     "digest_of",
@@ -243,3 +244,4 @@ async def caller(
 Anyone = Annotated[Caller, Security(caller)]
 App = Annotated[Caller, Security(caller, scopes=[Scope.APP.value])]
 Operator = Annotated[Caller, Security(caller, scopes=[Scope.OPERATOR.value])]
+Planner = Annotated[Caller, Security(caller, scopes=[Scope.PLANNER.value])]

@@ -58,20 +58,15 @@ class Shelf:
         NotFoundError
             With code ``unknown-release``.
         """
-        return self._shelved(tenant_id, release, version)[0]
+        return self._shelved(self._head(tenant_id, release, version))[0]
 
     def etag(self, districts: Districts, *query: object) -> str:
         """What names an answer: the release's own bytes, the outlines and what was asked."""
-        head = districts.release
-        _, read = self._shelved(head.tenant_id, head.id, head.version)
-        asked = msgspec.json.encode((VERSION, read, query), enc_hook=str)
+        asked = msgspec.json.encode((VERSION, self._shelved(districts.release)[1], query))
         return f'"{hashlib.sha256(asked).hexdigest()[:32]}"'
 
-    def _shelved(
-        self, tenant_id: str, release: str | None, version: int | None
-    ) -> tuple[Districts, str]:
-        head = self._head(tenant_id, release, version)
-        key = (tenant_id, head.id, head.version)
+    def _shelved(self, head: ReleaseHead) -> tuple[Districts, str]:
+        key = (head.tenant_id, head.id, head.version)
         with self._lock:  # the first reader loads it, the others wait
             if key not in self._read:
                 self._read[key] = self._load(head)

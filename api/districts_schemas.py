@@ -17,6 +17,8 @@ __all__ = [
     "DistrictParams",
     "DistrictZoneParams",
     "DistrictsOut",
+    "ExactBody",
+    "ExactOut",
     "ReleaseParams",
     "ReleasesOut",
     "UnionBody",
@@ -102,7 +104,19 @@ class UnionBody(ReleaseParams):
     )
 
 
-DISTRICT_BODIES: tuple[type[Input], ...] = (UnionBody,)
+class ExactBody(Input):
+    """Which exact table a town's own staff asks for, and what for."""
+
+    release: ReleaseId = Field(description="A quarter that was released.")
+    category: Annotated[str, StringConstraints(pattern=r"^[a-z]{1,40}$")] | None = Field(
+        None, description="Households that offer something in it; by default those registered."
+    )
+    purpose: Annotated[str, StringConstraints(min_length=10, max_length=300)] = Field(
+        description="What the figures are needed for: it goes on record."
+    )
+
+
+DISTRICT_BODIES: tuple[type[Input], ...] = (ExactBody, UnionBody)
 
 
 class FigureOut(Output):
@@ -166,6 +180,24 @@ class UnionOut(ReleaseOut):
     """A polygon's figures: those of the whole cells whose centre lies inside."""
 
     rows: list[FigureOut]
+
+
+class ExactRowOut(Output):
+    """An exact count of households, or that it is hidden."""
+
+    zone: str
+    level: str
+    value: int | None
+    status: Literal["ok", "hidden"]
+
+
+class ExactOut(Output):
+    """Exact counts for a town's own staff; not to be published."""
+
+    release: str
+    category: str | None
+    purpose: str
+    rows: list[ExactRowOut]
 
 
 class ReleaseHeadOut(Output):

@@ -1,14 +1,16 @@
 """`/v1/districts`: figures by district of a release, as JSON and as files."""
 
+import logging
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
+from math import isnan
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from api.auth import Anyone
+from api.auth import Anyone, Planner
 from api.bodies import JsonBody, accepts
 from api.districts import Shelf
 from api.districts_answers import (
@@ -29,6 +31,8 @@ from api.districts_schemas import (
     DistrictParams,
     DistrictsOut,
     DistrictZoneParams,
+    ExactBody,
+    ExactOut,
     ReleasesOut,
     UnionBody,
     UnionOut,
@@ -38,9 +42,14 @@ from api.questions import polygon_of
 from api.routes.records import town_of
 from api.towns import Town
 from geo.errors import InputError
+from indexes.district_facts import Quarter
 from matching.districts import Districts
+from matching.outlines import Outlines
+from matching.suppression import exact_table
 
 __all__ = ["router"]
+
+log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["districts"])
 
@@ -51,6 +60,11 @@ MAX_VERTICES = 10_000
 MAX_BODY_ITEMS = 5 * MAX_VERTICES  # a position is a list of two or three numbers
 JSON = "application/json"
 
+EXACT_EXAMPLES = {
+    "who is registered": {
+        "value": {"release": "2026Q3", "purpose": "Choisir où ouvrir une permanence"}
+    }
+}
 BY_MEDIA_TYPE: dict[str, FileFormat | None] = {
     JSON: None,
     **{
@@ -277,6 +291,45 @@ def union(
     rows = districts.union(polygon_of(body.polygon, MAX_VERTICES))
     answer = release_answer(districts.release) | {"rows": rows_of(rows, body.measures)}
     return Response(encoded(answer), media_type=JSON)
+
+
+@router.post(
+    f"{PATH}/exact",
+    name="count districts exactly",
+    summary="Exact households by zone, for a town's own staff and a purpose that goes on record",
+    responses={200: {"description": "Not to be published.", "model": ExactOut}},
+    openapi_extra=accepts(ExactBody, EXACT_EXAMPLES),
+    description="Counts under 11 are hidden, and so many others that no sum gives one away. Only "
+    "of quarters that were released: a table a day would tell who joined on which.",
+)
+def exact(
+    request: Request,
+    asking: Planner,
+    body: Annotated[ExactBody, Depends(JsonBody(ExactBody))],
+) -> Response:
+    town = town_of(request, asking)
+    shelf_of(request).of(town.tenant_id, body.release)
+    # Who is on record for a purpose is known before the figures are.
+    log.info(
+        "exact table of %s, %s, category %s; purpose: %s",
+        town.tenant_id,
+        body.release,
+        body.category or "none",
+        body.purpose,
+    )
+    facts = town.store.facts(town.tenant_id, Quarter.parse(body.release))
+    table = exact_table(facts, Outlines(town.outlines.zones), body.category)
+    rows = [
+        {
+            "zone": zone,
+            "level": level,
+            "value": None if isnan(value) else round(value),
+            "status": "hidden" if isnan(value) else "ok",
+        }
+        for zone, level, value in zip(table.zone, table.level, table.value.tolist(), strict=True)
+    ]
+    answer = {"release": body.release, "category": body.category, "purpose": body.purpose}
+    return Response(encoded(answer | {"rows": rows}), media_type=JSON)
 
 
 @router.get(

@@ -48,6 +48,7 @@ ROWS = {
     "GET /v1/districts/releases": PUBLIC,
     "GET /v1/districts/{code}": PUBLIC_ONE,
     "POST /v1/districts/union": (401, 422, 422, 422, 422, 422, 422),
+    "POST /v1/districts/exact": (401, 401, 403, 403, 422, 403, 422),
     "GET /v1/listings": PUBLIC,
     "GET /v1/listings/{id}": PUBLIC_ONE,
     "PUT /v1/listings/{id}": (401, 401, 201, 201, 403, 403, 422),

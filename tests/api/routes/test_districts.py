@@ -13,8 +13,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.app import create_app
+from api.auth import digest_of
 from api.settings import Settings
-from indexes.entities import Tenant
+from indexes.entities import ApiKey, Scope, Tenant
 from indexes.releases import RELEASE_SCHEMA
 from indexes.store import open_store
 
@@ -299,3 +300,42 @@ def test_no_answer_holds_a_count_that_was_hidden(ask):
             for row in zone["rows"]:
                 if row["status"] in ("hidden", "merged", "unknown"):
                     assert row["value"] is row["lower"] is row["upper"] is None
+
+
+def test_staff_gets_exact_counts_for_a_purpose_that_goes_on_record(stored, tmp_path, caplog):
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(stored.read_bytes())
+    store = open_store(copy)
+    for who in ("planner", "app"):
+        digest = digest_of(f"secret-of-{who}")
+        key = {"tenant_id": "default", "id": who, "name": who, "scopes": frozenset({Scope(who)})}
+        store.put(ApiKey(**key, secret_sha256=digest))
+    store.close()
+    app = create_app(Settings(store=str(copy)))
+
+    def ask(status, who="planner", **body):
+        headers = {"Authorization": f"Bearer secret-of-{who}"}
+        answer = client.post("/v1/districts/exact", json=body, headers=headers)
+        assert answer.status_code == status, answer.text
+        return answer
+
+    purpose = "Choisir où ouvrir une permanence"
+    with TestClient(app, client=("127.0.0.1", 50_000)) as client:
+        until_ready(client)
+        with caplog.at_level("INFO", logger="api.routes.districts"):
+            answer = ask(200, release="2026Q3", purpose=purpose)
+            assert [r for r in caplog.records if purpose in r.getMessage()]
+            caplog.clear()
+            ask(403, "app", release="2026Q3", purpose=purpose)
+            ask(422, release="2026Q3")
+            ask(422, release="2026Q3", purpose="why not")
+            assert ask(404, release="2026Q4", purpose=purpose).json()["code"] == "unknown-release"
+            assert not caplog.records
+        assert answer.headers["cache-control"] == "no-store"
+        told = {row["zone"]: row["value"] for row in answer.json()["rows"]}
+        assert told["132010101"] == 160 and told["132010102"] == 90
+        assert told["132020101"] is None  # three households
+        # Its quartier has no other household, and its arrondissement one other quartier.
+        assert told["1320201"] is None and None in (told["1320202"], told["13202"])
+        wrong = ask(422, release="2026Q3", purpose=purpose, category="inconnue")
+        assert wrong.json()["code"] == "unknown-category"
