@@ -6,12 +6,13 @@ one transaction with the look at what is there already: the rules are in `matchi
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import pyarrow as pa
 
 __all__ = [
+    "BLIND_FOR",
     "ENDORSEMENT_SCHEMA",
     "RATING_SCHEMA",
     "STANDING_SCHEMA",
@@ -29,6 +30,9 @@ __all__ = [
     "Standing",
     "Vouch",
 ]
+
+
+BLIND_FOR = timedelta(days=14)  # ratings open once both sides have rated, or after this
 
 
 class Reason(StrEnum):

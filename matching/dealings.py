@@ -12,16 +12,14 @@ evidence from an experiment on Airbnb", Marketing Science 40 (6), 2021.
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from geo.errors import ConflictError, DeniedError, InputError, NotFoundError
 from indexes.entities import Block, Member
 from indexes.store import Desk, Position, Store
-from indexes.trusting import Interaction, Rating, Reply, Request
+from indexes.trusting import BLIND_FOR, Interaction, Rating, Reply, Request
 
-__all__ = ["BLIND_FOR", "ask", "complete", "opened", "rate", "reply", "require_apart"]
-
-BLIND_FOR = timedelta(days=14)
+__all__ = ["ask", "complete", "opened", "rate", "reply", "require_apart"]
 
 
 def ask(store: Store, request: Request) -> Position:

@@ -21,7 +21,7 @@ from indexes.entities import Building, Listing, Tenant
 from indexes.grouping import build_groups
 from indexes.sample import COMMUNE_NAME, HARBOUR, Sample, sample_city, sample_over_zones
 from indexes.store import Store
-from indexes.trusting import Request
+from indexes.trusting import Rating, Request
 
 __all__ = ["fill", "register"]
 
@@ -63,6 +63,7 @@ def sample(
              "endorsements", "blocks", "trips")  # fmt: skip
     report: dict[str, object] = {kind: len(getattr(made, kind)) for kind in kinds}
     report["requests"] = sum(isinstance(one, Request) for one in made.dealings)
+    report["ratings"] = sum(isinstance(one, Rating) for one in made.dealings)
     report["activity_weeks"] = len(made.activity)
     report["dwellings"] = sum(building.dwellings or 0 for building in made.buildings)
     if not over_zones and any(member.level >= 3 for member in made.members):

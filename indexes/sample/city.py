@@ -29,7 +29,7 @@ from indexes.entities import (
 from indexes.journeys import Trip
 from indexes.sample.catalogue import FAMILY_NAMES, FIRST_NAMES, LEVELS, STREETS
 from indexes.sample.homes import draw_homes
-from indexes.sample.life import Dealing, draw_activity, draw_dealings, joined
+from indexes.sample.life import Dealing, draw_activity, draw_dealings, draw_ratings, joined
 from indexes.sample.listings import Dice, draw_listings, sample_id
 from indexes.sample.roads import RoadNet
 from indexes.sample.town import COMMUNE_CODE, COMMUNE_NAME, HARBOUR, town_zones
@@ -197,6 +197,8 @@ class _Drawing:
         lives_at_point = self.homes.lonlat[lives_at]
         trips = draw_trips(net, members, lives_at_point, self.tenant_id, self.dice)
         members = joined(members, found, endorsements, trips, self.dice)
+        dealings = draw_dealings(members, lives_at_point, found, blocks, self.dice)
+        activity = draw_activity(households, members, self.dice)
         return Sample(
             tenant=tenant,
             zones=self.zones,
@@ -208,8 +210,8 @@ class _Drawing:
             endorsements=endorsements,
             blocks=blocks,
             trips=trips,
-            dealings=draw_dealings(members, lives_at_point, found, blocks, self.dice),
-            activity=draw_activity(households, members, self.dice),
+            dealings=(*dealings, *draw_ratings(dealings, self.dice)),
+            activity=activity,
         )
 
     def _buildings(self, estates: IntArray) -> tuple[Building, ...]:

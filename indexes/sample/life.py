@@ -12,9 +12,9 @@ from indexes.district_facts import ActivityWeek, Quarter, week_of
 from indexes.entities import Block, Endorsement, Household, Kind, Listing, Member
 from indexes.journeys import Trip
 from indexes.sample.listings import Dice, sample_id
-from indexes.trusting import Interaction, Reply, Request
+from indexes.trusting import BLIND_FOR, Interaction, Rating, Reply, Request
 
-__all__ = ["Dealing", "draw_activity", "draw_dealings", "joined"]
+__all__ = ["Dealing", "draw_activity", "draw_dealings", "draw_ratings", "joined"]
 
 JOINED_OVER = timedelta(days=730)
 # How often a household is active: some nearly always, most now and then, in a third of weeks.
@@ -25,7 +25,10 @@ ANSWERED, REPLY_H = 0.8, 18.0
 ACCEPTED = 0.75
 DONE, DONE_H = 0.8, 72.0
 
-Dealing = Request | Reply | Interaction
+RATED, RATED_H = 0.75, 40.0
+STARS = (0.02, 0.03, 0.1, 0.3, 0.55)  # how often 1 to 5 are given
+
+Dealing = Request | Reply | Interaction | Rating
 
 
 def joined(
@@ -171,6 +174,36 @@ def _interaction(request: Request, reply: Reply, dice: Dice) -> Interaction:
         asker_done_at=done_at,
         helper_done_at=done_at,
     )
+
+
+def draw_ratings(dealings: Sequence[Dealing], dice: Dice) -> tuple[Rating, ...]:
+    """How those who have done something together judge each other, most of them kindly."""
+    found: list[Rating] = []
+    for one in dealings:
+        if not isinstance(one, Interaction) or one.completed_at is None:
+            continue
+        until = min(dice.now, one.completed_at + BLIND_FOR)
+        sides = ((one.asker_id, one.helper_id), (one.helper_id, one.asker_id))
+        judged = [
+            (rater, ratee, at)
+            for rater, ratee in sides
+            if dice.often(RATED) and (at := _later(one.completed_at, RATED_H, dice)) < until
+        ]
+        both = max(at for *_, at in judged) if len(judged) == 2 else None
+        for rater, ratee, at in judged:
+            found.append(
+                Rating(
+                    tenant_id=one.tenant_id,
+                    id=sample_id("rating", len(found)),
+                    interaction_id=one.id,
+                    rater_id=rater,
+                    ratee_id=ratee,
+                    stars=1 + int(dice.rng.choice(len(STARS), p=STARS)),
+                    created_at=at,
+                    opens_at=both or one.completed_at + BLIND_FOR,
+                )
+            )
+    return tuple(found)
 
 
 def _of(request: Request) -> Mapping[str, str]:

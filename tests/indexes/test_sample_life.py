@@ -11,7 +11,7 @@ from api.commands.sample import fill
 from indexes.district_facts import Quarter
 from indexes.sample import sample_city
 from indexes.store import open_store
-from indexes.trusting import Interaction, Reply, Request
+from indexes.trusting import Interaction, Rating, Reply, Request
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 BEGUN = datetime(2026, 10, 1, tzinfo=UTC)  # the quarter that runs
@@ -98,3 +98,21 @@ def test_a_store_keeps_what_was_done_and_the_last_quarter_has_all_of_it(town, tm
     assert facts.requests.num_rows > 300
     assert facts.trips.num_rows > 300
     assert facts.listings.num_rows > 300
+
+
+def test_ratings_are_such_as_the_two_sides_may_give(town):
+    done = {one.id: one for one in town.dealings if isinstance(one, Interaction)}
+    ratings = [one for one in town.dealings if isinstance(one, Rating)]
+    of_both = Counter(one.interaction_id for one in ratings)
+    given = {(one.interaction_id, one.rater_id) for one in ratings}
+    assert len({one.id for one in ratings}) == len(given) == len(ratings) > 150
+    assert 2 * len(of_both) > len(ratings) > 1.2 * len(of_both)
+    for one in ratings:
+        of = done[one.interaction_id]
+        assert {one.rater_id, one.ratee_id} == {of.asker_id, of.helper_id}
+        assert of.completed_at <= one.created_at <= NOW
+        last = max(two.created_at for two in ratings if two.interaction_id == of.id)
+        blind = of.completed_at + timedelta(days=14)
+        assert one.created_at < blind
+        assert one.opens_at == (last if of_both[of.id] == 2 else blind)
+    assert 3.9 < np.mean([one.stars for one in ratings]) < 4.6
