@@ -24,7 +24,7 @@ from datetime import timedelta
 import numpy as np
 import numpy.typing as npt
 
-from geo.arrays import IntArray, LonLat, LonLatArray, as_lonlat
+from geo.arrays import BoolArray, LonLat, LonLatArray, as_lonlat
 from geo.cells import cells_to_lonlat, cells_to_parents, points_to_cells
 from geo.distance import haversine_m
 from geo.groups import CellGroups
@@ -38,6 +38,7 @@ __all__ = ["OUTSIDE_RESOLUTION", "Published", "Publisher"]
 GROUP_RESOLUTION = 9
 OUTSIDE_RESOLUTION = 7
 PIECE_M, MOST_PIECES = 100.0, 2_000  # of a line that is made up
+AT_ONCE = 16  # points of a line whose cells are looked up together
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,82 +81,108 @@ class Publisher:
         if trip.owner_id is None:
             return Published(trip, 0.0)
         line = as_lonlat(trip.lonlat)
-        origin, destination = (self._region(line[end], home) for end in (0, -1))
-        outside = self._outside(line, origin, destination)
-        if trip.role is Role.PASSENGER or trip.estimated:
+        (origin, destination), communes = self._ends(line[[0, -1]], home)
+        if trip.role is Role.PASSENGER:
+            return self._made_up(trip, communes, origin, destination, [])
+        if trip.estimated:
             # Of the way, only what lies outside: near the ends it would point at them.
-            middle = [trip.lonlat[row] for row in outside.tolist()]
-            return self._made_up(trip, origin, destination, middle)
-        if outside.size < 2:
+            outside = self._outside(line, origin, destination)
+            middle = [trip.lonlat[row] for row in np.flatnonzero(outside).tolist()]
+            return self._made_up(trip, communes, origin, destination, middle)
+        first = self._first_outside(line, origin, destination)
+        last = len(line) - 1 - self._first_outside(line[::-1], origin, destination)
+        if last <= first:
             return None
-        first, last = int(outside[0]), int(outside[-1])
         start_s = trip.times_s[first]
+        times_s = np.round(np.array(trip.times_s[first : last + 1]) - start_s, 3)
+        lonlat = trip.lonlat[first : last + 1]
         cut = replace(
-            self._named(trip),
-            lonlat=trip.lonlat[first : last + 1],
-            times_s=tuple(round(time - start_s, 3) for time in trip.times_s[first : last + 1]),
+            trip,
+            lonlat=lonlat,
+            times_s=tuple(times_s.tolist()),
+            schedule=_moved(trip.schedule, lonlat, origin.lonlat, destination.lonlat),
+            origin_name=communes[0],
+            destination_name=communes[1],
         )
-        return Published(_moved(cut, origin.lonlat, destination.lonlat), start_s)
+        return Published(cut, start_s)
 
     def commune(self, place: LonLat) -> str:
         """The commune that a place's group names, or nothing."""
         (number,) = self._lookup.group_of(points_to_cells(as_lonlat(place), GROUP_RESOLUTION))
         return self._groups[number].commune_name if number >= 0 else ""
 
-    def _region(self, place: npt.NDArray[np.float64], home: str | None) -> "_Region":
-        """Where an end is said to lie."""
-        cells = points_to_cells(place[None], GROUP_RESOLUTION)
-        (number,) = self._lookup.group_of(cells).tolist()
-        group = self._groups[number] if number >= 0 else None
-        (wide,) = self._wide.group_of(cells) >= 0
-        if group is not None and (group.id == home or not wide):
-            return _Region((group.lon, group.lat), group.locatable, group=number)
+    def _ends(self, ends: LonLatArray, home: str | None) -> tuple[list["_Region"], list[str]]:
+        """Where each end is said to lie, and in which commune."""
+        cells = points_to_cells(ends, GROUP_RESOLUTION)
+        numbers = self._lookup.group_of(cells).tolist()
+        wide = self._wide.group_of(cells) >= 0
         parents = cells_to_parents(cells, OUTSIDE_RESOLUTION)
-        lon, lat = np.round(cells_to_lonlat(parents)[0], 7).tolist()
-        return _Region((lon, lat), shown=True, cell=int(parents[0]))
+        regions, communes = [], []
+        for number, is_wide, parent in zip(numbers, wide.tolist(), parents, strict=True):
+            group = self._groups[number] if number >= 0 else None
+            communes.append(group.commune_name if group else "")
+            if group is not None and (group.id == home or not is_wide):
+                regions.append(_Region((group.lon, group.lat), group.locatable, group=number))
+                continue
+            lon, lat = np.round(cells_to_lonlat(parent[None])[0], 7).tolist()
+            regions.append(_Region((lon, lat), shown=True, cell=int(parent)))
+        return regions, communes
 
-    def _outside(self, line: LonLatArray, *regions: "_Region") -> IntArray:
-        """Which points of a line, in order, lie in none of some regions."""
+    def _outside(self, line: LonLatArray, *regions: "_Region") -> BoolArray:
+        """Which points of a line lie in none of some regions."""
         cells = points_to_cells(line, GROUP_RESOLUTION)
         groups = self._lookup.group_of(cells)
         parents = cells_to_parents(cells, OUTSIDE_RESOLUTION)
         inside = np.zeros(len(line), np.bool_)
         for region in regions:
             inside |= parents == region.cell if region.group < 0 else groups == region.group
-        return np.flatnonzero(~inside)
+        return ~inside
+
+    def _first_outside(self, line: LonLatArray, *regions: "_Region") -> int:
+        """Which point of a line is the first in none of some regions; the line's length if none is.
+
+        Cells cost more than all else here, and most lines have left their region soon.
+        """
+        for at in range(0, len(line), AT_ONCE):
+            outside = self._outside(line[at : at + AT_ONCE], *regions)
+            if outside.any():
+                return at + int(np.argmax(outside))
+        return len(line)
 
     def _made_up(
-        self, trip: Trip, origin: "_Region", destination: "_Region", middle: list[LonLat]
+        self,
+        trip: Trip,
+        communes: list[str],
+        origin: "_Region",
+        destination: "_Region",
+        middle: list[LonLat],
     ) -> Published | None:
         if origin == destination or not (origin.shown and destination.shown):
             return None
-        if trip.role is Role.PASSENGER:
-            middle = []
         route = self._router.route([origin.lonlat, *middle, destination.lonlat])
         made = replace(
-            self._named(trip), lonlat=route.lonlat, times_s=route.times_s, estimated=True
+            trip,
+            lonlat=route.lonlat,
+            times_s=route.times_s,
+            estimated=True,
+            origin_name=communes[0],
+            destination_name=communes[1],
         )
         if trip.role is Role.PASSENGER:
             return Published(made, 0.0)
         line, times_s = _in_pieces(route.lonlat, route.times_s)
-        outside = self._outside(line, origin, destination)
+        outside = np.flatnonzero(self._outside(line, origin, destination))
         if outside.size < 2:
             return None
         some = slice(outside[0], outside[-1] + 1)
+        lonlat = tuple((lon, lat) for lon, lat in line[some].tolist())
         cut = replace(
             made,
-            lonlat=tuple((lon, lat) for lon, lat in line[some].tolist()),
+            lonlat=lonlat,
             times_s=tuple(np.round(times_s[some] - times_s[some][0], 3).tolist()),
+            schedule=_moved(made.schedule, lonlat, origin.lonlat, destination.lonlat),
         )
-        return Published(_moved(cut, origin.lonlat, destination.lonlat), 0.0)
-
-    def _named(self, trip: Trip) -> Trip:
-        """The trip without the owner's words for its ends: their communes instead."""
-        return replace(
-            trip,
-            origin_name=self.commune(trip.lonlat[0]),
-            destination_name=self.commune(trip.lonlat[-1]),
-        )
+        return Published(cut, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +199,15 @@ def _is_wide(cell: int) -> bool:
     return (cell >> 52) & 15 < OUTSIDE_RESOLUTION  # where an H3 index has its resolution
 
 
-def _moved(cut: Trip, origin: LonLat, destination: LonLat) -> Trip:
-    """A trip that was cut, its time moved from the region's point to the cut."""
-    by_arrival = cut.schedule.anchor is Anchor.ARRIVE
-    place, end = (destination, cut.lonlat[-1]) if by_arrival else (origin, cut.lonlat[0])
+def _moved(
+    schedule: Schedule, cut: tuple[LonLat, ...], origin: LonLat, destination: LonLat
+) -> Schedule:
+    """The schedule of a line that was cut, its time moved from the region's point to the cut."""
+    by_arrival = schedule.anchor is Anchor.ARRIVE
+    place, end = (destination, cut[-1]) if by_arrival else (origin, cut[0])
     way_m = haversine_m(place, np.array([end])).item() * AIR_FACTOR
     seconds = round(way_m / AIR_SPEED_M_S)
-    return replace(cut, schedule=_later(cut.schedule, -seconds if by_arrival else seconds))
+    return _later(schedule, -seconds if by_arrival else seconds)
 
 
 def _later(schedule: Schedule, seconds: int) -> Schedule:

@@ -3,11 +3,11 @@
 from collections.abc import Collection, Iterable
 from typing import TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, false, or_, select
 
 from geo.errors import ConflictError, InputError, NotFoundError
 from indexes.codec import TABLES, record_of_row
-from indexes.entities import Entity
+from indexes.entities import Entity, Listing
 from indexes.journeys import Booking, BookingStatus, Trip
 from indexes.rules import columns_of, require
 from indexes.sqlrecords import Records, storable
@@ -31,6 +31,23 @@ class TripRecords(Records):
         if any(type(entity) is Booking for entity in found):
             raise InputError("a booking takes seats: `book` makes it", code="invalid-booking")
         return super().put_all(found, mark)
+
+    def listing_ids(self, tenant_id: str, categories: Collection[str]) -> list[str]:
+        """See `indexes.store.Store.listing_ids`."""
+        if not storable(tenant_id):
+            return []
+        table = TABLES[Listing]
+        here = [
+            either
+            for category in categories
+            for either in (
+                table.c.category == category,
+                table.c.category.startswith(f"{category}.", autoescape=True),
+            )
+        ]
+        asked = select(table.c.id).where(table.c.tenant_id == tenant_id)
+        with self._reading(bulk=True) as db:
+            return sorted(db.scalars(asked.where(or_(false(), *here))))
 
     def trips(self, tenant_id: str, ids: Collection[str] | None = None) -> list[Trip]:
         """See `indexes.store.Store.trips`."""

@@ -270,6 +270,9 @@ class Store(Protocol):
         All of them, or of some ids those that are there.
         """
 
+    def listing_ids(self, tenant_id: str, categories: Collection[str]) -> list[str]:
+        """Ids of the listings in some categories, or below them, sorted bytewise."""
+
     def member_table(self, tenant_id: str, ids: Collection[str] | None = None) -> pa.Table:
         """Members as columns (`MEMBER_SCHEMA`), sorted by id, bytewise.
 

@@ -54,12 +54,11 @@ class TripTown(Following["_Loaded"]):
     ) -> None:
         # The position is first: what changes while rows are read is read again, never missed.
         read_to = store.position()
-        table, position = listings or (store.listing_table(tenant_id), read_to)
+        table, position = listings or (_meeting_table(store, tenant_id), read_to)
         super().__init__(store, tenant_id, _Loaded(store, tenant_id, table), position)
 
     def _read(self) -> "_Loaded":
-        table = self._store.listing_table(self.tenant_id)
-        return _Loaded(self._store, self.tenant_id, table)
+        return _Loaded(self._store, self.tenant_id, _meeting_table(self._store, self.tenant_id))
 
     @property
     def view(self) -> TripView:
@@ -187,6 +186,11 @@ def meeting_listings(listings: pa.Table) -> pa.Table:
     below = "|".join(map(re.escape, MEETING_CATEGORIES))
     named = pc.match_substring_regex(listings["category"], rf"^({below})(\.|$)")
     return listings.filter(pc.and_(wanted, named))
+
+
+def _meeting_table(store: Store, tenant_id: str) -> pa.Table:
+    """The listings that can be meeting points: few, of a town's many."""
+    return store.listing_table(tenant_id, store.listing_ids(tenant_id, MEETING_CATEGORIES))
 
 
 def _meeting_points(listings: pa.Table) -> dict[str, MeetingPoint]:

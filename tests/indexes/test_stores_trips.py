@@ -23,7 +23,7 @@ from trip_records import (
 
 from geo.errors import ConflictError, InputError, NotFoundError, StoreError
 from indexes.copying import copy_store
-from indexes.entities import Audience, Building, Member, Residence
+from indexes.entities import Audience, Building, Kind, Listing, Member, Residence
 from indexes.journeys import Anchor, Booking, BookingStatus, Message, Role, Schedule, WeeklyTime
 from indexes.store import Store, open_store
 from matching.booking import admit
@@ -382,3 +382,16 @@ def test_roles_are_told_apart(road: Store) -> None:
     assert [trip.id for trip in road.page(type(DRIVER), "t", where={"role": Role.PASSENGER})] == [
         "p1"
     ]
+
+
+def test_listings_are_told_by_their_categories_and_those_below(road: Store) -> None:
+    categories = ["mobility.stop", "mobility.stop.tram", "mobility.stopped", "mobility"]
+    for i, category in enumerate(categories):
+        road.put(
+            Listing(
+                tenant_id="t", id=f"stop-{i}", kind=Kind.PLACE, title="Vieux-Port",
+                category=category, lon=5.37, lat=43.29,
+            )
+        )  # fmt: skip
+    assert road.listing_ids("t", ["mobility.stop", "mobility.carpool"]) == ["stop-0", "stop-1"]
+    assert road.listing_ids("t", []) == road.listing_ids("nobody", ["mobility.stop"]) == []
