@@ -120,6 +120,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             chosen.tenant,
             None if folder is None else lambda id: Keeper(store, id, folder, chosen.dsn),
             app.state.clock,
+            chosen.model_folder,
         )
         try:
             towns.start()

@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     snapshots : str or None
         Folder of the files that a server starts from; by default `snapshot_folder` names it,
         empty for none.
+    models : str or None
+        Folder of the models that `mitoyen recommend train` writes; by default `model_folder`
+        names it.
     """
 
     model_config = SettingsConfigDict(env_prefix="MITOYEN_", frozen=True, extra="ignore")
@@ -58,6 +61,7 @@ class Settings(BaseSettings):
     operator: str = "mitoyen.example"
     now: AwareDatetime | None = None
     snapshots: str | None = None
+    models: str | None = None
 
     @classmethod
     def read(cls, **values: object) -> "Settings":
@@ -99,3 +103,20 @@ class Settings(BaseSettings):
             home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
             return Path(home) / "mitoyen" / "snapshots"
         return Path(f"{self.dsn}.snapshots").expanduser()
+
+    @property
+    def model_folder(self) -> Path:
+        """Where learned models are kept.
+
+        By default beside a SQLite file, or for PostGIS in the user's data directory.
+
+        Examples
+        --------
+        >>> Settings(store="/srv/town.db").model_folder
+        PosixPath('/srv/town.db.models')
+        """
+        if self.models:
+            return Path(self.models).expanduser()
+        if self.dsn.startswith(("postgresql://", "postgres://")):
+            return Path(default_store()).with_name("models")
+        return Path(f"{self.dsn}.models").expanduser()

@@ -8,11 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
 from api.clock import Clock, clock_from
 from api.importing.area import ServiceArea
+from api.models import ModelFile
 from api.problems import UnauthenticatedError
 from geo.arrays import LonLat, as_lonlat
 from geo.errors import FeedGapError, IndexBehindError, InputError, MitoyenError, StoreError
@@ -23,6 +25,7 @@ from matching.engine import Engine
 from matching.follower import Follower
 from matching.keeping import Keeper
 from matching.query import ANYONE, NearQuery
+from matching.recommend_model import FORMULA
 from matching.verifying import lapse
 
 __all__ = ["Outlines", "Town", "Towns"]
@@ -101,14 +104,17 @@ class Town:
         tenant_id: str,
         follower: Follower | None = None,
         keeper: Keeper | None = None,
+        models: Path | None = None,
     ) -> None:
         self.store = store
         self.tenant_id = tenant_id
+        self._model = None if models is None else ModelFile(store, tenant_id, models)
         self.cursor_secret = store.secret("cursor")
         # The position is read first, so that no change after it is missed.
         self._read_at = store.position()
         self.outlines = Outlines.read(store, tenant_id)
         self.engine = Engine.over(store, tenant_id, keeper)
+        self._take_model()
         # On a fresh machine the first search compiles for ten seconds: here, and not while
         # somebody waits for it, and everybody else with them.
         self.outlines.refuse_swapped(0.0, 0.0)
@@ -117,7 +123,8 @@ class Town:
         self.engine.start(follower)
 
     def follow(self) -> None:
-        """Read zones and groups again if they have changed."""
+        """Read zones and groups, and the model of recommendations, again if they have changed."""
+        self._take_model()
         try:
             changes = self.store.changes(self._read_at)
         except FeedGapError:
@@ -128,6 +135,15 @@ class Town:
             self.outlines = Outlines.read(self.store, self.tenant_id)
         if changes:
             self._read_at = changes[-1].position
+
+    def _take_model(self) -> None:
+        if self._model is None or not self._model.has_another:
+            return
+        try:
+            self.engine.model = self._model.read()
+        except InputError as error:
+            self.engine.model = FORMULA
+            log.warning("a model was refused, and the formula recommends: %s", error)
 
     def close(self) -> None:
         """Stop following."""
@@ -147,6 +163,8 @@ class Towns:
         Makes the keeper of a tenant's snapshot, by the tenant's id.
     clock : callable, optional
         What time it is for what expires; by default the machine's.
+    models : Path, optional
+        Folder of the models that recommendations are ranked by; none, and the formula ranks.
 
     Attributes
     ----------
@@ -162,8 +180,10 @@ class Towns:
         keyless: str = "",
         keeper: Callable[[str], Keeper] | None = None,
         clock: Clock | None = None,
+        models: Path | None = None,
     ) -> None:
         self.store = store
+        self._models = models
         self._clock = clock or clock_from(None)
         self._keyless = keyless
         self.store_up = True
@@ -225,7 +245,7 @@ class Towns:
     def _load(self, tenant_id: str, follower: Follower) -> Town:
         keeper = self._loading = self._make_keeper and self._make_keeper(tenant_id)
         try:
-            return Town(self.store, tenant_id, follower, keeper)
+            return Town(self.store, tenant_id, follower, keeper, self._models)
         finally:
             self._loading = None
 

@@ -72,7 +72,7 @@ class RecommendQuery:
     Parameters
     ----------
     at : datetime
-        The instant that counts, aware. What was said later doesn't.
+        The instant that counts, aware.
     kinds : tuple of Kind
         Of `KINDS` and `OTHER_KINDS`.
     text : str, optional

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from api.cli import main
+from api.models import ModelFile
+from indexes.store import open_store
 
 AT = ["--at", "2025-06-15T18:00:00+02:00"]
 
@@ -67,3 +69,47 @@ def test_what_is_refused_is_told_in_one_line(recommend, args, told):
     code, out, err = recommend(*args)
     assert (code, out) == (2, "")
     assert told in err and err.count("\n") == 1
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory):
+    """A made-up town with a past of some 1,500 recommendations."""
+    path = tmp_path_factory.mktemp("past") / "town.db"
+    at = ["--at", "2025-06-15T18:00:00+02:00"]
+    args = ["sample", "--store", str(path), "--listings", "800", "--seed", "1", *at, "--json"]
+    assert main(args) == 0
+    return path
+
+
+def test_training_tells_how_well_it_foretells_and_what_it_learned_is_used(
+    town, capsys, monkeypatch
+):
+    monkeypatch.setattr("matching.recommend_learned.LEAST_LIKED", 5)  # a small town will do
+    monkeypatch.setattr("matching.recommend_learned.VIEWERS", 60)
+    capsys.readouterr()
+    code = main(["recommend", "train", "--store", str(town), *AT, "--json"])
+    lesson = json.loads(capsys.readouterr().out)
+    assert {
+        f"{what}_{who}" for what in ("auc", "p10", "r10") for who in ("formula", "learned")
+    } <= {*lesson["figures"]}
+    assert (code == 0) == (lesson["model"] is not None)
+    asked = ["recommend", "--as", "sample-member-0000001", "--store", str(town), *AT, "--json"]
+    assert main(asked) == 0
+    used = json.loads(capsys.readouterr().out)["model"]
+    assert used == (lesson["model"] or "formula@1")
+
+
+def test_a_town_without_a_past_is_recommended_to_by_the_formula(served, capsys):
+    args = ["recommend", "train", "--store", str(served.path), "--tenant", "north"]
+    assert main(args) == 1
+    assert "800 recommendations and uses are needed" in capsys.readouterr().err
+
+
+def test_a_damaged_model_is_refused_by_name(town, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MITOYEN_MODELS", str(tmp_path))
+    store = open_store(town)
+    ModelFile(store, store.tenants()[0], tmp_path).path.write_text("{}")
+    store.close()
+    capsys.readouterr()
+    assert main(["recommend", "--as", "sample-member-0000001", "--store", str(town)]) == 2
+    assert ".json: is not of layout 1" in capsys.readouterr().err
