@@ -17,7 +17,7 @@ from indexes.releases import Release
 from matching.measures import DRAWS
 from matching.noisy_figures import Drawn, counted_figures, goal_gaps, sums_of
 from matching.outlines import Outlines
-from matching.tabulating import release_rows
+from matching.tabulating import level_rows
 
 __all__ = ["Districts", "column_name"]
 
@@ -278,8 +278,7 @@ class Districts:
         )
         penetration = next(figure for figure in figures if figure.measure == "penetration")
         figures += goal_gaps(penetration, self.release.head["goals"])
-        levels = {"cell": (("union",), figures)}
-        return release_rows(levels, (), self.release.vintage, self.release.id)
+        return level_rows("cell", ["union"], figures, (), self.release.vintage, self.release.id)
 
     def _sheet(self, level: str) -> _Sheet:
         if level not in self._sheets:

@@ -1,6 +1,6 @@
 """Figures of one level as columns, and all of them as the rows of a release."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import pyarrow as pa
 from geo.arrays import FloatArray, IntArray
 from indexes.releases import RELEASE_SCHEMA, STATUSES
 
-__all__ = ["HIDDEN", "MERGED", "OK", "UNKNOWN", "ZERO", "Figure", "StatusArray", "release_rows"]
+__all__ = ["HIDDEN", "MERGED", "OK", "UNKNOWN", "ZERO", "Figure", "StatusArray", "level_rows"]
 
 OK, MERGED, HIDDEN, ZERO, UNKNOWN = range(len(STATUSES))
 StatusArray = npt.NDArray[np.int8]  # positions in STATUSES
@@ -32,7 +32,7 @@ class Figure:
         NaN for none.
     source : str
     parent : ndarray of int64, shape (n,), optional
-        Position of the zone that carries a merged one, in the codes given to `release_rows`;
+        Position of the zone that carries a merged one, in the codes given to `level_rows`;
         -1 for none.
     """
 
@@ -77,18 +77,23 @@ class Figure:
         )  # fmt: skip
 
 
-def release_rows(
-    levels: Mapping[str, tuple[Sequence[str], Sequence[Figure]]],
+def level_rows(
+    level: str,
+    codes: Sequence[str],
+    figures: Sequence[Figure],
     parents: Sequence[str],
     vintage: int,
     release: str,
 ) -> pa.Table:
-    """Rows of a release.
+    """Rows of one level of a release.
 
     Parameters
     ----------
-    levels : mapping of str to (codes, figures)
-        Zone codes of each level, ascending, and its figures, in any order.
+    level : str
+    codes : sequence of str, length n
+        Of its zones, ascending.
+    figures : sequence of Figure
+        In any order.
     parents : sequence of str
         What ``Figure.parent`` points into.
     vintage : int
@@ -101,22 +106,6 @@ def release_rows(
     Table
         In ``RELEASE_SCHEMA`` and its order.
     """
-    tables = [
-        _level_rows(level, *levels[level], parents, vintage, release)
-        for level in sorted(levels)
-        if levels[level][1]
-    ]
-    return pa.concat_tables(tables) if tables else RELEASE_SCHEMA.empty_table()
-
-
-def _level_rows(
-    level: str,
-    codes: Sequence[str],
-    figures: Sequence[Figure],
-    parents: Sequence[str],
-    vintage: int,
-    release: str,
-) -> pa.Table:
     figures = sorted(figures, key=lambda figure: (figure.measure, figure.category))
     zones, height = len(codes), len(figures)
 

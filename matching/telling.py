@@ -40,7 +40,7 @@ from matching.public_figures import (
     business_figures,
     supply_figures,
 )
-from matching.tabulating import HIDDEN, OK, UNKNOWN, ZERO, Figure, release_rows
+from matching.tabulating import HIDDEN, OK, UNKNOWN, ZERO, Figure, level_rows
 from matching.vintages import apportioned
 
 __all__ = ["build_release", "require_tellable"]
@@ -104,8 +104,8 @@ def build_release(
         known = denominators[level]
         found = counted_figures(sums[level], known, above, cells=level == "cell", census=census)
         by_name = {figure.measure: figure for figure in found if not figure.category}
+        found += goal_gaps(by_name["penetration"], goals)
         if level != "cell":
-            found += goal_gaps(by_name["penetration"], goals)
             codes, vintage = outlines.codes(level), outlines.vintage
             found.append(_trend(by_name["households"], level, codes, vintage, previous))
         figures[level] = found
@@ -121,7 +121,12 @@ def build_release(
         flows_level = draws[FLOWS.name].schema.metadata[b"level"].decode()
         if flows_level in figures:
             figures[flows_level] += flow_figures(draws[FLOWS.name], outlines.codes(flows_level))
-    levels = {level: (outlines.codes(level), columns) for level, columns in figures.items()}
+    visible_shares = _visible(figures, outlines)
+    parents, vintage = outlines.parent_codes, outlines.vintage
+    tables = [  # each level's figures are let go when its rows are there
+        level_rows(level, outlines.codes(level), figures.pop(level), parents, vintage, release_id)
+        for level in sorted(figures)
+    ]
     return Release(
         tenant_id=tenant_id,
         id=release_id,
@@ -144,12 +149,12 @@ def build_release(
                 WALKED: "1.3 times the distance through the air, at 1.2 m/s",
             },
             "drawn_in": sorted({one.vintage for one in drawn.values()}),
-            "visible": _visible(figures, outlines),
+            "visible": visible_shares,
             "unplaced": _unplaced(drawn["households"]),
             "rules": [{"fr": fr, "en": en} for fr, en in RULES],
             "flows_level": flows_level,
         },
-        rows=release_rows(levels, outlines.parent_codes, outlines.vintage, release_id),
+        rows=pa.concat_tables(tables),
     )
 
 
