@@ -25,7 +25,7 @@ KEPT_TILES = 2048
 SIMPLIFIED = 0.5  # units
 # From which zoom on a level is drawn: before it, its zones are specks.
 LEAST_ZOOM = {"commune": 0, "arrondissement": 9, "quartier": 11, "iris": 12, "cell": 11}
-HEADLINES = ("households", "penetration", "active_rate")
+HEADLINES = ("households", "penetration")
 
 
 def least_zoom(collection: Collection) -> int:
@@ -126,8 +126,8 @@ class Pyramid:
         low, high = origin - MARGIN, origin + EXTENT + MARGIN
         bounds = shapely.bounds(shapes)
         out = (bounds[:, :2] < low).any(axis=1) | (bounds[:, 2:] > high).any(axis=1)
-        cut = shapely.intersection(shapes[out], shapely.box(*low, *high), grid_size=1.0)
-        shapes[out] = [_of_one_kind(shape) for shape in cut]
+        cut = shapely.intersection(shapes[out], shapely.box(*low, *high))
+        shapes[out] = [_of_one_kind(shape) for shape in _on_whole_units(cut)]
         kept = ~(shapely.is_empty(shapes) | shapely.is_missing(shapes))
         moved = shapely.transform(shapes[kept], lambda xy: xy - origin)
         # Outer rings are clockwise on screen, and the y axis points down: so the other way here.
@@ -140,12 +140,7 @@ class Pyramid:
         snapped = self._snapped[zoom]
         missing = rows[shapely.is_missing(snapped[rows])]
         units = shapely.transform(self.world[missing], lambda xy: xy * (EXTENT * 2.0**zoom))
-        drawn = shapely.simplify(units, SIMPLIFIED)
-        rounded = shapely.transform(drawn, np.round)
-        # Rounding alone takes a tenth of the time, and breaks few shapes.
-        broken = ~shapely.is_valid(rounded)
-        rounded[broken] = shapely.set_precision(drawn[broken], 1.0)
-        snapped[missing] = rounded
+        snapped[missing] = _on_whole_units(shapely.simplify(units, SIMPLIFIED))
         return np.asarray(snapped[rows])
 
 
@@ -153,6 +148,15 @@ def _to_square(lonlat: FloatArray) -> FloatArray:
     sine = np.sin(np.radians(np.clip(lonlat[:, 1], -85.051129, 85.051129)))
     down = 0.5 - np.arctanh(sine) / (2 * np.pi)
     return np.column_stack(((lonlat[:, 0] + 180) / 360, down))
+
+
+def _on_whole_units(shapes: Geometries) -> Geometries:
+    """Shapes with rounded coordinates, still valid; what is left of some is nothing."""
+    # Rounding alone takes a tenth of the time, and breaks few.
+    rounded = np.asarray(shapely.transform(shapes, np.round))
+    broken = ~shapely.is_valid(rounded)
+    rounded[broken] = shapely.set_precision(shapes[broken], 1.0)
+    return rounded
 
 
 def _of_one_kind(shape: Geometry) -> Geometry:
