@@ -5,15 +5,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import shapely
 
 from api.answers import instant_text
 from api.districts_files import FileFormat, districts_file, metadata_of
+from api.districts_words import words
 from geo.arrays import IntArray
 from geo.cells import cell_to_text
 from geo.errors import NotFoundError
-from indexes.releases import ReleaseHead
+from indexes.releases import STATUSES, ReleaseHead
 from matching.districts import Districts, column_name
 from matching.measures import FLOWS, TITLES
 
@@ -52,25 +52,24 @@ def release_answer(head: ReleaseHead) -> dict[str, Any]:
     }
 
 
-def rows_of(rows: pa.Table, measures: Collection[str]) -> list[dict[str, Any]]:
-    """Figures of a zone, all or those of some measures.
+def rows_of(rows: pa.Table, measures: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Figures of one zone, all or those of some measures.
 
     Raises
     ------
     NotFoundError
         With code ``unknown-measure``.
     """
-    if not measures:
-        return list(rows.to_pylist())
-    known = set(rows["measure"].to_pylist())
-    for measure in measures:
-        if measure not in known:
-            raise NotFoundError(
-                f"no measure {measure[:40]!r} here; known: {', '.join(sorted(known))}",
-                code="unknown-measure",
-            )
-    kept = pc.is_in(rows["measure"], pa.array(list(measures), pa.string()))
-    return list(rows.filter(kept).to_pylist())
+    if measures:
+        names = rows["measure"].to_pylist()
+        for measure in measures:
+            if measure not in names:
+                known = ", ".join(sorted(set(names)))
+                raise NotFoundError(
+                    f"no measure {measure[:40]!r} here; known: {known}", code="unknown-measure"
+                )
+        rows = rows.take(pa.array([i for i, name in enumerate(names) if name in measures]))
+    return list(rows.to_pylist())
 
 
 def zone_answer(districts: Districts, code: str, measures: Collection[str] = ()) -> dict[str, Any]:
@@ -130,7 +129,7 @@ def parts_of(districts: Districts, code: str, level: str) -> IntArray:
     else:
         inside = zones.level(own).of_iris == zones.level(own).index[code]
         if level == "cell":
-            of_iris, cells = zones.pieces
+            of_iris, cells, _ = zones.pieces
             found = {cell_to_text(cell) for cell in cells[inside[of_iris]].tolist()}
         else:
             parts = zones.level(level)
@@ -189,4 +188,8 @@ def sidecar_of(
         }
         columns[name] = told | {"is": "value"}
         columns |= {f"{name}_{suffix}": told | {"is": suffix} for suffix in SUFFIXES}
-    return metadata_of(data, table, format, crs, columns, head_answer(districts.release))
+    statuses = {
+        status: {"fr": words(status, "fr"), "en": words(status, "en")} for status in STATUSES
+    }
+    about = head_answer(districts.release) | {"level": level, "statuses": statuses}
+    return metadata_of(data, table, format, crs, columns, about)
