@@ -1,6 +1,7 @@
 """A town's trust kept current, against levels worked out by hand from what the store has."""
 
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 from math import sqrt
 from pathlib import Path
@@ -8,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trust_oracle as oracle
-from store_records import TOWN, partition_of
+from store_records import BLOCK, SHOP, TOWN, partition_of
 from trust_records import DAY, NEIGHBOURS, NOW, dealing
 
 from geo.errors import DeniedError, FeedGapError
-from indexes.entities import Building, Household, Member
+from indexes.entities import Building, Endorsement, Household, Member
 from indexes.store import Store, open_store
 from indexes.trusting import Rating, Reason, Report, ReportState, Standing, Vouch
 from matching.dealings import rate
@@ -197,3 +198,89 @@ def test_who_is_not_there_has_level_0_and_sees_none(store: Store) -> None:
     with pytest.raises(DeniedError) as raised:
         town.levels("nobody", ["bob"], NOW)
     assert raised.value.code == "unknown-member"
+
+
+def taken(town: TrustTown, store: Store) -> None:
+    """Hand a town the changes as a follower does, and nothing more."""
+    changes = store.changes(town.position)
+    town.apply(changes, changes[-1].position)
+
+
+def test_changes_are_gathered_and_shown_together_by_a_rebuild(store: Store) -> None:
+    town = TrustTown(store, "t", clock=lambda: NOW)
+    before = town.position
+    for n in range(4):
+        rated(store, "ana", "bob", 5, f"i{n}")
+    taken(town, store)
+    assert town.wants_rebuild and town.stale_s > 0
+    assert town.position == before and town.levels("ana", ["bob"], NOW) == [1]
+    assert not town.wait_for(store.position(), timeout_s=0.01)
+    town.rebuild()
+    assert not town.wants_rebuild and town.stale_s == 0
+    assert town.position == store.position() and town.wait_for(store.position(), timeout_s=0.01)
+    assert town.levels("ana", ["bob"], NOW) == [3]
+
+
+def test_what_moves_no_level_needs_no_rebuild(store: Store) -> None:
+    town = TrustTown(store, "t", clock=lambda: NOW)
+    store.put(replace(SHOP, title="Pains"))
+    store.put(replace(BLOCK, id="x2"))
+    taken(town, store)
+    assert not town.wants_rebuild and town.position == store.position() and town.stale_s == 0
+
+
+def test_a_rating_opens_by_the_clock_and_by_no_question(store: Store) -> None:
+    clock = [NOW]
+    town = TrustTown(store, "t", clock=lambda: clock[0])
+    for n in range(4):
+        dealing(store, "ana", "bob", f"i{n}")
+        rate(store, "t", "ana", f"i{n}", 5, "", NOW, f"r{n}")
+    town.catch_up()
+    later = int((NOW + 20 * DAY).timestamp())
+    assert town.shown("ana", later).levels == ()
+    clock[0] = NOW + 14 * DAY
+    assert town.wants_rebuild and town.shown("ana", later).levels == ()
+    town.rebuild()
+    assert town.shown("ana", later).members == ("bob",) and not town.wants_rebuild
+
+
+def test_what_is_recommended_is_known_by_whom_and_how_much(store: Store) -> None:
+    town = TrustTown(store, "t", clock=lambda: NOW)
+    store.put(replace(SHOP, attested="town"))
+    for n in range(4):
+        rated(store, "ana", "bob", 5, f"i{n}")
+    given = {"tenant_id": "t", "listing_id": "p1", "created_at": NOW - 365 * DAY}
+    store.put_all(Endorsement(id=f"by-{who}", member_id=who, **given) for who in ("ana", "bob"))
+    town.catch_up()
+    at = int(NOW.timestamp())
+    assert town.recommended("ana", at) == {"p1": pytest.approx(0.5 + 0.5)}
+    assert town.recommended("ana", at + 365 * 86_400) == {"p1": pytest.approx(0.5)}
+    assert "bob" in town.reached("ana")
+    assert town.listing_levels("ana", ["p1", "s1", "nothing"], NOW) == [2, 1, 1]
+    assert town.shown("ana", at).listings == ("p1",)
+    store.put(replace(SHOP, attested=None))
+    town.catch_up()
+    assert town.listing_levels("ana", ["p1"], NOW) == [1]
+    # Two of one household are one voice; the owner's own is none.
+    store.put_all(
+        [
+            replace(SHOP, attested="registry", owner_id="bob"),
+            Endorsement(id="by-ana2", member_id="ana2", **given | {"created_at": NOW}),
+        ]
+    )
+    town.catch_up()
+    assert town.recommended("ana", at) == {"p1": pytest.approx(0.5)}
+    assert town.recommended("nobody", at) == {} and town.reached("nobody") == []
+
+
+def test_two_towns_that_came_the_same_way_or_not_show_the_same_digest(store: Store) -> None:
+    early = TrustTown(store, "t", clock=lambda: NOW)
+    for n in range(4):
+        rated(store, "ana", "bob", 5, f"i{n}")
+        rated(store, "cleo", "ana", 5, f"j{n}")
+        early.catch_up()
+    late = TrustTown(store, "t", clock=lambda: NOW)
+    at = int(NOW.timestamp())
+    digests = {who: early.shown(who, at).digest for who in ("ana", "cleo", "zoe")}
+    assert digests == {who: late.shown(who, at).digest for who in digests}
+    assert digests["ana"] != digests["cleo"] and digests["zoe"] == ""
