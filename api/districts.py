@@ -16,7 +16,7 @@ from matching.releasing import load_districts
 
 __all__ = ["Shelf"]
 
-KEPT = 8  # releases in memory: a town compares a few quarters
+KEPT = 16  # a town compares a few quarters
 
 Key = tuple[str, str, int]  # tenant, release, version
 
@@ -25,10 +25,17 @@ class Shelf:
     """The releases of a store's tenants. Which one is the newest is asked each time.
 
     While the store is away, what is on the shelf goes on answering.
+
+    Parameters
+    ----------
+    store : Store
+    kept : int
+        Most releases to keep in memory: those that were asked for last.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, kept: int = KEPT) -> None:
         self._store = store
+        self._kept = kept
         self._lock = threading.Lock()
         self._heads: dict[str, list[ReleaseHead]] = {}
         self._read: OrderedDict[Key, tuple[Districts, str]] = OrderedDict()
@@ -70,7 +77,7 @@ class Shelf:
         with self._lock:  # the first reader loads it, the others wait
             if key not in self._read:
                 self._read[key] = self._load(head)
-                if len(self._read) > KEPT:
+                if len(self._read) > self._kept:
                     self._read.popitem(last=False)
             self._read.move_to_end(key)
             return self._read[key]
@@ -85,8 +92,9 @@ class Shelf:
 
     def _load(self, head: ReleaseHead) -> tuple[Districts, str]:
         districts = load_districts(self._store, head.tenant_id, head.id, head.version)
-        told = hashlib.sha256(digest(table_to_bytes(districts.release.rows)).encode())
-        for level in districts.levels:
-            for shape in shapely.to_wkb(districts.outlines(level)):
-                told.update(shape or b"")
+        release = districts.release
+        about = (head.tenant_id, head.id, head.version, head.created_at, head.head)
+        told = hashlib.sha256(msgspec.json.encode((about, digest(table_to_bytes(release.rows)))))
+        for shape in shapely.to_wkb(districts.outlines("iris")):  # all others follow from these
+            told.update(shape)
         return districts, told.hexdigest()

@@ -211,6 +211,7 @@ TITLES: Mapping[str, tuple[str, str]] = {  # code -> French, English
     "unknown-tile": ("Tuile inconnue", "Unknown tile"),
     "unknown-timezone": ("Fuseau horaire inconnu", "Unknown time zone"),
     "unknown-trip": ("Trajet inconnu", "Unknown trip"),
+    "unknown-vintage": ("Millésime inconnu", "Unknown vintage"),
     "unknown-zone": ("Quartier inconnu", "Unknown zone"),
     "unsupported-media-type": ("Type de contenu refusé", "Unsupported media type"),
     "vouch-quota": ("Trop de parrainages", "Too many vouches"),
