@@ -5,23 +5,22 @@ is OpenDP's, which no seed repeats.
 """
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from opendp.domains import atom_domain, vector_domain  # the prelude would load scikit-learn
-from opendp.measurements import make_laplace
-from opendp.metrics import l1_distance
-from opendp.mod import Measurement, enable_features
 from scipy.stats import norm
 
 from geo.arrays import BoolArray, FloatArray, IntArray
 from geo.errors import InputError
+
+if TYPE_CHECKING:
+    from opendp.mod import Measurement
 
 __all__ = [
     "BUSINESS_SHARE",
     "BUSINESS_UNITS",
     "CONFIDENCE",
     "FLOW_THRESHOLD",
-    "HOUSEHOLD_THRESHOLD",
     "dominated",
     "half_widths",
     "laplace",
@@ -30,7 +29,6 @@ __all__ = [
     "visible_flows",
 ]
 
-HOUSEHOLD_THRESHOLD = 11  # INSEE, Filosofi: no figure of fewer households
 FLOW_MARGIN = 1.5  # half-widths: of pairs without a flow one in 500 is told
 FLOW_THRESHOLD = 6  # Registre de preuve de covoiturage: origin, destination and pair
 BUSINESS_UNITS = 3  # INSEE's rules for tables of businesses, and the largest one's share
@@ -38,8 +36,6 @@ BUSINESS_SHARE = 0.85
 CONFIDENCE = 0.95
 AT_ONCE = 1_000_000  # counts that OpenDP gives back as a list: other parts, independent noise
 MANY_TERMS = 200  # above, the sum of noises is normal: quantiles differ by less than 0.1 %
-
-enable_features("contrib")  # all of OpenDP's mechanisms are
 
 
 def noisy_counts(counts: IntArray, bound: int, epsilon: float) -> IntArray:
@@ -81,7 +77,7 @@ def noisy_counts(counts: IntArray, bound: int, epsilon: float) -> IntArray:
     return noisy.reshape(np.shape(counts))
 
 
-def laplace(bound: int, epsilon: float) -> Measurement:
+def laplace(bound: int, epsilon: float) -> "Measurement":
     """OpenDP's mechanism for a vector of counts that a household changes by ``bound`` in all.
 
     Raises
@@ -89,6 +85,14 @@ def laplace(bound: int, epsilon: float) -> Measurement:
     InputError
         If it would spend more than ``epsilon``.
     """
+    # Here, since whoever reads a release draws nothing, and without the prelude, which would load
+    # scikit-learn.
+    from opendp.domains import atom_domain, vector_domain
+    from opendp.measurements import make_laplace
+    from opendp.metrics import l1_distance
+    from opendp.mod import enable_features
+
+    enable_features("contrib")  # what all of OpenDP's mechanisms are
     domain = vector_domain(atom_domain(T="i64"))
     mechanism = make_laplace(domain, l1_distance(T="i64"), bound / epsilon)
     spent: float = mechanism.map(bound)  # type: ignore[no-untyped-call]

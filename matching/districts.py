@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from shapely import Geometry
 
 from geo import cell_to_text, cells_to_lonlat
-from geo.arrays import IntArray
+from geo.arrays import CellArray, FloatArray, IntArray
 from geo.errors import InputError, NotFoundError
 from indexes.releases import Release
 from matching.measures import DRAWS
@@ -223,10 +223,9 @@ class Districts:
     def union(self, polygon: Geometry) -> pa.Table:
         """Figures of any polygon, as the union of the whole cells whose centre lies inside.
 
-        Those that are told of cells: adoption, and the goal lines.
-
-        The cells' noisy counts are added up, and thresholded after: nothing is counted anew, so
-        that no polygon tells more than the cells do.
+        What is told of cells is told of it: adoption, and the goal lines. The cells' noisy counts
+        are added up, and thresholded after: nothing is counted anew, so that no polygon tells more
+        than the cells do.
 
         Parameters
         ----------
@@ -265,20 +264,23 @@ class Districts:
             drawn = Drawn.of(self._draws[draw.name], draw)
             chosen = np.isin(drawn.pieces.cell, cells)
             sums[draw.name] = sums_of(drawn, draw, csr_array(chosen[None, :].astype(np.float64)))
-        sheet = self._sheet("cell")
-        at = pa.array([sheet.index[cell_to_text(cell)] for cell in cells.tolist()])
         known = {
-            of: np.array([pc.sum(sheet.column("denominator", figure).take(at), skip_nulls=False)
-                          .as_py() or np.nan])
-            for of, figure in (("households", sheet.figures.index(("households", ""))),
-                               ("residents", sheet.figures.index(("members", ""))))
-        }  # fmt: skip
+            "households": self._denominator("households", cells),
+            "residents": self._denominator("members", cells),
+        }
         figures = counted_figures(
             sums, known, cells=True, census=self.release.head["sources"]["census"]
         )
         penetration = next(figure for figure in figures if figure.measure == "penetration")
         figures += goal_gaps(penetration, self.release.head["goals"])
         return level_rows("cell", ["union"], figures, (), self.release.vintage, self.release.id)
+
+    def _denominator(self, measure: str, cells: CellArray) -> FloatArray:
+        """What cells hold together of what a measure is held against; NaN where one is unknown."""
+        sheet = self._sheet("cell")
+        at = pa.array([sheet.index[cell_to_text(cell)] for cell in cells.tolist()])
+        column = sheet.column("denominator", sheet.figures.index((measure, ""))).take(at)
+        return np.array([np.sum(np.asarray(column, dtype=np.float64))])
 
     def _sheet(self, level: str) -> _Sheet:
         if level not in self._sheets:

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from indexes.district_facts import WEEKS
 
 __all__ = [
+    "BUILDING_THRESHOLD",
     "DRAWS",
     "EPSILONS",
     "FLOWS",
     "GOALS",
+    "HOUSEHOLD_THRESHOLD",
     "MEASURES",
     "OTHER",
     "PEOPLE_CATEGORIES",
@@ -34,6 +36,9 @@ EPSILONS: Mapping[str, float] = {
     "carpool": 0.2,
 }
 """ε that a household spends in a quarter, by family of measures: 1 in all."""
+
+HOUSEHOLD_THRESHOLD = 11  # INSEE, Filosofi: no figure of fewer households
+BUILDING_THRESHOLD = 3
 
 GOALS = (0.05, 0.12)
 """Shares of a town's households that it may aim at."""
@@ -164,7 +169,7 @@ class Measure:
     divisor: int = 1
     of: str = ""
     rate: str = ""
-    threshold: int = 11
+    threshold: int = HOUSEHOLD_THRESHOLD
     margin: float = 1.5
     behind: str = ""
 
@@ -182,10 +187,12 @@ MEASURES = (
         behind="households",
     ),
     Measure(
-        "buildings_opened", "buildings", ("opened",), threshold=3, margin=1.0,
+        "buildings_opened", "buildings", ("opened",), threshold=BUILDING_THRESHOLD, margin=1.0,
         behind="households",
     ),
-    Measure("buildings_5", "buildings", ("five",), threshold=3, behind="households"),
+    Measure(
+        "buildings_5", "buildings", ("five",), threshold=BUILDING_THRESHOLD, behind="households"
+    ),
     Measure("listings", "exchange", ("offers",)),
     Measure("requests", "exchange", ("answered", "late", "unmet")),
     Measure("answered_48h", "exchange", ("answered",)),

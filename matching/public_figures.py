@@ -13,8 +13,8 @@ from indexes.entities import Kind
 from matching.access import Catchment, catchments, nth_nearest_m, reach_m
 from matching.businesses import business_cells, withheld
 from matching.contributions import category_numbers
-from matching.disclosure import HOUSEHOLD_THRESHOLD, half_widths, visible
-from matching.measures import DRAWS, PEOPLE_CATEGORIES, PUBLIC_CATEGORIES
+from matching.disclosure import half_widths, visible
+from matching.measures import DRAWS, HOUSEHOLD_THRESHOLD, PEOPLE_CATEGORIES, PUBLIC_CATEGORIES
 from matching.noisy_figures import OWN, Sums, levels_above, status_of
 from matching.outlines import PARENT_LEVELS, Outlines
 from matching.tabulating import HIDDEN, OK, UNKNOWN, ZERO, Figure

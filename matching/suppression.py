@@ -15,8 +15,7 @@ from geo.arrays import BoolArray, FloatArray, IntArray
 from geo.errors import InputError, MitoyenError
 from indexes.district_facts import Facts
 from matching.contributions import count_pieces
-from matching.disclosure import HOUSEHOLD_THRESHOLD
-from matching.measures import DRAWS, PEOPLE_CATEGORIES
+from matching.measures import DRAWS, HOUSEHOLD_THRESHOLD, PEOPLE_CATEGORIES
 from matching.outlines import Outlines
 from matching.pieces import Pieces
 

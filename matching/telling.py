@@ -16,13 +16,19 @@ from matching.disclosure import (
     BUSINESS_UNITS,
     CONFIDENCE,
     FLOW_THRESHOLD,
-    HOUSEHOLD_THRESHOLD,
     half_widths,
     visible,
 )
 from matching.districts import column_name
 from matching.flows import flow_figures
-from matching.measures import DRAWS, FLOWS, GOALS, RULES
+from matching.measures import (
+    BUILDING_THRESHOLD,
+    DRAWS,
+    FLOWS,
+    GOALS,
+    HOUSEHOLD_THRESHOLD,
+    RULES,
+)
 from matching.noisy_figures import (
     OWN,
     Drawn,
@@ -137,7 +143,7 @@ def build_release(
             "epsilon": _epsilons(draws),
             "thresholds": {
                 "households": HOUSEHOLD_THRESHOLD,
-                "buildings": 3,
+                "buildings": BUILDING_THRESHOLD,
                 "flows": FLOW_THRESHOLD,
                 "businesses": {"units": BUSINESS_UNITS, "share": BUSINESS_SHARE},
                 "confidence": CONFIDENCE,
