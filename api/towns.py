@@ -105,6 +105,7 @@ class Town:
         follower: Follower | None = None,
         keeper: Keeper | None = None,
         models: Path | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.store = store
         self.tenant_id = tenant_id
@@ -113,7 +114,7 @@ class Town:
         # The position is read first, so that no change after it is missed.
         self._read_at = store.position()
         self.outlines = Outlines.read(store, tenant_id)
-        self.engine = Engine.over(store, tenant_id, keeper)
+        self.engine = Engine.over(store, tenant_id, keeper, clock)
         self._take_model()
         # On a fresh machine the first search compiles for ten seconds: here, and not while
         # somebody waits for it, and everybody else with them.
@@ -245,7 +246,7 @@ class Towns:
     def _load(self, tenant_id: str, follower: Follower) -> Town:
         keeper = self._loading = self._make_keeper and self._make_keeper(tenant_id)
         try:
-            return Town(self.store, tenant_id, follower, keeper, self._models)
+            return Town(self.store, tenant_id, follower, keeper, self._models, self._clock)
         finally:
             self._loading = None
 

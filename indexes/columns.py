@@ -98,8 +98,8 @@ class PointColumns:
         """The tree of each row, as `class_code`."""
         return 2 * self.kind + self.personal
 
-    def taken(self, rows: IntArray) -> "PointColumns":
-        """Some rows, in the order asked for."""
+    def taken(self, rows: IntArray | BoolArray) -> "PointColumns":
+        """Some rows, in the order asked for, or those where it says so."""
         columns = {field.name: getattr(self, field.name)[rows] for field in fields(self)}
         return PointColumns(**columns)
 

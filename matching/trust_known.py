@@ -123,22 +123,25 @@ class Known:
             name: {change.id for change in changes if change.entity == name}
             for name in ("ratings", "vouches", "standings")
         }
-        differs = False
-        if touched.members:
-            table = store.member_table(tenant_id, touched.members)
-            differs |= self._house(touched.members, table)
-        for records, some, read in (
-            (self._ratings, ids["ratings"], store.rating_table),
-            (self._vouches, ids["vouches"], store.vouch_table),
-            (self._endorsed, touched.listings, store.endorsement_table),
-        ):
-            if some:
-                differs |= records.replace(some, read(tenant_id, some))
-        if ids["standings"]:
-            found = {one.id: one for one in _standings(store, tenant_id, ids["standings"])}
-            for id in ids["standings"]:
-                differs |= self._standings.pop(id, None) != found.get(id)
-            self._standings |= found
+        # All is read before anything is taken in: a store that fails half way changes nothing.
+        people = store.member_table(tenant_id, touched.members) if touched.members else None
+        said = [
+            (records, some, read(tenant_id, some))
+            for records, some, read in (
+                (self._ratings, ids["ratings"], store.rating_table),
+                (self._vouches, ids["vouches"], store.vouch_table),
+                (self._endorsed, touched.listings, store.endorsement_table),
+            )
+            if some
+        ]
+        under = _standings(store, tenant_id, ids["standings"]) if ids["standings"] else []
+        differs = False if people is None else self._house(touched.members, people)
+        for records, some, table in said:
+            differs |= records.replace(some, table)
+        found = {one.id: one for one in under}
+        for id in ids["standings"]:
+            differs |= self._standings.pop(id, None) != found.get(id)
+        self._standings |= found
         if differs:
             self.version = object()
         return True

@@ -79,6 +79,7 @@ class TrustTown(Following[Known]):
         self._renewing = threading.Lock()
         self._view = self._seen(self._clock())[0]
         self._other: _View | None = None  # of another instant
+        self._view.compile()
 
     def _read(self) -> Known:
         return Known(self._store, self.tenant_id)
@@ -116,8 +117,10 @@ class TrustTown(Following[Known]):
         self._renew()
 
     def _renew(self) -> None:
+        """Show what has come by now. What comes meanwhile waits for the next time, so that much
+        that comes one by one never keeps a processor busy with itself."""
         with self._renewing:
-            while self._is_behind:
+            if self._is_behind:
                 view, state, read_to = self._seen(self._clock())
                 with self._writing:
                     self._view = view
@@ -235,6 +238,11 @@ class _View:
         """Whether the same ratings and standings count at another instant."""
         since, until = self._lasting
         return since <= now.timestamp() < until
+
+    def compile(self) -> None:
+        """Compile what is not yet, so that nobody who asks waits for it."""
+        if len(self.graph):
+            self.graph.evidence(0)
 
     # Ids and rows of the graph.
 

@@ -111,9 +111,13 @@ def _laid(shown: Shown, snapshot: Snapshot, before: _Kept | None) -> _Kept:
         if not len(new):
             return replace(made, overlay=before.overlay)
     rows, levels = _rows(shown, snapshot, 0)
-    if not len(rows):
+    columns = snapshot.catalog.columns(rows)
+    # Who has lost all verification is untrusted at once, whatever is known of them yet.
+    kept = columns.trust > 0
+    if not kept.any():
         return made
-    return replace(made, overlay=Overlay(rows, snapshot.catalog.columns(rows), levels / 4))
+    rows, columns = rows[kept], columns.taken(kept)
+    return replace(made, overlay=Overlay(rows, columns, levels[kept] / 4))
 
 
 def _rows(shown: Shown, snapshot: Snapshot, first: int) -> tuple[IntArray, IntArray]:
