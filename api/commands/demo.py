@@ -3,7 +3,7 @@
 import secrets
 import signal
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from rich.console import Console
 from api.answers import near_answer
 from api.auth import digest_of, new_secret
 from api.commands.common import JsonOption, note, opened, print_json, print_table
+from api.commands.demo_attack import Outcome, attacked
 from api.commands.districts import level_answer, print_zones
 from api.commands.near import asked, rows_of
 from api.commands.sample import fill
@@ -37,7 +38,7 @@ from indexes.sample import HARBOUR, Sample, sample_city
 from indexes.store import Store
 from matching.carpool import TripMatch, TripQuery
 from matching.engine import Engine
-from matching.query import ANYONE, Viewer
+from matching.query import ANYONE, NearQuery, Viewer
 from matching.releasing import load_districts, release_quarter
 from matching.trips import find_drivers
 
@@ -88,11 +89,21 @@ def demo(
     ] = None,
     port: Annotated[int | None, typer.Option(help="Port to serve on.", min=1, max=65535)] = None,
     lang: Annotated[str, typer.Option(help="Language of the reasons, fr or en.")] = "en",
+    attack: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=10_000, help="Let N made-up accounts praise one artisan."
+        ),
+    ] = None,
+    edges: Annotated[
+        int, typer.Option(min=0, help="How many members those accounts fool, with --attack.")
+    ] = 10,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a made-up town: five answers with their reasons, then the server.
+    """Show a made-up town: answers with their reasons, then the server.
 
-    The town is generated, and gone when the command ends.
+    The town is generated, and gone when the command ends. With --attack --json, only what the
+    attack has changed is told.
     """
     now = asked(at=at, lang=lang).at or datetime.now(UTC)
     settings = Settings.read() if port is None else Settings.read(port=port)
@@ -105,18 +116,33 @@ def demo(
                 town = sample_city(seed, now)
                 member = town.member_near(HARBOUR)
                 fill(store, town, created_at=now)
-                engine = Engine.over(store, member.tenant_id)
+                engine = Engine.over(store, member.tenant_id, clock=lambda: now)
                 answers = worked_answers(engine, member, now, lang)
                 rides = rides_to_work(engine, member, now, lang)
                 adoption = adoption_by_quartier(store, member.tenant_id, now)
+                other = asked_by_another(engine, town, answers["artisans"], now, lang)
+                outcome = None
+                if attack is not None:
+                    outcome = attacked(
+                        store, engine, town, asked_now("artisans", now, lang), now,
+                        fakes=attack, edges=edges, seed=seed,
+                    )  # fmt: skip
             # With --json, standard output holds one object and nothing else.
             say = note if as_json else typer.echo
             say(introduction(town, member))
-            if as_json:
+            if as_json and outcome is not None:
+                print_json(outcome)
+            elif as_json:
                 told = {name: answer["matches"] for name, answer in answers.items()}
+                told |= {"artisans_of_another": other[1]["matches"]} if other else {}
                 print_json(told | {"trips": rides, "districts": adoption})
             else:
-                show(answers)
+                for name, answer in answers.items():
+                    show(QUESTIONS[name].title, answer)
+                if other is not None:
+                    show(f"The same, asked by {other[0].name} ({other[0].id})", other[1])
+                if outcome is not None:
+                    typer.echo(told_of(outcome, attack or 0, edges))
                 print_table(TO_WORK, COLUMNS, rows_of_trips(rides))
                 print_zones(ADOPTION, adoption, ADOPTED, "fr" if lang == "fr" else "en")
             if once:
@@ -144,12 +170,30 @@ def worked_answers(
     return {
         name: near_answer(
             engine.near(
-                Viewer(member.id) if question.by_member else ANYONE,
-                near_query(asked(**question.options), now=now, lang=lang),
+                Viewer(member.id) if question.by_member else ANYONE, asked_now(name, now, lang)
             )
         )
         for name, question in QUESTIONS.items()
     }
+
+
+def asked_now(name: str, now: datetime, lang: str) -> NearQuery:
+    """One of the questions, at an instant."""
+    return near_query(asked(**QUESTIONS[name].options), now=now, lang=lang)
+
+
+def asked_by_another(
+    engine: Engine, town: Sample, answer: dict[str, Any], now: datetime, lang: str
+) -> tuple[Member, dict[str, Any]] | None:
+    """Who lives nearest to the harbour of those whom other artisans are recommended to, if any,
+    and the answer they get."""
+    ids = [match["id"] for match in answer["matches"]]
+    query = asked_now("artisans", now, lang)
+    for member in town.members_near(HARBOUR):
+        found = engine.near(Viewer(member.id), query)
+        if [match.id for match in found.matches] != ids:
+            return member, near_answer(found)
+    return None
 
 
 def rides_to_work(
@@ -179,7 +223,7 @@ def rides_to_work(
         limit=5,
         lang=lang,
     )
-    return find_drivers(engine.trips, engine.party(member.id), query)
+    return find_drivers(engine.trips, engine.traveller(member.id, now), query)
 
 
 def adoption_by_quartier(store: Store, tenant_id: str, now: datetime) -> dict[str, Any]:
@@ -211,11 +255,20 @@ def introduction(town: Sample, member: Member) -> str:
     )
 
 
-def show(answers: Mapping[str, dict[str, Any]]) -> None:
-    """The answers as tables."""
-    for name, answer in answers.items():
-        rows = [(rank, score, far, *words) for rank, score, far, _, *words in rows_of(answer)]
-        print_table(QUESTIONS[name].title, ("", "score", "distance", "title", "why"), rows)
+def show(title: str, answer: dict[str, Any]) -> None:
+    """An answer as a table."""
+    rows = [(rank, score, far, *words) for rank, score, far, _, *words in rows_of(answer)]
+    print_table(title, ("", "score", "distance", "title", "why"), rows)
+
+
+def told_of(outcome: Outcome, fakes: int, edges: int) -> str:
+    """What an attack has come to."""
+    return (
+        f"{fakes:,} made-up accounts recommend one artisan, and have fooled {edges} members. Of "
+        f"{outcome.viewers:,} viewers who trust none of those, the best ten have changed for "
+        f"{outcome.changed_top10:,}; ranked by everybody's mean rating instead, for "
+        f"{outcome.control_changed_top10:,}.\n"
+    )
 
 
 def app_key(store: Store, tenant_id: str) -> str:

@@ -6,16 +6,19 @@ addresses and ids say that they are invented.
 
 from indexes.sample.city import Sample, sample_city, sample_over_zones
 from indexes.sample.points import SamplePoints, Viewpoint, sample_points
+from indexes.sample.ring import Ring, draw_ring
 from indexes.sample.routes import SampleRoutes, sample_routes
 from indexes.sample.town import COMMUNE_NAME, HARBOUR, town_zones
 
 __all__ = [
     "COMMUNE_NAME",
     "HARBOUR",
+    "Ring",
     "Sample",
     "SamplePoints",
     "SampleRoutes",
     "Viewpoint",
+    "draw_ring",
     "sample_city",
     "sample_over_zones",
     "sample_points",

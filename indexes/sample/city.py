@@ -75,6 +75,15 @@ class Sample:
         yield from self.blocks
         yield from self.trips
 
+    def members_near(self, origin: LonLat, level: int = 3) -> list[Member]:
+        """Members of at least a verification level, by how near to a point they live."""
+        building_of = {household.id: household.building_id for household in self.households}
+        point_of = {building.id: (building.lon, building.lat) for building in self.buildings}
+        able = [member for member in self.members if member.level >= level]
+        homes = [point_of[building_of[member.household_id]] for member in able]
+        order = haversine_m(origin, np.array(homes).reshape(-1, 2)).argsort(kind="stable")
+        return [able[i] for i in order.tolist()]
+
     def member_near(self, origin: LonLat, level: int = 3) -> Member:
         """The member of at least a verification level who lives nearest to a point.
 
@@ -83,13 +92,10 @@ class Sample:
         InputError
             If there is no such member.
         """
-        building_of = {household.id: household.building_id for household in self.households}
-        point_of = {building.id: (building.lon, building.lat) for building in self.buildings}
-        able = [member for member in self.members if member.level >= level]
-        if not able:
+        found = self.members_near(origin, level)
+        if not found:
             raise InputError(f"no member of level {level} or more in this sample")
-        homes = np.array([point_of[building_of[member.household_id]] for member in able])
-        return able[int(haversine_m(origin, homes).argmin())]
+        return found[0]
 
 
 def sample_city(

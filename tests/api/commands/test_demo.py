@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+import api.commands.demo_attack
 from api.cli import main
 
 AT = "2025-06-15T18:00:00+02:00"
@@ -37,7 +38,9 @@ def answers_of(shown, *words):
 @pytest.mark.parametrize(("seed", "at"), [(1, AT), (2, NIGHT), (77, "2027-03-28T02:30:00Z")])
 def test_every_question_gets_five_answers_to_the_point(shown, seed, at):
     answers = answers_of(shown, "--seed", str(seed), "--at", at)
-    assert list(answers) == ["near", "offers", "artisans", "trips", "districts"]
+    assert list(answers) == [
+        *("near", "offers", "artisans", "artisans_of_another", "trips", "districts")
+    ]
     told = answers.pop("districts")
     assert told["level"] == "quartier" and len(told["districts"]) == 5
     assert 0.9 < told["epsilon"]["total"] <= 1.0
@@ -64,9 +67,13 @@ def test_every_question_gets_five_answers_to_the_point(shown, seed, at):
         assert match["personal"] and "distance_m" not in match and "lat" not in match
     for match in answers["offers"]:
         assert match["kind"] == "offer" and match["available"] != "closed"
-    for match in answers["artisans"]:
+    mine, another = answers["artisans"], answers["artisans_of_another"]
+    assert [match["id"] for match in mine] != [match["id"] for match in another]
+    for match in (*mine, *another):
         assert match["kind"] == "artisan"
-        assert "trust-recommended" in [why["code"] for why in match["why"]]
+        assert {"trust-recommended", "trust-new"} & {why["code"] for why in match["why"]}
+    told = {why["text"] for match in (*mine, *another) for why in match["why"]}
+    assert any("neighbours you can trust" in text for text in told)
 
 
 def test_a_seed_and_an_instant_give_one_answer_but_for_the_noise_of_figures(shown):
@@ -78,6 +85,15 @@ def test_a_seed_and_an_instant_give_one_answer_but_for_the_noise_of_figures(show
     first = answers()
     assert answers() == first
     assert answers("--seed", "2") != first
+
+
+def test_a_ring_of_fakes_changes_no_answer_of_who_trusts_none_they_fooled(shown, monkeypatch):
+    monkeypatch.setattr(api.commands.demo_attack, "VIEWERS", 80)
+    words = ("--attack", "300", "--edges", "10", "--at", AT)
+    outcome = answers_of(shown, *words)
+    assert list(outcome) == ["viewers", "changed_top10", "control_changed_top10"]
+    assert 60 <= outcome["viewers"] == outcome["control_changed_top10"] < 80
+    assert outcome["changed_top10"] == 0
 
 
 def test_tables_say_that_the_town_is_fictional_and_why_things_match(shown):
