@@ -164,7 +164,7 @@ class NearParams(Input):
         None, examples=["food.bakery"], description="Dotted; matches itself and all below it."
     )
     q: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
-        None, description="Words to look for."
+        None, description="Words to look for, in any spelling that is near enough."
     )
     radius_m: Radius | None = Field(
         None, description="Metres; by default the smallest of 150 to 5,000 that fills a page."

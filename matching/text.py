@@ -35,6 +35,7 @@ Rows: TypeAlias = npt.NDArray[np.integer[Any]]
 Column: TypeAlias = "Sequence[str | None] | pa.Array | pa.ChunkedArray"
 
 MAX_WORDS = 32  # of a query; those after it don't count
+MAX_CORRECTED = 8  # the first of them; to look through all words takes a millisecond or two
 PREFIX_LETTERS = 3  # from here on a word of a query also matches what it begins
 PLURAL_LETTERS = 4  # from here on a final s or x is dropped
 FAMILY_LETTERS = 5  # that the words of a family begin with
@@ -242,8 +243,8 @@ def match_words(indexes: Sequence[TextIndex], query: str, sees: Sees | None = No
     A word of the query matches a word of a row that equals it, or begins with it if it has
     three letters or more, or is of its family, both folded. If no row that counts holds such a
     word, it is read as the words at the fewest edits that one does hold: at most one edit from
-    four letters on, two from eight on. So rows that don't count change nothing in what is found
-    of the others.
+    four letters on, two from eight on, and none beyond the eighth word. So rows that don't count
+    change nothing in what is found of the others.
 
     Each distinct word counts 10 if it matches in title or category, else 7 if in the text; 8
     and 5 if only its family does. Read with one edit it counts 6 and 4, its family 5 and 3;
@@ -261,8 +262,9 @@ def match_words(indexes: Sequence[TextIndex], query: str, sees: Sees | None = No
     firsts = np.cumsum([0, *map(len, indexes)])
     total = np.zeros(firsts[-1], dtype=np.uint16)
     words, corrected = asked_words(query), {}
-    for word in words:
-        edits, read = _read(indexes, word, sees)
+    for number, word in enumerate(words):
+        most = edits_allowed(word) if number < MAX_CORRECTED else 0
+        edits, read = _read(indexes, word, most, sees)
         if not read:
             continue
         points = np.zeros(len(total), dtype=np.uint16)
@@ -281,7 +283,7 @@ def match_words(indexes: Sequence[TextIndex], query: str, sees: Sees | None = No
 
 
 def _read(
-    indexes: Sequence[TextIndex], word: str, sees: Sees | None
+    indexes: Sequence[TextIndex], word: str, most: int, sees: Sees | None
 ) -> tuple[int, Collection[str]]:
     """As which words one of a query is read, and how many edits away; as none if nowhere."""
     all_postings = [(n, one) for n, index in enumerate(indexes) for one in index.postings()]
@@ -292,7 +294,7 @@ def _read(
     for number, found in all_postings:
         if seen(number, found.begun_by(word)) or seen(number, found.kin_of([word])):
             return 0, [word]
-    for edits in range(1, edits_allowed(word) + 1):
+    for edits in range(1, most + 1):
         read = {
             other
             for number, found in all_postings

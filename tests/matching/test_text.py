@@ -207,6 +207,18 @@ def test_words_beyond_the_last_that_counts_are_ignored():
     assert fit == pytest.approx([1 / MAX_WORDS] * MAX_WORDS)
 
 
+def test_words_beyond_the_eighth_count_as_they_are_typed():
+    words = ["jardin", "piano", "plombier", "peintre", "serrure", "guitare", "pompier", "fleur"]
+    index = TextIndex([*words, "couture"], [""] * 9, [""] * 9)
+    mistyped = [word + "z" for word in words]
+    assert match_words([index], " ".join([*mistyped[:7], "cuoture"])).rows.tolist() == [
+        *range(7),
+        8,
+    ]
+    assert match_words([index], " ".join([*mistyped, "cuoture"])).rows.tolist() == [*range(8)]
+    assert match_words([index], " ".join([*mistyped, "couture"])).rows.tolist() == [*range(9)]
+
+
 def test_threads_that_ask_first_get_one_built_index():
     titles = [f"mot{i} plombier" for i in range(3000)]
     index = TextIndex(titles, titles, titles)
