@@ -11,7 +11,7 @@ from shapely import Geometry
 Row = Mapping[str, Any]
 
 
-def truth(tree: Any, row: Row, geometry: Geometry) -> bool | None:
+def truth(tree: Any, row: Row, geometry: Geometry | None) -> bool | None:
     """Whether a feature matches; None where nobody can tell."""
     if isinstance(tree, bool):
         return tree
@@ -33,6 +33,8 @@ def truth(tree: Any, row: Row, geometry: Geometry) -> bool | None:
         first, second = (
             geometry if arg == {"property": "geometry"} else shape(arg) for arg in args
         )
+        if None in (first, second):
+            return None
         return bool(getattr(shapely, op.removeprefix("s_"))(first, second))
     if op == "in":
         one = value(args[0], row)
@@ -88,6 +90,10 @@ def shape(tree: Any) -> Geometry:
     return shapely.box(*tree["bbox"]) if "bbox" in tree else shapely.geometry.shape(tree)
 
 
+def _is_sum(tree: Any) -> bool:
+    return isinstance(tree, dict) and tree.get("op") in ("+", "-", "*")
+
+
 INFIX = ("=", "<>", "<", "<=", ">", ">=", "+", "-", "*")
 
 
@@ -119,5 +125,6 @@ def text(tree: Any) -> str:
     if op == "like":
         return f"{text(args[0])} LIKE {text(args[1])}"
     if op in INFIX:
-        return f"{text(args[0])} {op} {text(args[1])}"
+        a, b = (f"({text(arg)})" if _is_sum(arg) else text(arg) for arg in args)
+        return f"{a} {op} {b}"
     return f"{op.upper()}({','.join(map(text, args))})"

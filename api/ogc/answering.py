@@ -30,7 +30,7 @@ def link(href: str, rel: str, type: str = JSON, title: str = "") -> Link:
     return {"href": href, "rel": rel, "type": type} | ({"title": title} if title else {})
 
 
-def url_of(base: str, *path: str, **query: object) -> str:
+def url_of(base: str, /, *path: str, **query: object) -> str:
     """An address below the landing page."""
     steps = "".join(f"/{quote(step, safe='{}')}" for step in path)
     asked = {name: value for name, value in query.items() if value is not None}

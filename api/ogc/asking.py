@@ -3,6 +3,7 @@
 from collections.abc import Collection as Names
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from typing import Annotated, Any
 
 import numpy as np
@@ -80,7 +81,9 @@ class Query:
         kept = np.ones(len(collection.ids), dtype=np.bool_)
         if self.box is not None:
             crs, box = self.box
-            kept &= collection.view(crs).related(shapely.intersects, box)
+            view = collection.view(crs)
+            # The standard's way: what has no shape is in every box.
+            kept &= view.related(shapely.intersects, box) | shapely.is_missing(view.geometries)
         for name, text in self.equal:
             kept &= np.asarray(pc.fill_null(_equal(collection.table, name, text), False))
         if self.filter is not None:
@@ -134,9 +137,9 @@ class Asked:
         if "f" in given and self.params["f"] not in FORMATS:
             raise refused("f", f"one of {', '.join(FORMATS)}, which each address has one of")
 
-    @property
+    @cached_property
     def districts(self) -> Districts:
-        """The release: the newest, or that which is named.
+        """The release: the newest when this was asked, or that which is named.
 
         Raises
         ------
@@ -150,7 +153,7 @@ class Asked:
             None if version is None else whole(version, "version", 1, 10**6),
         )
 
-    @property
+    @cached_property
     def catalogue(self) -> Catalogue:
         """The collections of that release."""
         return self.request.app.state.catalogue(self.districts)  # type: ignore[no-any-return]

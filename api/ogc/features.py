@@ -18,7 +18,7 @@ router = APIRouter()
 @router.get("/collections/{id}/items")
 def items(asked: AskedBy, id: str) -> Response:
     districts = asked.districts
-    collection = asked.request.app.state.catalogue(districts).collection(id)
+    collection = asked.catalogue.collection(id)
     query = asked.query(collection)
     matched = query.rows(collection)
     page = matched[query.offset : query.offset + query.limit]
@@ -55,7 +55,7 @@ def items(asked: AskedBy, id: str) -> Response:
 def item(asked: AskedBy, id: str, feature: str) -> Response:
     asked.only(*OF_RELEASE, "crs")
     districts = asked.districts
-    catalogue = asked.request.app.state.catalogue(districts)
+    catalogue = asked.catalogue
     row = catalogue.item(id, feature)
     crs = crs_of(asked.params.get("crs", CRS84.uri))
 

@@ -52,6 +52,10 @@ class Filterable(Protocol):
     def table(self) -> pa.Table:
         """A column per property: text, numbers or booleans."""
 
+    @property
+    def geometries(self) -> NDArray[np.object_]:
+        """The shapes; None for none."""
+
     def related(self, predicate: Predicate, shape: Geometry) -> BoolArray:
         """Which features' shapes stand in a relation to one that implies touching it."""
 
@@ -147,7 +151,7 @@ def kept_rows(tree: Any, over: Filterable) -> BoolArray:
 class _Value:
     """A column or a constant, and what it holds: text, number, boolean, or null."""
 
-    data: Any  # pa.ChunkedArray, pa.Array or pa.Scalar
+    data: Any  # pa.Array or pa.Scalar
     kind: str
 
     @property
@@ -280,7 +284,7 @@ class _Reading:
         table = self._over.table
         if not isinstance(name, str) or name not in table.column_names:
             raise refused("names a property that is no queryable of this collection")
-        data = table[name]
+        data = table[name].combine_chunks()
         if pa.types.is_string(data.type):
             return _Value(data, "text")
         if pa.types.is_boolean(data.type):
@@ -292,8 +296,9 @@ class _Reading:
             raise refused("applies CASEI or ACCENTI to something that is no text")
         if value.constant:
             return _Value(pa.scalar(fold(value.data.as_py())), "text")
-        told = [None if text is None else fold(text) for text in value.data.to_pylist()]
-        return _Value(pa.array(told, pa.string()), "text")
+        told = value.data.dictionary_encode()
+        folded = pa.array(map(fold, told.dictionary.to_pylist()), pa.string())
+        return _Value(folded.take(told.indices), "text")
 
     def _compare(self, op: str, left: Any, right: Any) -> Any:
         a, b = self.value(left), self.value(right)
@@ -327,8 +332,11 @@ class _Reading:
         listed = [self.value(option) for option in options]
         if any(not option.constant or option.kind != value.kind for option in listed):
             raise refused("wants IN with constants of the property's own type")
-        found = pc.is_in(value.data, value_set=pa.array([option.data.as_py() for option in listed]))
-        return pc.if_else(pc.is_null(value.data), pa.scalar(None, pa.bool_()), found)
+        data, known = value.data, pa.array([option.data.as_py() for option in listed])
+        if value.kind == "number":  # is_in tells 0 from -0
+            data, known = pc.add(data, 0.0), pc.add(known, 0.0)
+        found = pc.is_in(data, value_set=known)
+        return pc.if_else(pc.is_null(data), pa.scalar(None, pa.bool_()), found)
 
     def _spatial(self, op: str, left: Any, right: Any) -> Any:
         own = {"property": GEOMETRY}
@@ -343,9 +351,10 @@ class _Reading:
             shape = crs.box(box)
         else:
             shape = crs.ordered(np.array([_shape(right)]))[0]
-        if op == "s_disjoint":
-            return pa.array(~self._over.related(shapely.intersects, shape))
-        return pa.array(self._over.related(_RELATED[op], shape))
+        found = self._over.related(_RELATED.get(op, shapely.intersects), shape)
+        # Where what has no shape lies, nobody can tell.
+        missing = shapely.is_missing(self._over.geometries)
+        return pa.array(found != (op == "s_disjoint"), mask=missing)
 
 
 def _shape(node: Any) -> Geometry:

@@ -11,7 +11,7 @@ from api.ogc.catalogue import COLLECTIONS
 from api.ogc.collections import Collection
 from api.ogc.styles import SPRITE, measures_of, sprite_png, style_of
 from api.ogc.tiles import MAX_ZOOM, headline, least_zoom
-from geo.errors import NotFoundError
+from geo.errors import InputError, NotFoundError
 
 __all__ = ["router"]
 
@@ -22,6 +22,7 @@ TMS = "WebMercatorQuad"
 TMS_URI = f"http://www.opengis.net/def/tilematrixset/OGC/1.0/{TMS}"
 WEB_MERCATOR = "http://www.opengis.net/def/crs/EPSG/0/3857"
 HALF_M = 20037508.3427892  # from the middle of the map to its edge
+MAX_PROPERTIES = 20
 PIXEL_M = 0.00028  # what a scale denominator counts as a pixel
 
 
@@ -54,9 +55,23 @@ def template(asked: Asked, id: str, **query: object) -> str:
 
 
 def names_of(asked: Asked, collection: Collection) -> tuple[str, ...]:
-    """The properties that tiles are to carry."""
+    """The properties that tiles are to carry.
+
+    Raises
+    ------
+    InputError
+        With code ``invalid-parameter``, if one is none or there are too many.
+    """
     given = asked.params.get("properties")
-    return headline(collection) if given is None else tuple(dict.fromkeys(given.split(",")))
+    if given is None:
+        return headline(collection)
+    names = tuple(dict.fromkeys(given.split(",")))
+    if not {*names} <= {*collection.table.column_names} or len(names) > MAX_PROPERTIES:
+        raise InputError(
+            f"properties must be up to {MAX_PROPERTIES} of the collection's, with commas between",
+            code="invalid-parameter",
+        )
+    return names
 
 
 def tileset_of(asked: Asked, id: str) -> dict[str, Any]:
@@ -138,7 +153,7 @@ def tilejson(asked: AskedBy, id: str, tms: str) -> Response:
     least = least_zoom(collection)
     layer = {
         "id": id,
-        "fields": {name: types[name] for name in names if name in types},
+        "fields": {name: types[name] for name in names},
         "minzoom": least,
         "maxzoom": MAX_ZOOM,
     }
@@ -160,7 +175,7 @@ def tile(asked: AskedBy, id: str, tms: str, z: str, row: str, col: str) -> Respo
     asked.only(*OF_RELEASE, "properties")
     require_quad(tms)
     districts = asked.districts
-    catalogue = asked.request.app.state.catalogue(districts)
+    catalogue = asked.catalogue
     collection = catalogue.collection(id)
     most = 2**MAX_ZOOM
     zoom, y, x = (whole(text, "a tile's number", 0, most) for text in (z, row, col))

@@ -127,6 +127,11 @@ def test_a_box_keeps_what_it_meets(town, collection, box):
     assert town.ids(collection, bbox=",".join(map(str, box))) == wanted
 
 
+def test_what_has_no_shape_is_in_every_box(town):
+    within = [f["id"] for f in town.features("flows") if f["geometry"] is None]
+    assert within and town.ids("flows", bbox="0,0,1,1") == within
+
+
 def test_a_box_may_have_heights_another_order_of_axes_or_cross_the_antimeridian(town):
     wanted = town.ids("zones", bbox="5.302,43.262,5.318,43.268")
     assert 0 < len(wanted) < 10

@@ -181,8 +181,12 @@ def test_a_tile_that_is_no_number_is_refused(town, path):
 def test_other_pyramids_and_properties_are_refused(town):
     other = town.get("/collections/zones/tiles/WorldCRS84Quad/0/0/0")
     assert (other.status_code, other.json()["code"]) == (404, "unknown-tile")
-    nothing = town.get(f"{TILES.format('zones')}/0/0/0", properties="code,nothing")
-    assert (nothing.status_code, nothing.json()["code"]) == (400, "invalid-parameter")
+    many = ",".join(name for name in town.features("districts")[0]["properties"])
+    for address in ("0/0/0", "tilejson"):
+        for properties in ("code,nothing", "", many):
+            url = f"{TILES.format('districts')}/{address}"
+            refused = town.get(url, properties=properties)
+            assert (refused.status_code, refused.json()["code"]) == (400, "invalid-parameter")
 
 
 def test_a_place_without_anything_is_an_empty_tile(town):
