@@ -40,6 +40,7 @@ ROUNDS = 3
 DAY = 20_704  # Tuesday, 8 September 2026: a day on which the sample drives
 STOPS = 2_500
 MOST_FULL = 100_000  # trips that are made as records, with a gigabyte of points
+TOO_SLOW = f"minutes to load beyond {MOST_FULL:,} routes; name it with --peers"
 
 
 class Ours:
@@ -53,10 +54,10 @@ class Ours:
         _ = index.grid
         self.build_s = time.perf_counter() - start
         self._trips = np.arange(len(index), dtype=np.int64)
-        self._alive = np.ones(len(index), np.uint8)
+        self._levels = np.zeros(len(index), np.int8)
 
     def ask(self, ride: Ride) -> np.ndarray:
-        rows = self._index.search(ride.ask, DAYS, ride.places, LIMIT, self._trips, self._alive)
+        rows = self._index.search(ride.ask, DAYS, ride.places, LIMIT, self._trips, self._levels)
         return rows[:, j.RUN].astype(np.int64)
 
     def by_hand(self, ride: Ride) -> np.ndarray:
@@ -65,7 +66,7 @@ class Ours:
         return np.sort(rows[:, j.COST])[:LIMIT]
 
     def costs(self, ride: Ride) -> np.ndarray:
-        rows = self._index.search(ride.ask, DAYS, ride.places, LIMIT, self._trips, self._alive)
+        rows = self._index.search(ride.ask, DAYS, ride.places, LIMIT, self._trips, self._levels)
         return rows[:, j.COST]
 
 
@@ -155,7 +156,7 @@ def main() -> None:
     parser.add_argument("--slow", type=int, default=40, help="rides a round that peers are asked")
     parser.add_argument("--checks", type=int, default=30, help="rides also searched by hand")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS))
+    parser.add_argument("--peers", nargs="*", choices=PEERS)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
 
@@ -168,9 +169,13 @@ def main() -> None:
     asked = rides(index, args.queries, args.seed + 1)
     ours = Ours(index)
     skipped: list[dict[str, str]] = []
+    wanted = args.peers
+    if wanted is None:
+        wanted = PEERS if args.routes <= MOST_FULL else ()
+        skipped += [{"engine": name, "why": TOO_SLOW} for name in PEERS if name not in wanted]
     with ExitStack() as stack:
-        peers: list[Any] = [StrtreeRoutes(index)] if "STRtree" in args.peers else []
-        if "PostGIS" in args.peers:
+        peers: list[Any] = [StrtreeRoutes(index)] if "STRtree" in wanted else []
+        if "PostGIS" in wanted:
             try:
                 dsn = stack.enter_context(tuned_postgis())
                 peers.append(stack.enter_context(PostgisRoutes.over(dsn, index)))

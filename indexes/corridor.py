@@ -33,7 +33,7 @@ ROW_ZERO, COLUMN_ZERO = 1 << 24, 1 << 30  # so that no part of a key is negative
 SHRUNK, SLACK_M, SLACK_S = 0.999, 1.0, 0.01
 NEARBY_DEGREES = 0.06  # 6 km: farther than any place reaches
 
-Mask = npt.NDArray[np.uint8]
+Levels = npt.NDArray[np.int8]
 Ticks = npt.NDArray[np.uint16]
 
 
@@ -228,7 +228,7 @@ SEEN_COLUMNS = 9
 @compiled
 def search(
     grid: Grid, lines: Lines, runs: Runs, ask: FloatArray, days: IntArray, places: FloatArray,
-    limit: int, run_trip: IntArray, alive: Mask,
+    limit: int, run_trip: IntArray, levels: Levels,
 ) -> tuple[FloatArray, IntArray]:  # fmt: skip
     """The runs that a rider joins at the least cost, best first.
 
@@ -241,9 +241,9 @@ def search(
     limit : int
         At most so many.
     run_trip : ndarray of int64, shape (runs,)
-        What ``alive`` is by.
-    alive : ndarray of uint8
-        0 for what does not count.
+        What ``levels`` are by.
+    levels : ndarray of int8
+        How far who asks trusts their owners, 0 to 4; below 0 for what does not count.
 
     Returns
     -------
@@ -328,7 +328,7 @@ def search(
     m = 0
     for at in range(n):
         run = seen[at, SEEN_RUN]
-        if seen[at, OTHER + SEEN_IN] < 0 or alive[run_trip[run]] == 0:
+        if seen[at, OTHER + SEEN_IN] < 0 or levels[run_trip[run]] < 0:
             continue
         if by_arrival:
             ride_s = (seen[at, SEEN_IN] - seen[at, OTHER + SEEN_OUT]) * tick
@@ -337,7 +337,7 @@ def search(
         begin_s = zero + seen[at, SEEN_IN] * tick + min(0.0, shift)
         end_s = zero + seen[at, SEEN_OUT] * tick + max(0.0, shift)
         gap_s = max(0.0, begin_s - ask[j.ASKED], ask[j.ASKED] - end_s)
-        rest[m] = -ask[j.LEVEL_MIN] * runs.rows[run, j.LEVEL]
+        rest[m] = -ask[j.LEVEL_MIN] * levels[run_trip[run]]
         if runs.rows[run, j.BUILDING] >= 0 and runs.rows[run, j.BUILDING] == ask[j.OWN_BUILDING]:
             rest[m] -= ask[j.SAME_BUILDING_MIN]
         stops = minutes[at, 0] + minutes[at, 1]
@@ -377,6 +377,7 @@ def search(
         new = order[size]
         if not join(lines, runs, run, pieces, ask, days, places, options, found[new]):
             continue
+        found[new, j.COST] -= np.rint(ask[j.LEVEL_MIN] * levels[run_trip[run]] * 1e6)
         place = size
         while place > 0 and found[order[place - 1], j.COST] > found[new, j.COST]:
             place -= 1

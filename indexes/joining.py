@@ -39,8 +39,6 @@ from indexes.rides import (
     LAST_DAY,
     LEAST_DETOUR,
     LEAST_MS,
-    LEVEL,
-    LEVEL_MIN,
     LINE,
     MAX_PASSES,
     MAX_WALKS_M,
@@ -133,7 +131,7 @@ def join(
     lines: Lines, runs: Runs, run: Whole, pieces: tuple[Whole, Whole, Whole, Whole],
     ask: FloatArray, days: IntArray, places: FloatArray, options: FloatArray, found: FloatArray,
 ) -> bool:  # fmt: skip
-    """Whether a rider can join a run, and how with the least effort.
+    """Whether a rider can join a run, and how with the least effort; trust is not counted.
 
     Parameters
     ----------
@@ -234,7 +232,7 @@ def join(
             shift = abs(begin_ms / 1000.0 + planned_s - ask[ASKED])
             unmatched = 0.0 if rows[run, SEVERAL] else len(days) - matched * 1.0
             cost = (dropoff_s - pickup_s + shift + detour) / 60.0 + on_foot
-            cost += ask[UNMATCHED_MIN] * unmatched - ask[LEVEL_MIN] * rows[run, LEVEL]
+            cost += ask[UNMATCHED_MIN] * unmatched
             if rows[run, BUILDING] >= 0 and rows[run, BUILDING] == ask[OWN_BUILDING]:
                 cost -= ask[SAME_BUILDING_MIN]
             found[RUN], found[COST] = run, np.rint(cost * 1e6)
@@ -273,7 +271,10 @@ def scan(
     lines: Lines, runs: Runs, ask: FloatArray, days: IntArray, places: FloatArray,
     which: IntArray,
 ) -> FloatArray:  # fmt: skip
-    """Join some runs, one by one: a row of `FOUND_COLUMNS` for each that a rider can join."""
+    """Join some runs, one by one: a row of `FOUND_COLUMNS` for each that a rider can join.
+
+    Trust is not counted.
+    """
     options = np.empty((2, MAX_PASSES * len(places), OPTION_COLUMNS))
     found = np.empty((len(which), FOUND_COLUMNS))
     count = 0

@@ -56,8 +56,8 @@ class Runs(NamedTuple):
 # duration; on DATED runs it is elapsed since midnight, on others it is the clock's.
 LINE, SECOND, LEAD_MS, FLEX_BEFORE, FLEX_AFTER, DATED = range(6)
 DAY_MASK, FIRST_DAY, LAST_DAY, SEVERAL, SEATS, BUDGET_MS = range(6, 12)
-BUILDING, LEVEL, FIRST_BOOKED, BOOKED = range(12, 16)
-RUN_COLUMNS = 16
+BUILDING, FIRST_BOOKED, BOOKED = range(12, 15)
+RUN_COLUMNS = 15
 
 # A place: where, and the walk to it; any point of a line within REACH_M of it if ON_LINE, else
 # the place itself, to which a line comes from as far as that.

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from math import cos, radians
 
 import numpy as np
-import numpy.typing as npt
 
 from geo.arrays import FloatArray, IntArray, LonLatArray
 from indexes import corridor as c
 from indexes import rides as j
-from indexes.corridor import Grid
+from indexes.corridor import Grid, Levels
 from indexes.joining import scan
 from indexes.rides import Lines, Runs
 
@@ -92,7 +91,7 @@ class RouteIndex:
         places: FloatArray,
         limit: int,
         run_trip: IntArray,
-        alive: npt.NDArray[np.uint8],
+        levels: Levels,
     ) -> FloatArray:
         """The runs that a rider joins at the least cost, best first, exactly.
 
@@ -103,16 +102,16 @@ class RouteIndex:
         limit : int
             At most so many.
         run_trip : ndarray of int64, shape (runs,)
-            What ``alive`` is by.
-        alive : ndarray of uint8
-            0 for what does not count.
+            What ``levels`` are by.
+        levels : ndarray of int8
+            How far who asks trusts their owners, 0 to 4; below 0 for what does not count.
 
         Returns
         -------
         ndarray of float64, shape (m, 21)
             `indexes.rides.RUN`, ``COST`` and so on.
         """
-        found: FloatArray = self.counted(ask, days, places, limit, run_trip, alive)[0]
+        found: FloatArray = self.counted(ask, days, places, limit, run_trip, levels)[0]
         return found
 
     def counted(
@@ -122,11 +121,11 @@ class RouteIndex:
         places: FloatArray,
         limit: int,
         run_trip: IntArray,
-        alive: npt.NDArray[np.uint8],
+        levels: Levels,
     ) -> tuple[FloatArray, IntArray]:
         """As `search`, and what it read: entries around either end, runs in both, runs joined."""
         counted: tuple[FloatArray, IntArray] = c.search(
-            self.grid, self.lines, self.runs, ask, days, places, limit, run_trip, alive
+            self.grid, self.lines, self.runs, ask, days, places, limit, run_trip, levels
         )
         return counted
 
@@ -134,6 +133,8 @@ class RouteIndex:
         self, ask: FloatArray, days: IntArray, places: FloatArray, which: IntArray | None = None
     ) -> FloatArray:
         """Join some runs, or all, one after the other: slow, and what `search` is held to.
+
+        Trust is not counted.
 
         Returns
         -------

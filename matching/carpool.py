@@ -1,5 +1,6 @@
 """What is asked of carpooling, and what is answered. Records only."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -19,7 +20,8 @@ class Party:
 
     ``id`` is None for somebody unknown. ``level`` is 0 to 4, from 2 on the address is proved;
     ``building`` and ``residence`` are "" where not known; ``blocked`` are members that this one
-    never sees, whoever of the two said so.
+    never sees, whoever of the two said so. ``trusts`` are the levels of those whom this one
+    trusts more than anybody would, 2 to 4, by id.
     """
 
     id: str | None = None
@@ -29,6 +31,21 @@ class Party:
     zones: frozenset[IrisCode] = frozenset()
     gender: str | None = None
     blocked: frozenset[str] = frozenset()
+    trusts: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+    def trust(self, other: "Party") -> int:
+        """The level that this one trusts another, 0 to 4.
+
+        Of whom nothing is known it is 1, or 0 where nothing is verified.
+
+        Examples
+        --------
+        >>> ada, tom = Party(id="ada", level=3), Party(id="tom", level=0, trusts={"ada": 4})
+        >>> tom.trust(ada), ada.trust(tom), ANYBODY.trust(ada)
+        (4, 0, 1)
+        """
+        known = self.trusts.get(other.id or "")
+        return min(other.level, 1) if known is None else known
 
 
 ANYBODY = Party()

@@ -4,6 +4,7 @@ import hmac
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -188,6 +189,22 @@ class Engine:
             blocked=frozenset(town.people.blocks.get(member_id, ())),
         )
 
+    def traveller(self, member_id: str | None, at: datetime) -> Party:
+        """`party` of who asks for a ride at an instant, and whom that one trusts.
+
+        Raises
+        ------
+        DeniedError
+            ``unknown-member`` if there is no such member.
+        """
+        party = self.party(member_id)
+        return party if member_id is None else replace(party, trusts=self.trusts(member_id, at))
+
+    def trusts(self, member_id: str, at: datetime) -> dict[str, int]:
+        """Members whom one trusts more than anybody would: their levels, 2 to 4, by id."""
+        shown = self._trust.shown(member_id, int(at.timestamp()))
+        return dict(zip(shown.members, shown.levels, strict=False))  # then come listings' levels
+
     def group_point(self, member_id: str) -> LonLat | None:
         """Where a member is searched from: the point of their group, if it can be located."""
         town = self._town.snapshot
@@ -243,15 +260,17 @@ class Engine:
                 if self._follower is not None:
                     self._follower.add(voices)
                 self._voices = voices
+        position = self.position
         member_id, at_s = viewer.member_id or "", int(query.at.timestamp())
         trusted = Trusted(
             self._trust.recommended(member_id, at_s), frozenset(self._trust.reached(member_id))
         )
         town, _ = self._views.seen_by(self._town.snapshot, viewer.member_id, at_s)
-        return recommend(
+        answer = recommend(
             town, self._voices.voices, trusted, self.model, self._profiles, viewer, query,
             self.age_s,
         )  # fmt: skip
+        return replace(answer, position=str(position))  # all that it was made of shows so far
 
     # How current the index is.
 

@@ -43,7 +43,8 @@ class Joined(NamedTuple):
     """How a rider joins a driver's trip at its best, and on which days.
 
     ``found`` is the row of `indexes.rides`; ``days`` are those asked for that are matched, out
-    of ``asked``; ``service_day`` is the driver's on the first of them.
+    of ``asked``; ``service_day`` is the driver's on the first of them, ``level`` how far who asks
+    trusts the other.
     """
 
     part: DriverPart
@@ -52,7 +53,7 @@ class Joined(NamedTuple):
     asked: int
     service_day: int
     terms: dict[str, float]
-    other: Party
+    level: int
     same_building: bool
 
     def rank(self, id: str) -> tuple[int, int, bytes]:
@@ -125,9 +126,10 @@ def best_join(
     _, found, service_day, terms = best
     same_building = share_building(viewer, owner)
     terms["unmatched_days"] = UNMATCHED_MIN * (asked - len(days))
-    terms["trust"] = -LEVEL_MIN * owner.level
+    level = viewer.trust(owner)
+    terms["trust"] = -LEVEL_MIN * level
     terms["same_building"] = -SAME_BUILDING_MIN if same_building else 0.0
-    return Joined(part, found, tuple(sorted(days)), asked, service_day, terms, owner, same_building)
+    return Joined(part, found, tuple(sorted(days)), asked, service_day, terms, level, same_building)
 
 
 def _terms(found: FloatArray, places: Places) -> dict[str, float]:
@@ -197,11 +199,11 @@ def match_of(
             detour_s=detour_s,
             shift_s=float(found[j.SHIFT]),
             days=(len(joined.days), joined.asked),
-            level=joined.other.level,
+            level=joined.level,
             same_building=joined.same_building,
             terms=joined.terms,
         ),
-        level=joined.other.level,
+        level=joined.level,
         estimated=driven.estimated,
         origin_name=trip.origin_name,
         destination_name=trip.destination_name,

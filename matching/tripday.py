@@ -288,11 +288,12 @@ def _joins(rider: _Rider, current: Current[DriverPart]) -> Iterator[tuple[str, J
     part = current.part
     passes = _passes(rider, part)
     rows: set[int] = set()
+    levels = part.levels_for(rider.owner, current.alive)
     for one in passes:
         limit = AT_FIRST
         while True:
             found = part.index.search(
-                one.ask, one.days, rider.places.rows, limit, part.run_trip, current.alive
+                one.ask, one.days, rider.places.rows, limit, part.run_trip, levels
             )
             if len(found) < limit:
                 break

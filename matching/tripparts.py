@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from geo.arrays import FloatArray, IntArray, LonLat, LonLatArray, as_lonlat
 from geo.distance import haversine_m
@@ -15,7 +16,7 @@ from indexes.entities import VERIFIED_LEVEL
 from indexes.journeys import Anchor, Schedule, Trip, Weeks
 from indexes.rides import Runs, place_row
 from indexes.routes import RouteIndex, pack_lines
-from matching.carpool import Party
+from matching.carpool import ANYBODY, Party
 from matching.clock import DAY_S, day_number, local_to_utc
 from matching.detour import Ride, accepted_line, budget_s
 from matching.meeting import MeetingPoints
@@ -132,6 +133,11 @@ class DriverPart:
         self.trips, self.owners = tuple(trips), tuple(owners)
         self.row_of = {trip.id: row for row, trip in enumerate(trips)}
         self.timezone = trips[0].schedule.timezone
+        self._known = np.array([ANYBODY.trust(owner) for owner in owners], np.int8)
+        self._rows_of: dict[str, list[int]] = {}
+        for row, owner in enumerate(owners):
+            if owner.id is not None:
+                self._rows_of.setdefault(owner.id, []).append(row)
         self.rides = {trip.id: rides[trip.id] for trip in trips if trip.id in rides}
         self.buildings = {"": -1}
         self._published: dict[int, FloatArray] = {}  # of runs with rides: seconds as published
@@ -171,7 +177,7 @@ class DriverPart:
         number = len(self._lonlat) - 1
         for time in times:
             days = time.day_mask, time.first_day, time.last_day, several
-            car = trip.seats, round(budget * 1000), building, owner.level
+            car = trip.seats, round(budget * 1000), building
             self._rows.append([number, time.second, lead_ms, *flex, time.dated, *days, *car, 0, 0])
         for day, taken in sorted(ridden.items()):
             one = accepted_line(line, times_s, taken)
@@ -180,11 +186,19 @@ class DriverPart:
                     self._published[len(self._rows)] = one.published_s
                     lead_ms = add_line(one.lonlat, one.times_s)
                     days = ANY_DAY, day, day, True
-                    car = trip.seats, round((budget - one.detour_s) * 1000), building, owner.level
+                    car = trip.seats, round((budget - one.detour_s) * 1000), building
                     row = [len(self._lonlat) - 1, time.second, lead_ms, *flex, time.dated, *days]
                     booked = sum(map(len, self._booked)), len(one.rides)
                     self._rows.append([*row, *car, *booked])
                     self._booked.append(one.rides)
+
+    def levels_for(self, viewer: Party, alive: npt.NDArray[np.uint8]) -> npt.NDArray[np.int8]:
+        """How far somebody trusts the owner of each trip; -1 for those that are not alive."""
+        levels = np.where(alive, self._known, np.int8(-1))
+        for member, level in viewer.trusts.items():
+            rows = self._rows_of.get(member, [])
+            levels[rows] = np.where(alive[rows], level, -1)
+        return levels
 
     def runs_of(self, trip: int) -> IntArray:
         """The runs of a trip, by its number."""

@@ -25,9 +25,9 @@ _SENTENCES = {
     "days-all": ("tous les jours demandés", "all days asked for"),
     "days-some": ("{} jours demandés sur {}", "{} of the {} days asked for"),
     "same-building": ("de votre immeuble", "from your building"),
-    "trust-verified": (
-        "membre vérifié (niveau {} sur 4)",
-        "verified member (level {} of 4)",
+    "trusted": (
+        "apprécié par des voisins de confiance (niveau {} sur 4)",
+        "well rated by neighbours you can trust (level {} of 4)",
     ),
 }
 
@@ -56,7 +56,7 @@ def trip_reasons(
     days : tuple of int
         Days matched, of days asked for.
     level : int
-        Verification level of the other, 0 to 4.
+        How far who asks trusts the other, 0 to 4.
     same_building : bool
         Whether both live there, addresses proved.
     terms : mapping of str to float
@@ -77,7 +77,7 @@ def trip_reasons(
     if same_building:
         found.append(say("same-building", terms["same_building"]))
     if level >= 2:
-        found.append(say("trust-verified", terms["trust"], level))
+        found.append(say("trusted", terms["trust"], level))
     if days[1] > 1:
         code = "days-all" if days[0] == days[1] else "days-some"
         found.append(say(code, terms["unmatched_days"], *days))

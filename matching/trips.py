@@ -30,8 +30,9 @@ detour, and a minute for each stop that is no meeting point. Of equals the short
 **The cost**, minutes: ride + 2 · walk + shift + detour + 1 for each stop elsewhere than at a
 meeting point + 2.5 for each day of two weeks asked for that is not matched - 6 · trust - 3 in the
 same building. Shift is how far the driver's plan, without the detour, lies from the time asked
-for; trust is the other's level / 4. Lowest first, in 1e-6 minutes; then the earlier pick-up, then
-the id, bytewise.
+for; trust is how far who asks trusts the other, level / 4 (`matching.trusttown`): in one of whom
+nothing is known 1 / 4, or 0 if not verified. Lowest first, in 1e-6 minutes; then the earlier
+pick-up, then the id, bytewise.
 
 **Both ways** hold: verified people only, same building (both addresses proved), women only, blocks,
 and who the trip is addressed to. Nobody rides with himself.
@@ -40,12 +41,14 @@ and who the trip is addressed to. Nobody rides with himself.
 day: a weekly trip, or one that takes place once. A trip of several times a week is one match.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from heapq import merge
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from geo.arrays import FloatArray, LonLat, as_lonlat
 from geo.errors import InputError
@@ -186,10 +189,22 @@ def matches_of_trip(
     limit: int = 20,
     lang: str = "fr",
     prices: Prices | None = None,
+    trusts: Mapping[str, int] | None = None,
 ) -> tuple[TripMatch, ...]:
     """What matches a trip of the view, in each role it has, best first: a standing search.
 
     Neither side is scanned: drivers are found by where they pass, passengers by their ends.
+
+    Parameters
+    ----------
+    view : TripView
+        The trips of a town.
+    id : str
+        Of a trip in it.
+    first, limit, lang, prices
+        As for `find_riders`.
+    trusts : mapping of member id to int, optional
+        Whom the trip's owner trusts (`matching.carpool.Party`).
 
     Raises
     ------
@@ -200,6 +215,7 @@ def matches_of_trip(
     if held is None:
         raise InputError("no such trip", code="unknown-trip")
     trip, owner, rides = held
+    owner = replace(owner, trusts=trusts or {})
     found: list[TripMatch] = []
     if trip.role is not Role.PASSENGER:
         found += find_riders(
@@ -242,9 +258,10 @@ def _on_days(passes: Iterable[Pass], days: Sequence[int]) -> list[Pass]:
 
 
 class _Source(NamedTuple):
-    """A part of the drivers, and the passes that it is asked."""
+    """A part of the drivers, how far their owners are trusted, and the passes that it is asked."""
 
     current: Current[DriverPart]
+    levels: npt.NDArray[np.int8]
     passes: list[Pass]
 
 
@@ -274,7 +291,11 @@ def _find_drivers(
     asked = asked_times(query.schedule, query.first)
     ask = ask_of(query.schedule, places, query.seats)
     sources = [
-        _Source(current, _passes(current.part, asked, ask, viewer, query.schedule.at is None))
+        _Source(
+            current,
+            current.part.levels_for(viewer, current.alive),
+            _passes(current.part, asked, ask, viewer, query.schedule.at is None),
+        )
         for current in view.driver_parts()
     ]
 
@@ -304,7 +325,7 @@ def _find_drivers(
             part = source.current.part
             for one in source.passes:
                 rows = part.index.search(
-                    one.ask, one.days, places.rows, want, part.run_trip, source.current.alive
+                    one.ask, one.days, places.rows, want, part.run_trip, source.levels
                 )
                 runs.append([_Hit(row[j.COST], source, one, row) for row in rows])
                 if len(rows) == want:

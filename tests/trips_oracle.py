@@ -392,7 +392,8 @@ def pair(
     if best is None:
         return None
     viewer, owner = who
-    minutes = best[0] + 2.5 * (len(days) - len(matched)) - 6.0 * owner.level / 4
+    trust = viewer.trusts.get(owner.id, 1 if owner.level else 0)
+    minutes = best[0] + 2.5 * (len(days) - len(matched)) - 6.0 * trust / 4
     minutes -= 3.0 * same_building(viewer, owner)
     return Ranked(
         round(minutes * 1e6), best[2].pickup_ms, id.encode(), tuple(sorted(matched)), best[2].stops

@@ -132,6 +132,7 @@ def party_of(rng: random.Random, id: str, ids: list[str]) -> Party:
         zones=frozenset(rng.sample(ZONES, rng.randrange(3))),
         gender=rng.choice([None, "F", "F", "M"]),
         blocked=frozenset(rng.sample(ids, 1)) if rng.random() < 0.1 else frozenset(),
+        trusts={other: rng.randrange(2, 5) for other in rng.sample(ids, min(3, len(ids)))},
     )
 
 

@@ -123,13 +123,14 @@ def match(
     with opened(store, create=False) as kept:
         owner = the_tenant(kept, tenant)
         engine = Engine.over(kept, owner)
-        viewer = engine.party(member)
+        now = datetime.now(UTC)
+        viewer = engine.traveller(member, now)
         outlines = Outlines.read(kept, owner)
         origin = _origin(engine, wanted, member)
         for lon, lat in (origin, (wanted.to_lon, wanted.to_lat)):
             outlines.refuse_swapped(lat, lon)
         query, back = trip_query(
-            wanted, origin=origin, timezone=engine.timezone, now=datetime.now(UTC), lang=lang
+            wanted, origin=origin, timezone=engine.timezone, now=now, lang=lang
         )
         pairs = None
         if wanted.role == "driver":

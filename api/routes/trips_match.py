@@ -1,6 +1,5 @@
 """`/v1/trips/match`, `/v1/trips/week` and `/v1/trips/{id}/matches`: who goes my way."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
@@ -24,6 +23,7 @@ from api.trip_questions import (
     trip_query,
     week_answer,
 )
+from api.trust_pages import now_of
 from geo.arrays import LonLat
 from geo.errors import InputError
 from indexes.journey_rules import require_line
@@ -109,7 +109,7 @@ def query_of(
         asked,
         origin=origin,
         timezone=town.engine.timezone,
-        now=datetime.now(UTC),
+        now=now_of(request),
         lang=language_of(request),
     )
 
@@ -122,7 +122,8 @@ def drivers(request: Request, asking: Caller, asked: MatchParams) -> Response:
     """The drivers that suit, and pairs of there and back where a way back is asked for."""
     town = town_of(request, asking)
     query, back = query_of(request, town, asking, asked)
-    view, viewer = town.engine.trips, town.engine.party(asking.member_id)
+    view = town.engine.trips
+    viewer = town.engine.traveller(asking.member_id, now_of(request))
     found = find_drivers(view, viewer, query)
     pairs: tuple[RoundTrip, ...] | None = None
     if back is not None:
@@ -162,7 +163,7 @@ def match_by_body(
     require_line(trip.lonlat, trip.times_s)
     found = find_riders(
         town.engine.trips,
-        town.engine.party(asking.member_id),
+        town.engine.traveller(asking.member_id, now_of(request)),
         trip,
         first=query.first,
         limit=query.limit,
@@ -180,7 +181,8 @@ def match_by_body(
 def week(request: Request, asking: Anyone, params: Annotated[MatchParams, Query()]) -> Response:
     town = town_of(request, asking)
     query, _ = query_of(request, town, asking, params)
-    cover = cover_week(town.engine.trips, town.engine.party(asking.member_id), query)
+    viewer = town.engine.traveller(asking.member_id, now_of(request))
+    cover = cover_week(town.engine.trips, viewer, query)
     return json(week_answer(cover, owners=asking.sees_all, **current(town)))
 
 
@@ -205,10 +207,12 @@ def of_trip(
     # One that is cancelled, or can't be published, matches nothing.
     found: tuple[TripMatch, ...] = ()
     if town.engine.trips.trip(id) is not None:
+        now = now_of(request)
         found = matches_of_trip(
             town.engine.trips,
             id,
-            first=first_day(params, trip.schedule.timezone, datetime.now(UTC)),
+            trusts=town.engine.trusts(trip.owner_id, now) if trip.owner_id else None,
+            first=first_day(params, trip.schedule.timezone, now),
             limit=params.limit,
             lang=params.lang or language_of(request),
         )

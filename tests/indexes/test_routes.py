@@ -18,7 +18,7 @@ from matching.tripparts import Places
 def both(index, ask, places, limit):
     """What the search finds, and what joining every run finds: costs, in order."""
     every = np.arange(len(index), dtype=np.int64)
-    found = index.search(ask, DAYS, places, limit, every, np.ones(len(index), np.uint8))
+    found = index.search(ask, DAYS, places, limit, every, np.zeros(len(index), np.int8))
     by_hand = index.scan(ask, DAYS, places)
     return found, by_hand[np.argsort(by_hand[:, j.COST], kind="stable")]
 
@@ -76,10 +76,10 @@ def test_what_does_not_count_is_not_found():
     index = index_of(500, seed=3)
     every = np.arange(500, dtype=np.int64)
     (ride, *_) = rides(index, 1, seed=4)
-    all_found = index.search(ride.ask, DAYS, ride.places, 500, every, np.ones(500, np.uint8))
-    alive = np.ones(500, np.uint8)
+    all_found = index.search(ride.ask, DAYS, ride.places, 500, every, np.zeros(500, np.int8))
+    alive = np.zeros(500, np.int8)
     gone = int(all_found[0, j.RUN])
-    alive[gone] = 0
+    alive[gone] = -1
     found = index.search(ride.ask, DAYS, ride.places, 500, every, alive)
     np.testing.assert_array_equal(found, all_found[all_found[:, j.RUN] != gone])
 
@@ -89,7 +89,7 @@ def test_an_index_of_nothing_finds_nothing():
         pack_lines([], []), Runs(np.empty((0, j.RUN_COLUMNS), np.int32), np.empty((0, 4)))
     )
     (ride, *_) = rides(index_of(50, seed=3), 1, seed=4)
-    nobody = np.empty(0, np.int64), np.empty(0, np.uint8)
+    nobody = np.empty(0, np.int64), np.empty(0, np.int8)
     assert len(index.search(ride.ask, DAYS, ride.places, 5, *nobody)) == 0
 
 

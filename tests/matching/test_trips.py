@@ -105,7 +105,7 @@ def test_a_rider_is_picked_up_and_dropped_where_the_line_is_nearest():
 
 def test_the_terms_of_the_cost_add_up_to_it_and_are_what_they_are_called():
     owner = Party(id="d", level=4, building="b")
-    viewer = Party(id="me", level=2, building="b")
+    viewer = Party(id="me", level=2, building="b", trusts={"d": 4})
     (match,) = found([a_trip()], a_query(), viewer, parties={"d": owner})
     assert match.terms == pytest.approx(
         {
@@ -273,3 +273,24 @@ def test_a_book_that_follows_changes_answers_as_one_made_at_once(seed):
     for _ in range(4):
         query = query_of(rng, world, monday, hour_s, 50)
         assert find_drivers(book.view, ANYBODY, query) == find_drivers(anew.view, ANYBODY, query)
+
+
+def test_who_is_trusted_by_the_rider_comes_before_who_is_verified_by_others():
+    trips = [a_trip("a"), a_trip("b"), a_trip("c")]
+    owners = {id: Party(id=id, level=level) for id, level in (("a", 4), ("b", 1), ("c", 0))}
+    viewer = Party(id="me", level=1, trusts={"b": 3})
+    best, *others = found(trips, a_query(), viewer, parties=owners)
+    assert (best.id, best.level, best.terms["trust"]) == ("b", 3, -4.5)
+    assert best.why[0].code == "trusted"
+    assert [(one.id, one.level) for one in others] == [("a", 1), ("c", 0)]
+    anybody = found(trips, a_query(), parties=owners)
+    assert [(one.id, one.terms["trust"]) for one in anybody] == [("a", -1.5), ("b", -1.5), ("c", 0)]
+
+
+def test_the_best_are_found_however_much_trust_takes_off():
+    trips = [a_trip(f"d{i}", max_detour_s=i) for i in range(60)]
+    trips.append(a_trip("far", times_s=tuple(s + 3 * i for i, s in enumerate(PACE_S))))
+    owners = {"far": Party(id="far")}
+    viewer = Party(id="me", trusts={"far": 4})
+    (match,) = found(trips, a_query(limit=1), viewer, parties=owners)
+    assert match.id == "far"

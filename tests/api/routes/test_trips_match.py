@@ -58,7 +58,7 @@ def test_drivers_who_go_my_way_are_found_with_all_that_is_promised(road):
     assert {"price_eur", "cost_min", "terms", "why"} <= set(first)
     assert first["days"] == ["MON", "TUE", "WED"] and first["coverage"] == 0.6
     assert first["cost_min"] == pytest.approx(sum(first["terms"].values()), abs=1e-5)
-    assert first["seats"] == 2 and first["level"] == 2
+    assert first["seats"] == 2 and first["level"] == 1  # verified, yet nobody has judged her
     assert "owner_id" not in first
 
 
