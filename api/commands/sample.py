@@ -60,7 +60,7 @@ def sample(
             made = sample_city(seed, now, tenant_id=tenant_id, listings=listings, adoption=adoption)
         fill(opened_store, made, created_at=now)
     kinds = ("zones", "residences", "buildings", "households", "members", "listings",
-             "endorsements", "blocks", "trips")  # fmt: skip
+             "endorsements", "blocks", "trips", "bookings")  # fmt: skip
     report: dict[str, object] = {kind: len(getattr(made, kind)) for kind in kinds}
     report["requests"] = sum(isinstance(one, Request) for one in made.dealings)
     report["ratings"] = sum(isinstance(one, Rating) for one in made.dealings)
@@ -113,6 +113,7 @@ def fill(store: Store, made: Sample, *, created_at: datetime | None = None) -> N
         store.put_zones(made.zones)
     store.put_all(made.entities())
     tenant_id = made.zones[0].tenant_id
-    store.decide(tenant_id, [], lambda desk: desk.put_all(made.dealings))
+    done = (*made.dealings, *made.bookings)
+    store.decide(tenant_id, [], lambda desk: desk.put_all(done))
     store.put_activity(made.activity)
     store.put_groups(build_groups(store, tenant_id, created_at=created_at or datetime.now(UTC)))

@@ -26,11 +26,12 @@ from indexes.entities import (
     Tenant,
     Zone,
 )
-from indexes.journeys import Trip
+from indexes.journeys import Booking, Trip
 from indexes.sample.catalogue import FAMILY_NAMES, FIRST_NAMES, LEVELS, STREETS
 from indexes.sample.homes import draw_homes
 from indexes.sample.life import Dealing, draw_activity, draw_dealings, draw_ratings, joined
 from indexes.sample.listings import Dice, draw_listings, sample_id
+from indexes.sample.rides import draw_bookings
 from indexes.sample.roads import RoadNet
 from indexes.sample.town import COMMUNE_CODE, COMMUNE_NAME, HARBOUR, town_zones
 from indexes.sample.trips import draw_trips, roads_around, with_stops
@@ -62,9 +63,10 @@ class Sample:
     trips: tuple[Trip, ...]
     dealings: tuple[Dealing, ...]
     activity: tuple[ActivityWeek, ...]
+    bookings: tuple[Booking, ...]
 
     def entities(self) -> Iterator[Entity]:
-        """All but the zones, the dealings and the activity, each after what it refers to."""
+        """All but the zones and what people have done since, each after what it refers to."""
         yield from (self.tenant,) if self.tenant else ()
         yield from self.residences
         yield from self.buildings
@@ -218,6 +220,7 @@ class _Drawing:
             trips=trips,
             dealings=(*dealings, *draw_ratings(dealings, self.dice)),
             activity=activity,
+            bookings=draw_bookings(trips, self.dice),
         )
 
     def _buildings(self, estates: IntArray) -> tuple[Building, ...]:

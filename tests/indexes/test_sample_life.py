@@ -2,16 +2,20 @@
 
 from collections import Counter
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
 from api.commands.sample import fill
+from geo.distance import haversine_m
 from indexes.district_facts import Quarter
+from indexes.journeys import Anchor
 from indexes.sample import sample_city
 from indexes.store import open_store
 from indexes.trusting import Interaction, Rating, Reply, Request
+from matching.schedule import days_of
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 BEGUN = datetime(2026, 10, 1, tzinfo=UTC)  # the quarter that runs
@@ -85,6 +89,41 @@ def test_weekly_trips_have_run_since_they_were_published(town):
     assert any(trip.schedule.valid_from < BEGUN.date() for trip in weekly)
 
 
+def leaves(trip):
+    """Seconds of the day at which a weekly trip sets out."""
+    second = trip.schedule.weekly[0].second
+    return second - trip.times_s[-1] if trip.schedule.anchor is Anchor.ARRIVE else second
+
+
+def test_rides_are_on_days_of_both_where_the_driver_passes_by(town):
+    trips = {trip.id: trip for trip in town.trips}
+    assert len(town.bookings) > 20
+    riders = [(one.passenger_trip_id, one.day) for one in town.bookings]
+    assert len(set(riders)) == len(riders)
+    per_day = Counter((one.trip_id, one.day) for one in town.bookings)
+    for one in town.bookings:
+        driver, rider = trips[one.trip_id], trips[one.passenger_trip_id]
+        assert (one.driver_id, one.passenger_id) == (driver.owner_id, rider.owner_id)
+        assert one.driver_id != one.passenger_id
+        assert per_day[driver.id, one.day] <= driver.seats
+        assert date(2026, 7, 1) <= one.day <= date(2026, 9, 30)
+        for trip in (driver, rider):
+            assert one.created_at > trip.published_at
+            assert days_of(trip.schedule, one.day, one.day).size == 1
+        pickup, dropoff = (one.pickup_lon, one.pickup_lat), (one.dropoff_lon, one.dropoff_lat)
+        legs = driver.lonlat.index(pickup), driver.lonlat.index(dropoff)
+        assert legs[0] < legs[1]
+        assert (one.pickup_s, one.dropoff_s) == tuple(driver.times_s[leg] for leg in legs)
+        ends = np.array([rider.lonlat[0], rider.lonlat[-1]])
+        assert haversine_m(pickup, ends[:1]).item() < 810
+        assert haversine_m(dropoff, ends[1:]).item() < 810
+        starts = [leaves(trip) for trip in (driver, rider)]
+        assert abs(starts[0] + one.pickup_s - starts[1]) <= 1_800
+        clock = one.pickup_at.astimezone(ZoneInfo("Europe/Paris"))
+        told_s = clock.hour * 3_600 + clock.minute * 60 + clock.second
+        assert clock.date() == one.day and abs(told_s - starts[0] - one.pickup_s) <= 1
+
+
 def test_a_store_keeps_what_was_done_and_the_last_quarter_has_all_of_it(town, tmp_path):
     with closing(open_store(tmp_path / "town.db")) as store:
         for _ in range(2):  # again changes nothing
@@ -98,6 +137,8 @@ def test_a_store_keeps_what_was_done_and_the_last_quarter_has_all_of_it(town, tm
     assert facts.requests.num_rows > 300
     assert facts.trips.num_rows > 300
     assert facts.listings.num_rows > 300
+    booked = {id for one in town.bookings for id in (one.trip_id, one.passenger_trip_id)}
+    assert sum(facts.trips["matched"].to_pylist()) == len(booked)
 
 
 def test_ratings_are_such_as_the_two_sides_may_give(town):
