@@ -18,6 +18,7 @@ from matching.districts import Districts
 __all__ = ["report_html"]
 
 KEY_FIGURES = ("households", "penetration", "active_rate", "member_rate", "buildings_opened")
+ACCESS = "access_10"
 FINER = ("arrondissement", "quartier", "iris")
 SHOWN = ("ok", "zero")
 WORST = 5  # zones and categories that a list of gaps has
@@ -41,6 +42,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {  # French, English
         "Households to win for the goal of {goal}",
     ),
     "missing": ("foyers", "households"),
+    "estimated": ("{title} (estimé)", "{title} (estimated)"),
     "unmet": ("Demandes sans réponse favorable", "Requests nobody has said yes to"),
     "supply": (
         "Offre sous la médiane de la ville, pour 1 000 foyers",
@@ -166,7 +168,7 @@ class _Report:
         # The page itself says what the picture would say above and below.
         bare = replace(drawn, title="", subtitle="", sources="")
         picture = b64encode(map_png(bare)).decode()
-        return (
+        page = (
             f'<!doctype html><html lang="{self.lang}"><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width">'
             f"<title>{title}, {head.id}</title><style>{STYLE}</style>"
@@ -180,6 +182,7 @@ class _Report:
             f"<h2>{self.text('method')}</h2>{self._method()}"
             f"<footer><small>{escape(sources_of(head, self.lang))}</small></footer></html>"
         )
+        return page.replace(" %", "\u00a0%")  # a line doesn't end between them
 
     def _tiles(self) -> str:
         tiles = []
@@ -244,9 +247,10 @@ class _Report:
 
     def _gaps(self) -> str:
         nothing = f'<p class="note">{self.text("nothing")}</p>'
+        columns = (self._to_go(),), (self._unmet(), self._access()), (self._supply(),)
         return "".join(
-            f"<div><h3>{title}</h3>{table or nothing}</div>"
-            for title, table in (self._to_go(), self._unmet(), self._supply())
+            f"<div>{''.join(f'<h3>{head}</h3>{table or nothing}' for head, table in column)}</div>"
+            for column in columns
         )
 
     def _iris(self) -> list[dict[str, Any]]:
@@ -287,11 +291,19 @@ class _Report:
         lines = [(escape(r["category"]), self.number(r["value"], "count")) for r in rows[:WORST]]
         return self.text("unmet"), self._table((), lines)
 
+    def _access(self) -> tuple[str, str]:
+        """Categories of public things that fewest households have within reach."""
+        rows = [r for r in self.zone["rows"] if r["measure"] == ACCESS and r["status"] == "ok"]
+        rows.sort(key=lambda row: (row["value"], row["category"]))
+        lines = [(escape(r["category"]), self.number(r["value"], "percent")) for r in rows[:WORST]]
+        title = self.text("estimated", title=title_of(ACCESS, "", self.lang))
+        return title, self._table((), lines)
+
     def _supply(self) -> tuple[str, str]:
-        """Parts and categories that lie farthest under the town's median."""
+        """IRIS and categories that lie farthest under the town's median."""
         rows = [
             (row["value"], part["name"], row["category"])
-            for part in self.parts
+            for part in self._iris()
             for row in part["rows"]
             if row["measure"] == "supply_gap" and row["status"] == "ok" and row["value"] < 0.0
         ]

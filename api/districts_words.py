@@ -14,7 +14,7 @@ NARROW = "\u202f"  # what French sets between thousands, and before a percent si
 
 WORDS: Mapping[str, tuple[str, str]] = {  # French, English
     "ok": ("publié", "published"),
-    "merged": ("regroupé : dit par la zone qui la contient", "merged: told by the zone around it"),
+    "merged": ("regroupé : dans sa zone parente", "merged: into its parent"),
     "hidden": ("masqué : trop peu de foyers", "hidden: too few households"),
     "zero": ("zéro : aucun logement", "zero: no dwelling"),
     "unknown": ("chiffre inconnu", "no figure"),

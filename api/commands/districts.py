@@ -44,6 +44,7 @@ TOLD = ("iris_h", "iris", "quartier", "arrondissement", "commune", "cell")
 COLUMNS = ("figure", "value", "from", "to", "status", "of")
 ORDER = {measure: place for place, measure in enumerate(TITLES)}
 TOLD_STATUSES = ("ok", "zero")
+GOAL_GAP = "goal_gap"  # has a category for each goal
 
 districts_app = typer.Typer(no_args_is_help=True, help="Figures by district, lawful to publish.")
 
@@ -162,7 +163,7 @@ def show_release(made: Release, lang: Lang) -> None:
     rows = []
     for name, told in shares.items():
         measure, _, category = name.partition("__")
-        if not category or measure == "goal_gap":
+        if not category or measure == GOAL_GAP:
             cells = [
                 number_text(round(100 * told[level]), "percent", lang) if level in told else None
                 for level in levels
@@ -199,11 +200,9 @@ def list_releases(
 
 
 def zone_lines(rows: Sequence[dict[str, Any]], lang: Lang) -> list[tuple[str | None, ...]]:
-    """Rows of a release as lines of a table: every measure, and the categories that are told."""
+    """Rows of a release as lines of a table, in the order of `TITLES`."""
     lines = []
     for row in sorted(rows, key=lambda row: ORDER[row["measure"]]):
-        if row["category"] and row["status"] not in TOLD_STATUSES:
-            continue
         unit = unit_of(row["measure"])
         status = words(row["status"], lang).partition(":")[0].strip()
         of = row["denominator"]
@@ -238,11 +237,12 @@ def show(
         print_json(answer)
         return
     title = f"{answer['name']} ({code}, {words(answer['level'], lang)}), {answer['release']}"
-    lines = zone_lines(answer["rows"], lang)
-    print_table(title, COLUMNS, lines)
-    left = len(answer["rows"]) - len(lines)
-    if left:
-        note(f"{left} figures of categories are not told; --json lists them")
+    # All categories of all measures would be a long table: who wants some names the measure.
+    rows = [r for r in answer["rows"] if measure or not r["category"] or r["measure"] == GOAL_GAP]
+    print_table(title, COLUMNS, zone_lines(rows, lang))
+    left = {row["measure"] for row in answer["rows"] if row["category"]} - {GOAL_GAP}
+    if left and not measure:
+        note(f"by category, with --measure: {', '.join(sorted(left, key=ORDER.__getitem__))}")
     note(f"ε = {answer['epsilon']['total']:g} for a household and quarter")
 
 

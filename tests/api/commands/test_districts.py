@@ -74,7 +74,10 @@ def test_show_tells_people_in_a_table_and_in_french(typed):
     status, out, err = typed("show", "132020101", "--lang", "fr")
     assert status == 0
     assert "Quartier 0101" in out and "regroupé → 13202" in out
-    assert "ε = " in err
+    assert "ε = " in err and "--measure: listings" in err
+    assert "cours" not in out
+    _, out, err = typed("show", "132020101", "--measure", "listings")
+    assert "Households that offer: cours" in out and "--measure" not in err
 
 
 def test_every_level_and_code_can_be_shown(typed):
