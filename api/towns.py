@@ -17,7 +17,14 @@ from api.importing.area import ServiceArea
 from api.models import ModelFile
 from api.problems import UnauthenticatedError
 from geo.arrays import LonLat, as_lonlat
-from geo.errors import FeedGapError, IndexBehindError, InputError, MitoyenError, StoreError
+from geo.errors import (
+    FeedGapError,
+    IndexBehindError,
+    InputError,
+    MitoyenError,
+    NotFoundError,
+    StoreError,
+)
 from indexes.entities import Group, GroupPartition, Tenant, Zone
 from indexes.publishing import Publisher
 from indexes.store import Store
@@ -247,6 +254,10 @@ class Towns:
         keeper = self._loading = self._make_keeper and self._make_keeper(tenant_id)
         try:
             return Town(self.store, tenant_id, follower, keeper, self._models, self._clock)
+        except NotFoundError:  # it has gone meanwhile
+            if keeper is not None:
+                keeper.remove()
+            raise
         finally:
             self._loading = None
 
