@@ -197,6 +197,7 @@ def main() -> None:
     costs = cost(*LARGE_TOWN, 300, args.seed)
     near = near_cost(*LARGE_TOWN, 300, args.seed)
     random = predicted["random"]
+    named = f"--ratings {args.ratings.name} " if args.ratings else ""
     result = {
         "auc": round(random["trust"], 4),
         "auc_beta": round(random["beta"], 4),
@@ -215,19 +216,19 @@ def main() -> None:
             for name, run in predicted.items()
         ],
         "slander": {name: round(value, 4) for name, value in slandered.items()},
-        "cost": costs,
-        "near": near,
+        "cost": [costs],
+        "near": [near],
         "seed": args.seed,
         "load_before": round(load_before, 2),
-        "command": f"./run bench trust {' '.join(sys.argv[1:])}".strip(),
+        "command": f"./run bench trust {named}--seed {args.seed} --json",
         "machine": machine("numpy", "numba", "scipy"),
     }
     tables = {
         "AUC of the sign of held-back ratings": result["prediction"],
         f"{FAKES:,} fakes against one": rows,
         "slander": [result["slander"]],
-        "cost": [costs],
-        "near me with and without trust": [near],
+        "cost": result["cost"],
+        "near me with and without trust": result["near"],
     }
     print_result(result, args.json, tables)
     if not result["controls_broken"]:
