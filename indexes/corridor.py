@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from geo.arrays import FloatArray, IntArray
+from geo.arrays import BoolArray, FloatArray, IntArray
 from geo.distance import distance_m
 from geo.kernels import forget_stale
 from indexes import rides as j
@@ -23,7 +23,7 @@ from indexes.bounds import around, least_minutes
 from indexes.joining import join
 from indexes.rides import Ints, Lines, Runs, Whole, compiled
 
-__all__ = ["CELL_M", "Grid", "search", "walk"]
+__all__ = ["CELL_M", "Grid", "Levels", "runs_near", "search", "walk"]
 
 CELL_M = 350.0
 CELL_DEGREES = CELL_M / j.METRES_PER_DEGREE
@@ -193,6 +193,20 @@ def _cells_near(
                 count += 1
             cell += 1
     return found[:count], least[:count]
+
+
+@compiled
+def runs_near(grid: Grid, lon: float, lat: float, reach_m: float, runs: int) -> BoolArray:
+    """Which runs may come within some metres of a place: all that do, and some others.
+
+    ``reach_m`` is 5 km at most, ``runs`` how many there are.
+    """
+    found = np.zeros(runs, np.bool_)
+    place = np.array([[lon, lat, cos(radians(lat)), 0.0, reach_m, 1.0]])
+    for cell in _cells_near(grid, np.zeros(j.ASK_SIZE), place, 0, 1)[0]:
+        for i in range(grid.first[cell], grid.first[cell + 1]):
+            found[grid.run[i]] = True
+    return found
 
 
 @compiled

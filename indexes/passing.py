@@ -9,7 +9,7 @@ from math import cos, radians, sqrt
 import numpy as np
 from numba import njit
 
-from geo.arrays import BoolArray, FloatArray
+from geo.arrays import BoolArray, FloatArray, IntArray
 from geo.distance import arc_m, distance_m
 from geo.kernels import forget_stale
 from geo.lines import nearest_fraction
@@ -168,13 +168,17 @@ def _comes_by(lines: Lines, i: int, circle: FloatArray) -> bool:
 
 
 @compiled
-def passing_lines(lines: Lines, departure: FloatArray, arrival: FloatArray) -> BoolArray:
-    """Which lines may pass one circle and then another: all that do, and some others.
+def passing_lines(
+    lines: Lines, which: IntArray, departure: FloatArray, arrival: FloatArray
+) -> BoolArray:
+    """Which of some lines may pass one circle and then another: all that do, and some others.
 
     Parameters
     ----------
     lines : Lines
-        All are looked at.
+        The lines.
+    which : ndarray of int64, shape (m,)
+        Numbers of those looked at.
     departure, arrival : ndarray of float64, shape (4,)
         Made by `circle_row`.
 
@@ -182,9 +186,8 @@ def passing_lines(lines: Lines, departure: FloatArray, arrival: FloatArray) -> B
     -------
     ndarray of bool, shape (lines,)
     """
-    count = len(lines.first) - 1
-    found = np.zeros(count, np.bool_)
-    for line in range(count):
+    found = np.zeros(len(lines.first) - 1, np.bool_)
+    for line in which:
         begin, end = lines.first[line], lines.first[line + 1] - 1
         while begin < end and not _comes_by(lines, begin, departure):
             begin += 1

@@ -5,11 +5,12 @@ from math import cos, radians
 
 import numpy as np
 
-from geo.arrays import FloatArray, IntArray, LonLatArray
+from geo.arrays import BoolArray, FloatArray, IntArray, LonLatArray
 from indexes import corridor as c
 from indexes import rides as j
 from indexes.corridor import Grid, Levels
 from indexes.joining import scan
+from indexes.passing import passing_lines
 from indexes.rides import Lines, Runs
 
 __all__ = ["RouteIndex", "pack_lines"]
@@ -17,6 +18,7 @@ __all__ = ["RouteIndex", "pack_lines"]
 TICK_S = 5.0
 MOST_TICKS = 65_000  # that 16 bits count, and some to spare
 WIDEST_LAT = 85.0
+NEAR_M = 5_000.0
 
 
 def pack_lines(lonlat: Sequence[LonLatArray], times_s: Sequence[FloatArray]) -> Lines:
@@ -128,6 +130,27 @@ class RouteIndex:
             self.grid, self.lines, self.runs, ask, days, places, limit, run_trip, levels
         )
         return counted
+
+    def passing(self, departure: FloatArray, arrival: FloatArray) -> BoolArray:
+        """Which runs may pass one circle and then another: all that do, and some others.
+
+        Parameters
+        ----------
+        departure, arrival : ndarray of float64, shape (4,)
+            Made by `indexes.passing.circle_row`.
+
+        Returns
+        -------
+        ndarray of bool, shape (runs,)
+        """
+        row_lines = self.runs.rows[:, j.LINE]
+        near = np.ones(len(self), np.bool_)
+        for lon, lat, _, radius_m in (departure, arrival):
+            if radius_m <= NEAR_M:  # a wider circle holds much of a town anyway
+                near &= c.runs_near(self.grid, lon, lat, radius_m, len(self))
+        lines = np.unique(row_lines[near]).astype(np.int64)
+        found: BoolArray = near & passing_lines(self.lines, lines, departure, arrival)[row_lines]
+        return found
 
     def scan(
         self, ask: FloatArray, days: IntArray, places: FloatArray, which: IntArray | None = None

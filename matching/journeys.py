@@ -23,7 +23,7 @@ from geo.distance import haversine_m
 from geo.lines import along_m
 from indexes import rides as j
 from indexes.journeys import Anchor, Role, Trip
-from indexes.passing import AT_LAT, AT_LON, MS, WALK_M, circle_row, passing_lines, shared_ride
+from indexes.passing import AT_LAT, AT_LON, MS, WALK_M, circle_row, shared_ride
 from matching.carpool import Prices
 from matching.clock import DAY_S, EPOCH, FIRST_DAY, LAST_DAY
 from matching.journey import FIRST_S, LAST_S, Journey, JourneyId, Way, Within, is_open
@@ -77,9 +77,8 @@ def driver_journeys(
     found: dict[JourneyId, Journey] = {}
     for current in view.driver_parts() if windows else ():
         part = current.part
-        passes = passing_lines(part.index.lines, departure, arrival)
-        lines = part.index.runs.rows[:, j.LINE]
-        for run in np.flatnonzero(passes[lines] & _may_meet(part, windows)).tolist():
+        passes = part.index.passing(departure, arrival)
+        for run in np.flatnonzero(passes & _may_meet(part, windows)).tolist():
             row = int(part.run_trip[run])
             trip = part.trips[row]
             if current.alive[row] and is_open(trip) and (trip.schedule.weekly or not weekly):

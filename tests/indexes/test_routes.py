@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from benchmarks.trips_workload import DAYS, REAL_LINES, index_of, meeting_points, rides, transit
 from indexes import rides as j
 from indexes.endpoints import CELL_M, EndIndex
+from indexes.passing import circle_row, passing_lines, shared_ride
 from indexes.rides import Runs
 from indexes.routes import RouteIndex, pack_lines
 from matching.meeting import MeetingPoints
@@ -122,3 +123,21 @@ def off_m(line, place):
 def test_places_without_meeting_points_are_the_two_ends():
     places = Places.of((5.37, 43.29), (5.40, 43.30), None, MeetingPoints())
     assert (len(places.rows), places.pickups, places.meeting) == (2, 1, (-1, -1))
+
+
+@pytest.mark.parametrize("radius_m", [400.0, 2_000.0, 5_000.0, 9_000.0])
+def test_runs_that_pass_two_circles_are_those_of_all_lines_looked_at(radius_m):
+    index = index_of(800, seed=3)
+    every = np.arange(len(index.lines.first) - 1)
+    few = False
+    for ride in rides(index, 20, seed=4):
+        circles = [circle_row(*end, radius_m) for end in (ride.origin, ride.destination)]
+        found = index.passing(*circles)
+        by_hand = passing_lines(index.lines, every, *circles)[index.runs.rows[:, j.LINE]]
+        ridden = np.empty((2, 5))
+        for run in np.flatnonzero(by_hand & ~found):
+            line = int(index.runs.rows[run, j.LINE])
+            assert shared_ride(index.lines, line, -np.inf, np.inf, *circles, ridden) < 0.0
+        assert not (found & ~by_hand).any()
+        few |= found.sum() < len(index) / 4
+    assert few or radius_m > 2_000
