@@ -55,8 +55,9 @@ ANYBODY = Party()
 class Prices:
     """What a ride may cost, euros per kilometre.
 
-    ``per_km`` is suggested for each seat. ``cost_per_km`` is what the car costs: the French tax
-    scale for a car of 5 horsepower (2024). Everybody aboard, the driver too, bears an equal
+    ``per_km`` is suggested for each seat. ``cost_per_km`` is what the car costs: the barème
+    kilométrique of the French tax office for 5 CV, up to 5,000 km a year (incomes of 2024; the
+    same since those of 2022). Everybody aboard, the driver too, bears an equal
     share of it at most, so that nobody earns anything.
     """
 

@@ -32,7 +32,8 @@ __all__ = ["Joined", "best_join", "joins_of", "match_of"]
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 SCORE_MIN = 30.0
 
-# A car with a combustion engine, use phase: ADEME, Base Empreinte, as told by Impact CO2 (2024).
+# A car with a combustion engine, its construction left out: ADEME, Base Empreinte, as told by
+# Impact CO2 ("voiture thermique", 2024).
 CO2_KG_PER_KM = 0.192
 
 # A point of the line is told to about a metre: nobody stops more exactly.
