@@ -70,6 +70,7 @@ LISTING_SCHEMA = pa.schema(
         pa.field("lon", pa.float64()),
         pa.field("lat", pa.float64()),
         pa.field("zone", pa.string()),
+        pa.field("attested", pa.string()),
         pa.field("owner_id", pa.string()),
         pa.field("owner_level", pa.int8()),
         pa.field("owner_expires_at", pa.int64()),  # until when that level was proved

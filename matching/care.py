@@ -1,16 +1,18 @@
 """Care of children and of the elderly: whoever offers it has proved where they live.
 
 Other listings are shown whoever offers them, and say how far to trust that person. Of these a
-person's own are shown to others only while their level of verification is 3 or 4: near me
-leaves them out in its index, so that no page is short, and writing one is refused.
+member's own are shown to others only while the member's level of verification is 3 or 4, unless
+the town or a registry attests them: near me leaves them out in its index, so that no page is
+short, and writing one is refused.
 """
 
 import unicodedata
 from functools import lru_cache
 
+from indexes.entities import Listing
 from matching.trust_edges import ATTESTED_LEVEL
 
-__all__ = ["CARE_LEVEL", "is_care"]
+__all__ = ["CARE_LEVEL", "is_care", "needs_level"]
 
 CARE_LEVEL = ATTESTED_LEVEL
 
@@ -23,6 +25,12 @@ _CARE = (
     {"personne", "agee"},
     {"elderly"},
 )
+
+
+def needs_level(listing: Listing) -> bool:
+    """Whether a listing is shown to others only while its owner's level is `CARE_LEVEL`."""
+    owned = listing.owner_id is not None and (listing.personal or listing.attested is None)
+    return owned and is_care(listing.category)
 
 
 @lru_cache(maxsize=10_000)

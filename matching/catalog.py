@@ -20,16 +20,17 @@ import pyarrow.compute as pc
 import shapely
 
 from geo.arrays import BoolArray, IntArray
-from indexes.columns import ALWAYS_TO, EPOCH_S, PointColumns, joined
+from indexes.columns import ALWAYS_TO, EPOCH_S, KIND_CODES, PointColumns, joined
 from indexes.entities import IrisCode, Kind
 from matching.moves import Sight, sight_of
 from matching.strings import SortedIds, Strings
 from matching.text import Matched, Rows, TextIndex, match_words
-from matching.vocabulary import Vocabulary, numbers_of, whole
+from matching.vocabulary import EVENT_S, Vocabulary, numbers_of, whole
 
 __all__ = ["Catalog", "Record", "Segment"]
 
 KINDS = tuple(Kind)
+EVENT = KIND_CODES[Kind.EVENT]
 MERGED = 8  # segments of about one size become one, so that there are few
 MAX_KEPT = 32_768  # records kept of a segment, about 1 kB each
 AT_ONCE = 4_096  # rows looked at for one that counts: mostly the first ones do
@@ -127,10 +128,11 @@ class Segment:
             personal = bool(columns.personal[row])
             lon, lat = columns.lonlat[row].tolist()
             starts_s, published_s = numbers["starts_at"][i], numbers["published_at"][i]
-            ends_s = columns.valid_to.item(row) + EPOCH_S
-            if personal:  # why it ends sooner than it says is nobody's business
-                ends_s = numbers["valid_to"][i]
-            starts, ends = starts_s != NOT_GIVEN, ends_s != ALWAYS_TO + EPOCH_S
+            ends_s = numbers["valid_to"][i]
+            if columns.kind.item(row) == EVENT:
+                over = numbers["ends_at"][i]
+                ends_s = min(ends_s, starts_s + EVENT_S if over == NOT_GIVEN else over)
+            starts, ends = starts_s != NOT_GIVEN, ends_s < ALWAYS_TO + EPOCH_S
             found.append(
                 Record(
                     id=strings["id"][i],
@@ -177,6 +179,7 @@ class Segment:
                 ("starts_at", NOT_GIVEN),
                 ("published_at", NOT_GIVEN),
                 ("valid_to", ALWAYS_TO + EPOCH_S),
+                ("ends_at", NOT_GIVEN),
                 ("endorsers", 0),
             )
         }
@@ -364,7 +367,7 @@ class Catalog:
         )
 
     def matching(self, text: str, counts: Counts | None = None) -> Matched:
-        """Rows that hold a word of a text, and how well they fit it: see `matching.text.match_words`.
+        """Rows that hold words of a text, and how well they fit it: see `text.match_words`.
 
         Parameters
         ----------

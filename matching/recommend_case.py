@@ -1,7 +1,7 @@
 """What listings have to say for themselves to one viewer: the terms of a recommendation."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import fsum
@@ -13,7 +13,6 @@ import numpy.typing as npt
 from geo.arrays import FloatArray, IntArray, LonLat
 from geo.distance import haversine_m
 from indexes.columns import CLASSES, SOLD_OUT
-from indexes.entities import VERIFIED_LEVEL
 from indexes.points import Found
 from indexes.scores import BANDS_M
 from matching.paging import Search
@@ -21,7 +20,7 @@ from matching.recommend_model import Terms
 from matching.recommend_reasons import Evidence
 from matching.scoring import Decay
 from matching.trust import shown_levels
-from matching.trust_edges import HALF_LIFE_S
+from matching.trust_edges import ATTESTED_LEVEL, HALF_LIFE_S
 from matching.voices import Heard, Voices, heard
 
 __all__ = ["DECAY", "Case", "Trusted", "alike"]
@@ -88,10 +87,10 @@ class Case:
         self._owner = snapshot.vocabulary.owners.number(member_id)
         number = voices.members.number(member_id)
         me = -1 if number is None else number
-        own = self._heard(np.arange(len(voices.level)) == me)
+        own = self._heard(_among(voices, [me]))
         blocked = snapshot.people.blocks.get(member_id, ())
         near = self._heard(_nearness(voices, me, blocked, search.ask.origin))
-        circle = np.isin(voices.members.words[: len(voices.level)], [*trusted.members])
+        circle = [voices.members.number(id) for id in trusted.members if id != member_id]
         self._liked = self._rows(own)
         self._taste = self._tastes(own)
         # In the steps that trust is told in, so that no score tells more.
@@ -100,8 +99,8 @@ class Case:
         self._trusted = self._by_row(told, _steps([*weights_by_id.values()]))
         self._near = self._by_row(self._rows(near), _steps(near.weight))
         self._near_households = self._by_row(self._rows(near), near.households)
-        circle_said = self._heard(circle & (np.arange(len(voices.level)) != me))
-        self._trusted_households = self._by_row(self._rows(circle_said), circle_said.households)
+        said = self._heard(_among(voices, circle))
+        self._trusted_households = self._by_row(self._rows(said), said.households)
 
     def _heard(self, weight: npt.ArrayLike) -> Heard:
         """What is said by members, each with a weight, by the instant asked about."""
@@ -217,17 +216,24 @@ class Case:
         return row in self._liked
 
 
+def _among(voices: Voices, numbers: Iterable[int | None]) -> FloatArray:
+    """1 for the members of some numbers who are there, 0 for all others."""
+    found = np.zeros(len(voices.level))
+    found[[number for number in numbers if number is not None and number >= 0]] = 1.0
+    return found
+
+
 def _nearness(voices: Voices, me: int, blocked: Sequence[str], origin: LonLat) -> FloatArray:
-    """How much each member's word counts for living near: verified ones', of other dwellings."""
+    """How much each member's word counts for living near: of those in other dwellings who have
+    proved where they live."""
     distance_m = haversine_m(origin, voices.group_lonlat)
     of_group = np.zeros(len(distance_m) + 1)  # the last stands for no group
     for edge, weight in sorted(NEARNESS.items(), reverse=True):
         of_group[:-1][distance_m < edge if edge else distance_m == 0.0] = weight
-    counts = voices.level >= VERIFIED_LEVEL
+    counts = voices.level >= ATTESTED_LEVEL
     if me >= 0:
         counts &= voices.household != voices.household[me]
-    numbers = (voices.members.number(id) for id in blocked)
-    counts[[number for number in numbers if number is not None]] = False
+    counts &= _among(voices, map(voices.members.number, blocked)) == 0.0
     return np.where(counts, of_group[voices.group], 0.0)
 
 

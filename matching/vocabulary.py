@@ -32,6 +32,7 @@ from matching.verifying import GRACE
 
 __all__ = [
     "CITY",
+    "EVENT_S",
     "PUBLIC",
     "Vocabulary",
     "Wording",
@@ -201,7 +202,10 @@ class Vocabulary:
 
         level = numbers_of(columns["owner_level"], 0)
         category = self._categories(columns["category"])
-        care = personal & np.array([*self._care, False])[category]
+        owned = _as_bools(pc.is_valid(columns["owner_id"])) & (
+            personal | ~_as_bools(pc.is_valid(columns["attested"]))
+        )
+        care = owned & np.array([*self._care, False])[category]
         lapses = numbers_of(columns["owner_expires_at"], NEVER) + GRACE_S
         valid_to[care] = np.minimum(valid_to, to_seconds(lapses))[care]
         zones = np.where(personal, zones_of_group, self._zones_of_points(columns["zone"]))

@@ -115,13 +115,14 @@ class World:
 
     def sees(self, viewer_id: str | None, listing: Any) -> bool:
         """Building ⊂ residence ⊂ zone ⊂ city ⊂ public, and nobody sees whom they blocked."""
+        if listing.owner_id and is_care(listing.category):
+            vouched_for = not listing.personal and listing.attested
+            if self.members[listing.owner_id].level < 3 and not vouched_for:
+                return False
         if viewer_id is None:
             return listing.audience.value == "public"
         for block in self.blocks:
             if {viewer_id, listing.owner_id} == {block.member_id, block.other_id}:
-                return False
-        if listing.personal and is_care(listing.category):
-            if self.members[listing.owner_id].level < 3:
                 return False
         if listing.audience.value in ("public", "city"):
             return True

@@ -76,7 +76,7 @@ def alike(one: str, other: str) -> float:
 def nearness(world: World, viewer_id: str, member: Any) -> float:
     """1 in the viewer's group, less up to a kilometre, 0 beyond; of no group 0."""
     here, there = world.home(viewer_id), world.home(member.id)
-    if there is None or not there.locatable or member.level < 2:
+    if there is None or not there.locatable or member.level < 3:
         return 0.0
     if member.household_id == world.members[viewer_id].household_id:
         return 0.0

@@ -32,7 +32,7 @@ from indexes.entities import (
 from indexes.placement import CELL_RESOLUTION, PARENT_RESOLUTION
 from indexes.rules import CLOCK_SKEW
 from indexes.trusting import Standing
-from matching.care import CARE_LEVEL, is_care
+from matching.care import CARE_LEVEL, needs_level
 from matching.verifying import level_at
 
 __all__ = ["router"]
@@ -50,10 +50,10 @@ def make(asking: Caller, id: str, body: ListingIn, town: Town) -> list[Entity]:
         raise InputError("published_at must not lie ahead", code="invalid-instant")
     if asking.member_id is not None and body.audience_id is not None:
         require_home_of(town, asking.member_id, body)
-    if body.personal and is_care(body.category):
-        require_proved(town, body.owner_id)
     told = body.model_dump() | {"attested": attested(asking, id, body, town)}
-    return [Listing(tenant_id=asking.tenant_id, id=id, **told)]
+    listing = Listing(tenant_id=asking.tenant_id, id=id, **told)
+    require_proved(town, listing)
+    return [listing]
 
 
 def attested(asking: Caller, id: str, body: ListingIn, town: Town) -> str | None:
@@ -138,7 +138,12 @@ def level_of(town: Town, member_id: str | None) -> int:
     return level_at(member, standing, datetime.now(UTC))
 
 
-def require_proved(town: Town, owner_id: str | None) -> None:
+def proved(town: Town, listing: Listing) -> bool:
+    """Whether who offers care has proved where they live; of anything else it isn't asked."""
+    return not needs_level(listing) or level_of(town, listing.owner_id) >= CARE_LEVEL
+
+
+def require_proved(town: Town, listing: Listing) -> None:
     """Refuse an offer of care by somebody who has not proved where they live.
 
     Raises
@@ -146,7 +151,7 @@ def require_proved(town: Town, owner_id: str | None) -> None:
     DeniedError
         ``level-required`` if so.
     """
-    if level_of(town, owner_id) < CARE_LEVEL:
+    if not proved(town, listing):
         raise DeniedError(
             "care of children or of the elderly is offered by members of level 3 or 4: enter the "
             "code of a letter to the owner's address, or have the town attest it, then write again",
@@ -186,13 +191,14 @@ def may_see(asking: Caller, listing: Listing, town: Town) -> bool:
     if asking.sees_all:
         return True
     if asking.member_id is None:
-        return listing.audience is Audience.PUBLIC and not listing.personal
+        return (
+            listing.audience is Audience.PUBLIC and not listing.personal and proved(town, listing)
+        )
     if listing.owner_id == asking.member_id:
         return True
-    if listing.owner_id in blocked_with(town, asking.member_id):
+    if not proved(town, listing):
         return False
-    care = listing.personal and is_care(listing.category)
-    if care and level_of(town, listing.owner_id) < CARE_LEVEL:
+    if listing.owner_id in blocked_with(town, asking.member_id):
         return False
     if listing.audience is Audience.PUBLIC:
         return True
@@ -345,7 +351,7 @@ def page(
         pager.read(params.cursor),
         params.limit + 1,
         where,
-        lambda listing: listing.owner_id not in hidden and inside(listing),
+        lambda one: one.owner_id not in hidden and inside(one) and proved(town, one),
     )
     listed = found[: params.limit]
     return {

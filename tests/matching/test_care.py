@@ -14,8 +14,8 @@ from worlds import make_questions, make_town
 from indexes.entities import Kind, Listing, Member
 from indexes.store import Store, open_store
 from indexes.trusting import ReportState
-from matching import Engine, NearQuery, Viewer
-from matching.care import is_care
+from matching import ANYONE, Engine, NearQuery, Viewer
+from matching.care import needs_level
 from matching.recommend import RecommendQuery
 from matching.reporting import decide_report, report
 from matching.verifying import GRACE, VERIFIED_FOR, attest, lapse
@@ -95,20 +95,32 @@ def test_a_confirmed_report_hides_care_until_it_is_cleared(store: Store) -> None
     assert "sitter" in found(engine)
 
 
-def test_a_public_place_of_care_is_nobodys_home(store: Store) -> None:
-    creche = replace(SITTER, id="creche", personal=False, owner_id="dan", lon=5.351, lat=43.301)
-    store.put(replace(creche, kind=Kind.PLACE))
-    answer = Engine.over(store, "t").near(
-        Viewer("bob"), NearQuery(at=NOW, kinds=(Kind.PLACE,), radius_m=50_000.0)
+def test_public_care_needs_its_owners_level_unless_it_is_attested_or_nobodys(store: Store) -> None:
+    """Else a member would offer it as a place, and be asked for nothing."""
+    creche = replace(
+        SITTER, id="creche", kind=Kind.PLACE, personal=False, owner_id="dan", lon=5.351, lat=43.301
     )
-    assert "creche" in {match.id for match in answer.matches}
+    engine = Engine.over(store, "t")
+    query = NearQuery(at=NOW, kinds=(Kind.PLACE,), radius_m=50_000.0)
+    for one, shown in (
+        (creche, False),
+        (replace(creche, attested="town"), True),
+        (replace(creche, owner_id=None), True),
+        (replace(creche, owner_id="cleo"), True),
+    ):
+        store.put(one)
+        engine.refresh()
+        found = {match.id for match in engine.near(Viewer("bob"), query).matches}
+        assert ("creche" in found) is shown
+        free = replace(query, origin=(5.351, 43.301))
+        assert ("creche" in {match.id for match in engine.near(ANYONE, free).matches}) is shown
 
 
 def test_pages_with_care_among_them_equal_the_oracle(tmp_path: Path) -> None:
     """So none is short for what is hidden."""
     town = make_town(31)
     listings = [
-        replace(one, category="garde.enfants.soir") if one.personal and number % 2 else one
+        replace(one, category="garde.enfants.soir") if one.owner_id and number % 2 else one
         for number, one in enumerate(town.world.listings)
     ]
     town.world.listings[:] = listings
@@ -118,7 +130,7 @@ def test_pages_with_care_among_them_equal_the_oracle(tmp_path: Path) -> None:
     engine = Engine.over(store, town.tenant_id)
     hidden = [
         one for one in listings
-        if one.personal and is_care(one.category) and town.world.members[one.owner_id].level < 3
+        if needs_level(one) and town.world.members[one.owner_id].level < 3
     ]  # fmt: skip
     assert len(hidden) > 5
     compared = sum(

@@ -14,7 +14,8 @@ def put(served, owner, member=None, **more):
 
 
 def raised(served, member, level):
-    body = {"household_id": f"h-{member}", "building_id": "b2", "level": level}
+    home = {"cleo": "b2", "eve": "b4"}[member]
+    body = {"household_id": f"h-{member}", "building_id": home, "level": level}
     assert served.ask("PUT", f"/v1/members/{member}", "app", json=body).status_code == 200
 
 
@@ -27,6 +28,24 @@ def test_care_is_written_from_level_three_on_and_told_what_to_do_below(served):
     assert put(served, "cleo", "cleo").status_code == 403  # nor by changing what it is
     raised(served, "cleo", 3)
     assert put(served, "cleo", "cleo").status_code == 200
+
+
+def test_calling_it_a_place_changes_nothing(served):
+    place = {"kind": "place", "personal": False, "lat": 43.301, "lon": 5.352}
+    assert put(served, "dan", "dan", **place).json()["code"] == "level-required"
+
+
+def test_public_care_is_listed_only_while_its_owner_is_proved(served):
+    raised(served, "eve", 3)
+    shop = {"kind": "artisan", "personal": False, "lat": 43.301, "lon": 5.352}
+    assert put(served, "eve", "eve", **shop).status_code == 201
+    for level, shown in ((3, True), (2, False), (4, True)):
+        raised(served, "eve", level)
+        for who, member in (("local", None), ("app", "bob")):
+            listed = served.get("/v1/listings?limit=200", who, member).json()["listings"]
+            assert ("sits-eve" in {one["id"] for one in listed}) is shown
+            status = served.get("/v1/listings/sits-eve", who, member).status_code
+            assert status == (200 if shown else 404)
 
 
 def test_care_by_somebody_unknown_is_refused_alike(served):

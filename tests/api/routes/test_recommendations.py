@@ -26,7 +26,9 @@ def endorse(served, member, listing):
 
 
 def test_an_endorsement_is_recommended_to_neighbours_as_soon_as_it_is_waited_for(served):
-    for member in ("ana", "cleo", "dan"):
+    for member, home in (("ana", "b1"), ("cleo", "b2"), ("dan", "b3")):
+        proved = {"household_id": f"h-{member}", "building_id": home, "level": 3}
+        assert served.ask("PUT", f"/v1/members/{member}", "app", json=proved).status_code == 200
         position = endorse(served, member, "shop-02")
     time.sleep(1.1)  # an instant is kept in whole seconds, and what is said later doesn't count
     found = recommended(served, "bob", after=position, lang="en")
