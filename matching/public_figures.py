@@ -236,7 +236,8 @@ def _summed(values: FloatArray, name: str, outlines: Outlines) -> FloatArray:
     """Values of IRIS added up by the zones of a level; NaN where one is."""
     level = outlines.level(name)
     inside = level.of_iris >= 0
-    return np.bincount(level.of_iris[inside], values[inside], minlength=len(level.codes))
+    sums = np.bincount(level.of_iris[inside], values[inside], minlength=len(level.codes))
+    return sums.astype(np.float64)  # of none, numpy counts whole numbers
 
 
 def _homes(buildings: pa.Table, outlines: Outlines) -> tuple[LonLatArray, IntArray, FloatArray]:

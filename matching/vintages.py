@@ -7,6 +7,7 @@ import shapely
 from scipy.sparse import csr_array
 
 from geo import cells_to_polygons
+from geo.arrays import FloatArray
 from matching.outlines import Outlines
 from matching.pieces import Pieces
 
@@ -61,6 +62,6 @@ def apportioned(
     by_area = csr_array((area, (j, bare[i])), shape=(zones, len(pieces)))
 
     whole = by_homes + by_area
-    totals = np.asarray(whole.sum(axis=0))
+    totals: FloatArray = np.asarray(whole.sum(axis=0), dtype=np.float64)
     shares = np.divide(1.0, totals, out=np.zeros(len(pieces)), where=totals > 0.0)
     return csr_array(whole.multiply(shares[None, :]))
