@@ -1,7 +1,7 @@
 """From rows to matches: words, distances as far as they may be told, and reasons."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import repeat
 
@@ -13,7 +13,7 @@ from matching.catalog import Record
 from matching.hours import CLOSED, OPEN, UNKNOWN, StateArray
 from matching.paging import Search
 from matching.query import Match, NearQuery
-from matching.reasons import Asked, Corrections, reasons
+from matching.reasons import COUNT_FROM, Asked, Corrections, reasons
 from matching.scoring import BAND_EDGES_M, BANDS, Profiles, Weights
 from matching.text import family, spelled
 
@@ -29,11 +29,13 @@ def matches_of(search: Search, found: Found, profiles: Profiles, query: NearQuer
     at, states = search.ask.at, search.states
     rows = found.rows[: query.limit]
     matches = []
-    for told, score, distance_m, factors, corrected in zip(
-        search.snapshot.catalog.records(rows),
+    records = search.snapshot.catalog.records(rows)
+    for told, score, distance_m, factors, neighbours, corrected in zip(
+        records,
         found.scores.tolist(),
         found.distance_m.tolist(),
         found.factors.tolist(),
+        _neighbours(search, records),
         _corrections(search, rows, query.text or ""),
         strict=False,  # one more is found than told
     ):
@@ -59,6 +61,7 @@ def matches_of(search: Search, found: Found, profiles: Profiles, query: NearQuer
                     personal=told.personal,
                     level=level,
                     endorsers=told.endorsers,
+                    neighbours=neighbours,
                     age_s=None if told.published_s is None else at - told.published_s,
                     starts_in_s=None if told.starts_s is None else told.starts_s - at,
                     ends_in_s=None if told.ends_s is None else told.ends_s - at,
@@ -86,6 +89,15 @@ def matches_of(search: Search, found: Found, profiles: Profiles, query: NearQuer
 @lru_cache(maxsize=64)
 def _weights(profiles: Profiles, named: str | None) -> Mapping[Kind, Weights]:
     return {kind: profiles.ranking(kind, named).weights for kind in Kind}
+
+
+def _neighbours(search: Search, records: Sequence[Record]) -> Iterable[int]:
+    """For each record, households of the viewer's building that recommend it; 0 if too few."""
+    if search.neighbours is None:
+        return repeat(0)
+    ids = [one.id for one in records if not one.personal and one.endorsers >= COUNT_FROM]
+    counts = dict(zip(ids, search.neighbours(ids), strict=True))
+    return [counts.get(one.id, 0) for one in records]
 
 
 def _corrections(search: Search, rows: IntArray, text: str) -> Iterable[Corrections]:

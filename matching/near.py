@@ -1,7 +1,8 @@
 """Who or what near me suits me: one search, exact, and the reasons."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -101,6 +102,8 @@ def asked(
         snapshot, trust = views.seen_by(snapshot, viewer.member_id, at, pinned)
     plan = plan_of(profiles, query.kinds, query.profile, people)
     search = _search(snapshot, plan, seen, origin, at, query, digest, trust)
+    if views is not None and viewer.member_id is not None:
+        search = replace(search, neighbours=partial(views.neighbours, viewer.member_id))
     if cursor:
         return resumed(search, cursor)
     if query.radius_m is None:

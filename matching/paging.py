@@ -1,6 +1,6 @@
 """Radius and pages: the rings that widen by themselves, and where the next page begins."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from geo.arrays import FloatArray, IntArray
@@ -25,8 +25,9 @@ class Search:
     ``rows`` and ``fits`` are those of the listings that match the words and lie in the polygon,
     None where neither was asked for. ``digest`` is that of the query, ``people`` whether they
     are searched, ``auto`` whether the radius widens by itself, ``trust`` the digest of the levels
-    shown. ``corrected`` has the words of
-    the query that were read as others: see `matching.text.Matched`.
+    shown. ``corrected`` has the words of the query that were read as others: see
+    `matching.text.Matched`. ``neighbours`` counts households of the viewer's building that
+    recommend some listings; None where nobody in particular asks.
     """
 
     snapshot: Snapshot
@@ -41,6 +42,7 @@ class Search:
     auto: bool
     trust: str
     corrected: Mapping[str, frozenset[str]]
+    neighbours: Callable[[Sequence[str]], Sequence[int]] | None = None
 
     def best(self, limit: int) -> Found:
         """The best, by score."""

@@ -52,6 +52,10 @@ _SENTENCES = {
         "recommandé par {} foyers, dont des voisins de confiance",
         "recommended by {} households, neighbours you can trust among them",
     ),
+    "recommended-by-building": (
+        "recommandé par {} foyers de votre immeuble",
+        "recommended by {} households of your building",
+    ),
     "not-recommended": ("pas encore recommandé", "not recommended yet"),
     "trusted": (
         "apprécié par des voisins de confiance (niveau {} sur 4)",
@@ -88,6 +92,7 @@ def reasons(
     personal: bool = False,
     level: int = 0,
     endorsers: int = 0,
+    neighbours: int = 0,
     age_s: float | None = None,
     starts_in_s: float | None = None,
     ends_in_s: float | None = None,
@@ -114,6 +119,8 @@ def reasons(
         Trust that the viewer is shown, 0 to 4.
     endorsers : int
         Households that endorse the listing.
+    neighbours : int
+        Of the viewer's building, the viewer's own left out, households that do.
     age_s, starts_in_s, ends_in_s : float, optional
         Seconds since first publication, to the start (negative once begun), and to the end.
     available : str
@@ -152,7 +159,7 @@ def reasons(
     distance, trust, fresh, free, fit = map(mul, weights, factors)
     keeps_hours = kind is _ARTISAN or kind is _MERCHANT or kind is _PLACE
     recommended, rest = _lasting(
-        personal, level, endorsers, keeps_hours, available, asked, corrected, lang,
+        personal, level, endorsers, neighbours, keeps_hours, available, asked, corrected, lang,
         trust, free, fit,
     )  # fmt: skip
     near = _distance(distance_m, band, lang, distance)
@@ -167,6 +174,7 @@ def _lasting(
     personal: bool,
     level: int,
     endorsers: int,
+    neighbours: int,
     keeps_hours: bool,
     available: str,
     asked: Asked,
@@ -178,7 +186,7 @@ def _lasting(
 ) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
     """What depends on neither place nor time: the reason before freshness, and those after."""
     after = _available(keeps_hours, available, lang, free), _fit(asked, corrected, lang, fit)
-    before = _trust(personal, level, endorsers, lang, trust)
+    before = _trust(personal, level, endorsers, neighbours, lang, trust)
     return (
         () if before is None else (before,),
         tuple([reason for reason in after if reason is not None]),
@@ -200,7 +208,9 @@ def _distance(distance_m: float | None, band: str | None, lang: str, share: floa
     return Reason("distance-band", text, share)
 
 
-def _trust(personal: bool, level: int, endorsers: int, lang: str, share: float) -> Reason | None:
+def _trust(
+    personal: bool, level: int, endorsers: int, neighbours: int, lang: str, share: float
+) -> Reason | None:
     share = round(share, 9)
     if share <= 0:
         return None
@@ -211,6 +221,9 @@ def _trust(personal: bool, level: int, endorsers: int, lang: str, share: float) 
         return Reason("trust-contact", _say("contact", lang), share)
     if not endorsers and not trusted:
         return Reason("trust-new", _say("not-recommended", lang), share)
+    if neighbours >= COUNT_FROM:
+        said = _say("recommended-by-building", lang, str(neighbours))
+        return Reason("trust-building", said, share)
     key = "recommended-by" if endorsers >= COUNT_FROM else "recommended"
     key = f"{key}-trusted" if trusted else key
     return Reason("trust-recommended", _say(key, lang, str(endorsers)), share)

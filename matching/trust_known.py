@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from geo.arrays import BoolArray, IntArray
 from indexes.store import Change, Store
 from indexes.trusting import Standing
+from matching.neighbours import Neighbours
 from matching.strings import SortedIds
 from matching.trust_edges import Endorsed, TrustColumns
 from matching.vocabulary import Words, numbers_of, whole
@@ -101,10 +102,9 @@ class Known:
         self._store, self._tenant_id = store, tenant_id
         self.version = object()
         self.members, self.listings = Words(), Words()
-        self._groups, self._households = Words(), Words()
-        nobody = np.empty(0, np.int64)
+        self._groups, self._buildings, self._households = Words(), Words(), Words()
         self._keys = np.empty(0, np.uint64)
-        self._level = self._group = nobody  # by member; level -1 for who is not there
+        self._homes = np.empty((4, 0), np.int64)  # rows of `_house`, by member
         self._house((), store.member_table(tenant_id))
         self._ratings = Records(store.rating_table(tenant_id), "id", self._rated)
         self._vouches = Records(store.vouch_table(tenant_id), "id", self._vouched)
@@ -160,7 +160,8 @@ class Known:
             Between which seconds time alone changes none of it.
         """
         at = int(now.timestamp())
-        there = self._level >= 0
+        level, group, *_ = self._homes
+        there = level >= 0
         n = len(there)
         raters, ratees, stars, rated_at, opens_at = self._ratings.columns()
         vouchers, vouchees, bonded_at = self._vouches.columns()
@@ -179,8 +180,8 @@ class Known:
         return (
             TrustColumns(
                 keys=self._keys[:n],
-                verification=np.maximum(self._level, 0),
-                groups=np.where(there, self._group, -1),
+                verification=np.maximum(level, 0),
+                groups=group,
                 standing=standing,
                 raters=raters[counted],
                 ratees=ratees[counted],
@@ -196,6 +197,11 @@ class Known:
                 int(instants[instants > at].min(initial=NEVER)),
             ),
         )
+
+    def neighbours(self) -> Neighbours:
+        """What the people of each building recommend."""
+        level, _, building, household = self._homes
+        return Neighbours(level, building, household, *self._endorsed.columns()[:2])
 
     def _recommended(self, there: BoolArray) -> Endorsed:
         """One endorsement for each household of a listing: the earliest."""
@@ -244,25 +250,27 @@ class Known:
         return numbers
 
     def _make_room(self) -> None:
-        """Every member that has a number has a key, a level and a group."""
+        """Every member that has a number has a key and a home."""
         new = self.members.words[len(self._keys) :]
         if new:
             keys = np.array([_key(self._tenant_id, id) for id in new], np.uint64)
-            nothing = np.full(len(new), -1)
             self._keys = np.concatenate((self._keys, keys))
-            self._level = np.concatenate((self._level, nothing))
-            self._group = np.concatenate((self._group, nothing))
+            self._homes = np.hstack((self._homes, np.full((len(self._homes), len(new)), -1)))
 
     def _house(self, ids: Iterable[str], table: pa.Table) -> bool:
         """Have members as a table has them, others of ``ids`` not at all; says if any differ."""
         asked = self._numbered(self.members, pa.chunked_array([pa.array(sorted(ids), pa.string())]))
         found = self._numbered(self.members, table["id"])
-        level, group = self._level.copy(), self._group.copy()
-        level[asked] = -1
-        level[found] = numbers_of(whole(table["level"]), 0)
-        group[found] = self._groups.codes(whole(table["group"]))
-        differs = not (np.array_equal(level, self._level) and np.array_equal(group, self._group))
-        self._level, self._group = level, group
+        homes = self._homes.copy()  # whoever was given the one before keeps it
+        homes[:, asked] = -1  # no level: not there
+        homes[:, found] = (
+            numbers_of(whole(table["level"]), 0),
+            self._groups.codes(whole(table["group"])),
+            self._buildings.codes(whole(table["building"])),
+            self._households.codes(whole(table["household"])),
+        )
+        differs = not np.array_equal(homes, self._homes)
+        self._homes = homes
         return differs
 
 

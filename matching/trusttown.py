@@ -14,6 +14,7 @@ from geo.arrays import BoolArray, IntArray
 from geo.errors import DeniedError
 from indexes.store import Position, Store
 from matching.following import Following
+from matching.neighbours import Neighbours
 from matching.trust import Evidence, TrustGraph
 from matching.trust_edges import HALF_LIFE_S, Nodes, TrustColumns
 from matching.trust_known import Known, Lasting
@@ -132,7 +133,7 @@ class TrustTown(Following[Known]):
         """What there is to see at an instant, of which state, read how far."""
         with self._writing:
             state, read_to = self._state, self._read_to
-            parts = state.version, *state.columns(now)
+            parts = state.version, state.neighbours(), *state.columns(now)
         # Changes go on being taken in meanwhile.
         return _View(state, *parts), state, read_to
 
@@ -196,6 +197,17 @@ class TrustTown(Following[Known]):
         viewer = view.row_of(viewer_id)
         return {} if viewer is None else view.recommended(viewer, at_s)
 
+    def neighbours(self, viewer_id: str, listing_ids: Sequence[str]) -> list[int]:
+        """How many households of a viewer's building recommend each listing, the own left out.
+
+        None for who has not proved to live there. To tell of fewer than three may name one.
+        """
+        view = self._view
+        viewer = view.row_of(viewer_id)
+        if viewer is None or not listing_ids:
+            return [0] * len(listing_ids)
+        return view.recommending(viewer, listing_ids)
+
     def reached(self, viewer_id: str) -> list[str]:
         """Members whom a viewer's walks enter, the best reached first."""
         view = self._view
@@ -221,12 +233,14 @@ class _View:
         self,
         known: Known,
         version: object,
+        neighbours: Neighbours,
         columns: TrustColumns,
         there: BoolArray,
         lasting: Lasting,
     ) -> None:
         self.version = version
         self.graph = TrustGraph(columns)
+        self.neighbours = neighbours
         self._members, self._listings = known.members, known.listings
         self._there, self._lasting = there, lasting
         self._listed = len(columns.endorsed.owners)
@@ -265,6 +279,13 @@ class _View:
             len(self._there) + number if number is not None and number < self._listed else None
             for number in numbers
         ]
+
+    def recommending(self, viewer: int, ids: Sequence[str]) -> list[int]:
+        """See `TrustTown.neighbours`."""
+        rows = self.rows_of_listings(ids)
+        numbers = [0 if row is None else row - len(self._there) for row in rows]
+        counts = self.neighbours.count(viewer, np.array(numbers, np.int64)).tolist()
+        return [0 if row is None else count for row, count in zip(rows, counts, strict=True)]
 
     def names(self, rows: IntArray | Nodes) -> list[str]:
         """Ids of members or listings."""

@@ -3,6 +3,7 @@
 import threading
 import weakref
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -93,6 +94,10 @@ class Views:
         if kept.overlay is None:
             return snapshot, shown.digest
         return replace(snapshot, index=kept.overlay.over(snapshot.index)), shown.digest
+
+    def neighbours(self, member_id: str, listing_ids: Sequence[str]) -> list[int]:
+        """See `matching.trusttown.TrustTown.neighbours`."""
+        return self._trust.neighbours(member_id, listing_ids)
 
     def _keep(self, key: tuple[str, str], kept: _Kept) -> None:
         with self._asking:

@@ -79,6 +79,12 @@ def test_three_households_are_counted():
     assert why(Kind.ARTISAN, endorsers=3)["trust-recommended"] == "recommandé par 3 foyers"
 
 
+def test_neighbours_of_ones_building_are_counted_from_three_households_on():
+    two, three = (why(Kind.ARTISAN, level=4, endorsers=9, neighbours=n) for n in (2, 3))
+    assert "trust-building" not in two
+    assert three["trust-building"] == "recommandé par 3 foyers de votre immeuble"
+
+
 def test_a_person_is_trusted_for_its_level_not_for_endorsements():
     codes = why(Kind.ARTISAN, personal=True, level=3, endorsers=9, band="<1km")
     assert codes["trust-rated"] == "apprécié par des voisins de confiance (niveau 3 sur 4)"

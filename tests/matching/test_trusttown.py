@@ -284,3 +284,25 @@ def test_two_towns_that_came_the_same_way_or_not_show_the_same_digest(store: Sto
     digests = {who: early.shown(who, at).digest for who in ("ana", "cleo", "zoe")}
     assert digests == {who: late.shown(who, at).digest for who in digests}
     assert digests["ana"] != digests["cleo"] and digests["zoe"] == ""
+
+
+def test_neighbours_of_ones_own_building_are_counted_by_proved_household(store: Store) -> None:
+    def counted(viewer: str) -> int:
+        town.catch_up()
+        return town.neighbours(viewer, ["nothing", "p1"])[1]
+
+    town = TrustTown(store, "t", clock=lambda: NOW)
+    shop = {"tenant_id": "t", "listing_id": "p1"}
+    assert counted("ana") == 0
+    # Two accounts of one dwelling, an unproved one, and one of another building.
+    for who in ("bob", "cleo", "ana", "ana2", "dan", "zoe"):
+        store.put(Endorsement(id=f"by-{who}", member_id=who, **shop))
+    assert [counted(who) for who in ("ana", "bob", "m1", "zoe", "eve", "nobody")] == [
+        *(2, 2, 3, 0, 0, 0)
+    ]
+    attest(store, "t", "dan", 4, NOW)
+    assert [counted(who) for who in ("ana", "m1", "dan")] == [3, 4, 3]
+    store.put(Household(tenant_id="t", id="h-bob", building_id="far"))
+    assert [counted(who) for who in ("ana", "m1", "bob", "zoe")] == [2, 3, 1, 1]
+    store.delete(Member, "t", "cleo")
+    assert counted("m1") == 2 and town.neighbours("ana", []) == []

@@ -9,13 +9,15 @@ from pathlib import Path
 import levels_oracle
 import pytest
 from near_checks import assert_equal, walked
+from store_records import SHOP, TOWN, partition_of
 from town_changes import Changes
+from trust_records import NEIGHBOURS
 from worlds import NOW, Town, make_questions, make_town
 
 import matching.trusttown
 import matching.viewing
 from geo.errors import CursorError, DeniedError, MitoyenError
-from indexes.entities import Kind
+from indexes.entities import Endorsement, Kind
 from indexes.store import Store, open_store
 from matching import ANYONE, Engine, NearAnswer, NearQuery, Viewer
 
@@ -187,3 +189,28 @@ def test_levels_asked_for_are_those_that_near_me_shows(shared: tuple[Store, Town
     assert engine.listing_levels(Viewer(id), ["nothing"], NOW) == [0]
     with pytest.raises(DeniedError):
         engine.listing_levels(ANYONE, ids[:1], NOW)
+
+
+def test_who_lives_in_a_building_is_told_what_its_households_recommend(store: Store) -> None:
+    store.put_all([*TOWN, *NEIGHBOURS])
+    store.put_groups(partition_of(store))
+    given = [
+        Endorsement(tenant_id="t", id=f"by-{who}", member_id=who, listing_id=SHOP.id)
+        for who in ("ana", "bob", "cleo")
+    ]
+    store.put_all(given)
+    engine = Engine.over(store, "t")
+    query = NearQuery(at=NOW, origin=(SHOP.lon, SHOP.lat), lang="en")
+
+    def told(viewer: Viewer) -> str:
+        (match,) = (one for one in engine.near(viewer, query).matches if one.id == SHOP.id)
+        (why,) = (why.text for why in match.why if why.code.startswith("trust"))
+        return why
+
+    assert told(Viewer("m1")) == "recommended by 3 households of your building"
+    # Of two others nobody is told, nor whoever lives elsewhere, or hasn't proved to live there.
+    for viewer in (Viewer("ana"), Viewer("zoe"), Viewer("m3"), ANYONE):
+        assert told(viewer) == "recommended by 3 households"
+    (batched,) = engine.near_many(Viewer("m1"), [query])
+    assert not isinstance(batched, MitoyenError)
+    assert "trust-building" in {why.code for match in batched.matches for why in match.why}
