@@ -1,12 +1,18 @@
-"""Whether a seat can be had: the rules that a booking is held to, by its trip and day."""
+"""Whether a seat can be had, and how long it is kept: the rules that a booking is held to."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
 
 from geo.errors import ConflictError, InputError
 from indexes.journeys import Booking, BookingStatus, Role, Trip
+from indexes.store import Store
 from matching.schedule import days_of
 
-__all__ = ["admit", "seats_free"]
+__all__ = ["ANSWER_WITHIN", "admit", "cancel_unanswered", "is_unanswered", "seats_free"]
+
+ANSWER_WITHIN = timedelta(days=1)
 
 
 def seats_free(trip: Trip, taken: Sequence[Booking], pickup_s: float, dropoff_s: float) -> int:
@@ -81,3 +87,45 @@ def admit(trip: Trip, taken: Sequence[Booking], booking: Booking) -> None:
         raise ConflictError(
             f"wanted {booking.seats} seats, {max(0, free)} are free all the way", code="trip-full"
         )
+
+
+def is_unanswered(booking: Booking, now: datetime) -> bool:
+    """Whether a booking has waited for its driver too long: a day, or until the pick-up.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> at = datetime(2026, 11, 30, 7, tzinfo=UTC)
+    >>> booking = Booking(
+    ...     tenant_id="t", id="1", trip_id="d", driver_id="ada", passenger_id="tom",
+    ...     day=at.date(), pickup_at=at, pickup_lon=5.37, pickup_lat=43.29, dropoff_lon=5.4,
+    ...     dropoff_lat=43.3, pickup_s=0.0, dropoff_s=600.0, created_at=at - timedelta(days=3),
+    ... )
+    >>> [is_unanswered(booking, at - timedelta(hours=hours)) for hours in (49, 48, 0)]
+    [False, True, True]
+    """
+    if booking.status is not BookingStatus.WAITING_CONFIRMATION:
+        return False
+    begun = booking.created_at
+    return now >= booking.pickup_at or (begun is not None and now - begun >= ANSWER_WITHIN)
+
+
+def cancel_unanswered(store: Store, tenant_id: str, now: datetime) -> int:
+    """Cancel the bookings that no driver has answered, so that their seats are free: how many.
+
+    To be asked regularly. Those on other platforms' trips are for these to see to.
+    """
+    cancelled, after = 0, ""
+    waiting = {"status": BookingStatus.WAITING_CONFIRMATION.value}
+    while found := store.page(Booking, tenant_id, after=after, limit=1_000, where=waiting):
+        for one in found:
+            if one.trip_id is not None and is_unanswered(one, now):
+                new, _ = store.change_booking(tenant_id, one.id, partial(_cancelled, now=now))
+                cancelled += new.status is BookingStatus.CANCELLED
+        after = found[-1].id
+    return cancelled
+
+
+def _cancelled(old: Booking, now: datetime) -> Booking:
+    """The booking cancelled, unless its driver has answered meanwhile."""
+    return replace(old, status=BookingStatus.CANCELLED) if is_unanswered(old, now) else old
