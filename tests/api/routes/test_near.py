@@ -277,3 +277,20 @@ def test_swapped_coordinates_are_refused_and_the_swap_offered(served):
     # Outside both ways round: an honest question, with an empty answer.
     elsewhere = served.get("/v1/near", params={"lat": 48.85, "lon": 2.35})
     assert elsewhere.status_code == 200 and elsewhere.json()["matches"] == []
+
+
+@pytest.mark.parametrize(
+    ("lang", "told"),
+    [
+        ("fr", "« Boulagnerie » compris comme « boulangerie »"),
+        ("en", "“boulagnerie” read as “boulangerie”"),
+    ],
+)
+def test_a_mistyped_word_is_understood_and_the_reason_says_as_what(served, lang, told):
+    params = HERE | {"lang": lang, "limit": 3}
+    right = served.get("/v1/near", params=params | {"q": "boulangerie"}).json()["matches"]
+    matches = served.get("/v1/near", params=params | {"q": "Boulagnerie"}).json()["matches"]
+    assert [match["id"] for match in matches] == [match["id"] for match in right]
+    for match in matches:
+        assert match["why"][-1]["code"] == "fit-corrected"
+        assert match["why"][-1]["text"].lower() == told.lower()
