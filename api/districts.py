@@ -36,7 +36,7 @@ class Shelf:
     def __init__(self, store: Store, kept: int = KEPT) -> None:
         self._store = store
         self._kept = kept
-        self._lock = threading.Lock()
+        self._lock, self._loading = threading.Lock(), threading.Lock()
         self._heads: dict[str, list[ReleaseHead]] = {}
         self._read: OrderedDict[Key, tuple[Districts, str]] = OrderedDict()
 
@@ -74,13 +74,22 @@ class Shelf:
 
     def _shelved(self, head: ReleaseHead) -> tuple[Districts, str]:
         key = (head.tenant_id, head.id, head.version)
-        with self._lock:  # the first reader loads it, the others wait
-            if key not in self._read:
-                self._read[key] = self._load(head)
-                if len(self._read) > self._kept:
-                    self._read.popitem(last=False)
-            self._read.move_to_end(key)
-            return self._read[key]
+        found = self._at_hand(key)
+        if found is None:
+            with self._loading:  # one reader loads; who wants what is there already doesn't wait
+                found = self._at_hand(key) or self._load(head)
+                with self._lock:
+                    self._read[key] = found
+                    if len(self._read) > self._kept:
+                        self._read.popitem(last=False)
+        return found
+
+    def _at_hand(self, key: Key) -> tuple[Districts, str] | None:
+        with self._lock:
+            found = self._read.get(key)
+            if found is not None:
+                self._read.move_to_end(key)
+            return found
 
     def _head(self, tenant_id: str, release: str | None, version: int | None) -> ReleaseHead:
         heads = self.heads(tenant_id)

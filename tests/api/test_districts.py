@@ -1,5 +1,8 @@
 """api/districts.py: releases on the shelf are the store's, also while it is away."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import districts_town
 import pytest
 
@@ -10,15 +13,19 @@ from indexes.store import open_store
 
 
 class Away:
-    """A store that can go away, and counts how often a release is read whole."""
+    """A store that can go away, or keep readers waiting, and counts releases read whole."""
 
     def __init__(self, store):
         self.store, self.away, self.read = store, False, 0
+        self.opened = threading.Event()
+        self.opened.set()
 
     def __getattr__(self, name):
         if self.away:
             raise StoreError("gone")
-        self.read += name == "release"
+        if name == "release":
+            self.read += 1
+            assert self.opened.wait(30)
         return getattr(self.store, name)
 
 
@@ -57,6 +64,19 @@ def test_a_release_is_read_once_and_the_one_asked_for_longest_ago_is_let_go(away
     assert shelf.of("north", "2026Q3", 1) is first and away.read == 3
     shelf.of("north", "2026Q3", 2)
     assert away.read == 4
+
+
+def test_what_is_there_is_answered_while_something_else_is_loaded(away):
+    shelf = Shelf(away)
+    first = shelf.of("north", "2026Q3", 1)
+    away.opened.clear()
+    with ThreadPoolExecutor(3) as readers:
+        slow = [readers.submit(shelf.of, "north", "2026Q3", 2) for _ in range(2)]
+        assert readers.submit(shelf.of, "north", "2026Q3", 1).result(30) is first
+        assert not any(one.done() for one in slow)
+        away.opened.set()
+        assert slow[0].result(30) is slow[1].result(30)
+    assert away.read == 2
 
 
 def test_while_the_store_is_away_the_shelf_goes_on_answering(away):
