@@ -257,7 +257,7 @@ def status_of(
     empty: BoolArray,
     above: Sequence[Above],
     key: tuple[str, str],
-) -> tuple[StatusArray, IntArray]:
+) -> tuple[StatusArray, IntArray | None]:
     """What becomes of a figure in each zone, and which zone carries a merged one.
 
     Parameters
@@ -268,8 +268,10 @@ def status_of(
     key : (measure, category)
     """
     status = np.where(told, OK, HIDDEN).astype(np.int8)
-    parent = np.full(len(told), -1, dtype=np.int64)
     status[empty] = ZERO
+    if not above:
+        return status, None
+    parent = np.full(len(told), -1, dtype=np.int64)
     for level in above:
         carries = (level.position >= 0) & (level.figures[key].status[level.position] == OK)
         here = (status == HIDDEN) & carries

@@ -104,17 +104,7 @@ def build_release(
     drawn = {draw.name: Drawn.of(draws[draw.name], draw) for draw in DRAWS}
     denominators, census = _denominators(outlines, facts)
     sums = _sums(drawn, outlines, drawn_in or {}, facts.buildings)
-    figures: dict[str, list[Figure]] = {}
-    for level in reversed(outlines.levels):  # cells, and then what carries before what is carried
-        above = levels_above(level, outlines, figures)
-        known = denominators[level]
-        found = counted_figures(sums[level], known, above, cells=level == "cell", census=census)
-        by_name = {figure.measure: figure for figure in found if not figure.category}
-        found += goal_gaps(by_name["penetration"], goals)
-        if level != "cell":
-            codes, vintage = outlines.codes(level), outlines.vintage
-            found.append(_trend(by_name["households"], level, codes, vintage, previous))
-        figures[level] = found
+    figures = _counted(sums, outlines, denominators, census, goals, previous)
     for more in (
         business_figures(facts.listings, outlines),
         access_figures(facts, outlines, denominators),
@@ -180,6 +170,29 @@ def require_tellable(outlines: Outlines, goals: Sequence[float]) -> None:
             f"zones of {outlines.vintage} have no census figures: import them with the zones",
             code="no-figures",
         )
+
+
+def _counted(
+    sums: Mapping[str, Mapping[str, Sums]],
+    outlines: Outlines,
+    denominators: Mapping[str, Denominators],
+    census: str,
+    goals: Sequence[float],
+    previous: Release | None,
+) -> dict[str, list[Figure]]:
+    """By level, what is counted of people, and what follows from it."""
+    figures: dict[str, list[Figure]] = {}
+    for level in reversed(outlines.levels):  # cells, and then what carries before what is carried
+        above = levels_above(level, outlines, figures)
+        known = denominators[level]
+        found = counted_figures(sums[level], known, above, cells=level == "cell", census=census)
+        by_name = {figure.measure: figure for figure in found if not figure.category}
+        found += goal_gaps(by_name["penetration"], goals)
+        if level != "cell":
+            codes, vintage = outlines.codes(level), outlines.vintage
+            found.append(_trend(by_name["households"], level, codes, vintage, previous))
+        figures[level] = found
+    return figures
 
 
 def _sums(
