@@ -14,6 +14,7 @@ from geo.cells import (
     cell_to_text,
     cells_to_lonlat,
     cells_to_parents,
+    cells_to_polygons,
     cells_within,
     point_to_cell,
     points_to_cells,
@@ -236,3 +237,24 @@ def test_a_centre_lies_in_its_cell():
     cells = points_to_cells(np.random.default_rng(1).uniform((-180, -90), (180, 90), (500, 2)), 9)
     assert np.array_equal(points_to_cells(cells_to_lonlat(cells), 9), cells)
     assert cells_to_lonlat(cells[:0]).shape == (0, 2)
+
+
+def test_polygons_of_cells_are_h3s_and_share_their_corners():
+    france = point_to_cell((5.374, 43.2951), 8)
+    cells = np.array([int(c, 16) for c in h3.grid_disk(format(france, "x"), 2)], dtype=np.uint64)
+    polygons = cells_to_polygons(cells)
+    for cell, polygon in zip(cells.tolist(), polygons, strict=True):
+        corners = {(round(lon, 7), round(lat, 7)) for lat, lon in h3.cell_to_boundary(f"{cell:x}")}
+        assert set(polygon.exterior.coords) == corners
+    assert shapely.contains_xy(polygons, *cells_to_lonlat(cells).T).all()
+    # No gap and no overlap: together they are one polygon without holes.
+    whole = shapely.union_all(polygons)
+    assert whole.geom_type == "Polygon" and not whole.interiors
+    assert whole.area == pytest.approx(shapely.area(polygons).sum(), rel=1e-9)
+
+
+def test_a_pentagons_polygon_has_its_five_sides_and_none_is_made_of_nothing():
+    pentagon = int(next(iter(h3.get_pentagons(9))), 16)
+    sides = len(cells_to_polygons(np.array([pentagon], dtype=np.uint64))[0].exterior.coords) - 1
+    assert sides == len(h3.cell_to_boundary(f"{pentagon:x}"))
+    assert cells_to_polygons(np.empty(0, dtype=np.uint64)).shape == (0,)
