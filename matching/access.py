@@ -13,10 +13,26 @@ from scipy.spatial import cKDTree
 from geo.arrays import FloatArray, IntArray, LonLatArray
 from geo.distance import EARTH_RADIUS_M
 
-__all__ = ["Catchment", "catchments", "nth_nearest_m", "reach_m"]
+__all__ = ["Catchment", "catchments", "nth_nearest_m", "on_sphere", "reach_m"]
 
 DETOUR = 1.3
 WALK_M_PER_S = 1.2
+
+
+def on_sphere(lonlat: LonLatArray) -> FloatArray:
+    """Points on the unit sphere: chords between them are as long as arcs are, in order.
+
+    Parameters
+    ----------
+    lonlat : ndarray of float64, shape (n, 2)
+        Degrees, EPSG:4326.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 3)
+    """
+    lon, lat = np.radians(np.asarray(lonlat, dtype=np.float64)).T
+    return np.column_stack((np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)))
 
 
 def reach_m(minutes: float) -> float:
@@ -59,8 +75,8 @@ def nth_nearest_m(
         return np.full(len(origins), np.inf)
     # A hair more than asked for: rounding must not lose what lies on the limit.
     limit = _chord(within_m) * (1.0 + 1e-9)
-    tree = cKDTree(_on_sphere(things))
-    chords, _ = tree.query(_on_sphere(origins), k=[n], distance_upper_bound=limit)
+    tree = cKDTree(on_sphere(things))
+    chords, _ = tree.query(on_sphere(origins), k=[n], distance_upper_bound=limit)
     nearest = np.asarray(chords)[:, 0]
     found = np.isfinite(nearest)
     away = np.full(len(origins), np.inf)
@@ -122,7 +138,7 @@ def catchments(
     >>> catchments(supply, terms, np.array([60.0, 40.0, 10.0]), sites, 800.0).rate
     array([0.03, 0.03, 0.  ])
     """
-    points = _on_sphere(sites)
+    points = on_sphere(sites)
     tree = cKDTree(points)
     pairs = tree.query_pairs(_chord(within_m), output_type="ndarray").astype(np.int64)
     itself = np.arange(len(sites))
@@ -144,11 +160,6 @@ def catchments(
         terms=np.asarray(near @ terms).astype(np.int64),
         rate_terms=np.asarray(near @ (terms * share**2)),
     )
-
-
-def _on_sphere(lonlat: LonLatArray) -> FloatArray:
-    lon, lat = np.radians(np.asarray(lonlat, dtype=np.float64)).T
-    return np.column_stack((np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)))
 
 
 def _chord(distance_m: float) -> float:

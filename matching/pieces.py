@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.sparse import csr_array
 
-from geo import cells_to_lonlat, haversine_m
+from geo import cells_to_lonlat
 from geo.arrays import CellArray, FloatArray, IntArray
+from matching.access import on_sphere
 from matching.outlines import PARENT_LEVELS, Outlines
 
 __all__ = ["Pieces", "level_weights", "own_weights", "piece_shares"]
@@ -87,8 +88,8 @@ class Pieces:
         -------
         ndarray of int64, shape (n,)
             Position of the piece; ``len(pieces)`` for what is in no zone, in an unknown one or
-            in one without pieces. A cell that the zone doesn't touch (the point lay within 300 m
-            of it) counts in the zone's piece of the nearest cell.
+            in one without pieces. A cell in which the zone has no piece (but a sliver, or the
+            point lay within 300 m of it) counts in the zone's piece of the nearest cell.
         """
         known = pc.index_in(zone, value_set=pa.array(self.zones, pa.string()))
         rows = np.asarray(pc.fill_null(known, -1)).astype(np.int64)
@@ -110,17 +111,22 @@ class Pieces:
         astray = np.flatnonzero((rows >= 0) & ~exact)
         pairs = np.stack((rows[astray].astype(np.uint64), cells[astray]), axis=1)
         found, index = np.unique(pairs, axis=0, return_inverse=True)
-        nearest = [self._nearest(int(zone), cell) for zone, cell in found]
-        placed[astray] = np.array(nearest, dtype=np.int64)[index.ravel()] if nearest else 0
+        placed[astray] = self._nearest(found[:, 0].astype(np.int64), found[:, 1])[index.ravel()]
         return placed
 
-    def _nearest(self, zone: int, cell: np.uint64) -> int:
+    def _nearest(self, zone: IntArray, cell: CellArray) -> IntArray:
+        """For each zone and cell, the zone's piece whose cell is nearest; unplaced if none."""
         first, last = np.searchsorted(self.zone, [zone, zone + 1])
-        if first == last:
-            return len(self)
-        (origin,) = cells_to_lonlat(np.array([cell]))
-        away_m = haversine_m((origin[0], origin[1]), cells_to_lonlat(self.cell[first:last]))
-        return int(first + np.argmin(away_m))
+        row = np.repeat(np.arange(len(zone)), last - first)
+        piece = np.arange(len(row)) - np.repeat(np.cumsum(last - first) - last, last - first)
+        cells, at = np.unique(np.concatenate((cell[row], self.cell[piece])), return_inverse=True)
+        centres = on_sphere(cells_to_lonlat(cells))
+        away = np.sum((centres[at[: len(row)]] - centres[at[len(row) :]]) ** 2, axis=1)
+        order = np.lexsort((piece, away, row))
+        found = np.full(len(zone), len(self), dtype=np.int64)
+        rows, at_first = np.unique(row[order], return_index=True)
+        found[rows] = piece[order[at_first]]
+        return found
 
 
 def piece_shares(outlines: Outlines, buildings: pa.Table) -> FloatArray:
