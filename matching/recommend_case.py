@@ -85,30 +85,27 @@ class Case:
         self._weights, self._voices, self._endorsers = weights, voices, endorsers
         self._catalog = snapshot.catalog
         self._owner = snapshot.vocabulary.owners.number(member_id)
-        number = voices.members.number(member_id)
-        me = -1 if number is None else number
-        own = self._heard(_among(voices, [me]))
-        blocked = snapshot.people.blocks.get(member_id, ())
-        near = self._heard(_nearness(voices, me, blocked, search.ask.origin))
-        circle = [voices.members.number(id) for id in trusted.members if id != member_id]
+        me = voices.member(member_id)
+        own = self._heard(_among(voices, [member_id]))
         self._liked = self._rows(own)
         self._taste = self._tastes(own)
         # In the steps that trust is told in, so that no score tells more.
-        weights_by_id = trusted.weights
-        told = self._catalog.rows_of(list(weights_by_id))
-        self._trusted = self._by_row(told, _steps([*weights_by_id.values()]))
-        self._near = self._by_row(self._rows(near), _steps(near.weight))
-        self._near_households = self._by_row(self._rows(near), near.households)
-        said = self._heard(_among(voices, circle))
-        self._trusted_households = self._by_row(self._rows(said), said.households)
+        rows = self._catalog.rows_of(list(trusted.weights))
+        self._trusted = self._by_row(rows, _steps([*trusted.weights.values()]))
+        circle = self._heard(_among(voices, {*trusted.members} - {member_id}))
+        self._trusted_households = self._by_row(self._rows(circle), circle.households)
+        blocked = snapshot.people.blocks.get(member_id, ())
+        near = self._heard(_nearness(voices, me, blocked, search.ask.origin))
+        rows = self._rows(near)
+        self._near = self._by_row(rows, _steps(near.weight))
+        self._near_households = self._by_row(rows, near.households)
 
-    def _heard(self, weight: npt.ArrayLike) -> Heard:
+    def _heard(self, weight: FloatArray) -> Heard:
         """What is said by members, each with a weight, by the instant asked about."""
         voices, at = self._voices, self.search.ask.at
         spoken = []
-        of_member = np.asarray(weight, np.float64)
         for said, share in ((voices.endorsed, 1.0), (voices.used, USE)):
-            strength = share * of_member[said.member]
+            strength = share * weight[said.member]
             rows = np.flatnonzero((strength > 0.0) & (said.at <= at))
             aged = strength[rows] * np.exp2((said.at[rows] - at) / HALF_LIFE_S)
             spoken.append((said.listing[rows], voices.household[said.member[rows]], aged))
@@ -216,10 +213,10 @@ class Case:
         return row in self._liked
 
 
-def _among(voices: Voices, numbers: Iterable[int | None]) -> FloatArray:
-    """1 for the members of some numbers who are there, 0 for all others."""
+def _among(voices: Voices, ids: Iterable[str]) -> FloatArray:
+    """1 for some members, 0 for all others."""
     found = np.zeros(len(voices.level))
-    found[[number for number in numbers if number is not None and number >= 0]] = 1.0
+    found[[number for number in map(voices.member, ids) if number >= 0]] = 1.0
     return found
 
 
@@ -233,7 +230,7 @@ def _nearness(voices: Voices, me: int, blocked: Sequence[str], origin: LonLat) -
     counts = voices.level >= ATTESTED_LEVEL
     if me >= 0:
         counts &= voices.household != voices.household[me]
-    counts &= _among(voices, map(voices.members.number, blocked)) == 0.0
+    counts &= _among(voices, blocked) == 0.0
     return np.where(counts, of_group[voices.group], 0.0)
 
 

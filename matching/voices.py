@@ -69,6 +69,11 @@ class Voices:
     endorsed: Spoken
     used: Spoken
 
+    def member(self, id: str) -> int:
+        """The number of a member who was there, -1 for anybody else."""
+        number = self.members.number(id)
+        return -1 if number is None or number >= len(self.level) else number
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Heard:
@@ -156,7 +161,7 @@ class _Known:
         located = [group for group in (partition.groups if partition else ()) if group.locatable]
         self._groups.codes(pa.array([group.id for group in located], pa.string()))
         nobody = np.empty(0, np.int32)
-        self.voices = Voices(
+        empty = Voices(
             listings=self._listings,
             members=self._members,
             level=nobody,
@@ -166,7 +171,7 @@ class _Known:
             endorsed=self._endorsed(store.endorsement_table(tenant_id)),
             used=self._used(store.use_table(tenant_id)),
         )
-        self._place(store.member_table(tenant_id), ())
+        self.voices = self._placed(empty, store.member_table(tenant_id), ())
 
     def take(self, changes: Sequence[Change]) -> bool:
         """Read again what changes touch; False where only reading everything can show it."""
@@ -186,8 +191,8 @@ class _Known:
             gone = self._uses.codes(pa.array(sorted(used), pa.string()))
             table = self._store.use_table(self._tenant_id, used)
             voices = replace(voices, used=voices.used.without(gone).also(self._used(table)))
-        self.voices = voices
-        self._place(self._store.member_table(self._tenant_id, touched.members), touched.members)
+        table = self._store.member_table(self._tenant_id, touched.members)
+        self.voices = self._placed(voices, table, touched.members)
         return True
 
     def _endorsed(self, table: pa.Table) -> Spoken:
@@ -203,8 +208,8 @@ class _Known:
             numbers_of(whole(table["completed_at"]), 0),
         )
 
-    def _place(self, table: pa.Table, asked: Collection[str]) -> None:
-        """Let members be where a table says; those asked for that are not in it are gone."""
+    def _placed(self, voices: Voices, table: pa.Table, asked: Collection[str]) -> Voices:
+        """The same, members being where a table says; those asked for that it lacks are gone."""
         rows = self._members.codes(whole(table["id"]))
         gone = self._members.codes(pa.array(sorted(asked), pa.string()))
         groups = [self._groups.number(group) for group in table["group"].to_pylist()]
@@ -219,8 +224,7 @@ class _Known:
             found[rows] = values
             return found
 
-        voices = self.voices
-        self.voices = replace(
+        return replace(
             voices,
             level=placed(voices.level, level),
             household=placed(voices.household, household),
