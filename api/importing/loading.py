@@ -1,6 +1,5 @@
 """A file -> the store, in batches that a later run can take up again."""
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,13 +7,11 @@ from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
-import msgspec
-
 from api.importing.area import ServiceArea
 from api.importing.kinds import RecordKind, record_kind
 from api.importing.mapping import Columns, match_columns
 from api.importing.reading import open_table
-from api.importing.report import ImportReport
+from api.importing.report import ImportReport, source_of
 from api.importing.rows import RowReader
 from api.importing.table import Table
 from geo.errors import RowError
@@ -126,8 +123,6 @@ def _store_batches(
     on_progress: Callable[[float], None],
 ) -> None:
     report = loading.report
-    with path.open("rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()
     source = ""
     with ThreadPoolExecutor(1) as writer:  # one batch is written while the next one is read
         under_way: Future[object] | None = None
@@ -135,8 +130,7 @@ def _store_batches(
             if batch is None:  # not one row so far, so the columns are not known
                 continue
             if not source:
-                said = msgspec.json.encode([content, report.kind, report.used])
-                source = hashlib.sha256(said).hexdigest()
+                source = source_of(path, report)
                 mark = store.import_mark(tenant_id, source)
                 report.resumed_at = mark.rows_done if mark and not mark.finished else 0
             if under_way is not None:

@@ -1,6 +1,7 @@
 """What an import says of itself, and the file of rows it refused."""
 
 import csv
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import msgspec
 
 from geo.errors import InputError, RowError
 
-__all__ = ["MAX_LISTED", "ImportReport", "rejects_file"]
+__all__ = ["MAX_LISTED", "ImportReport", "rejects_file", "source_of"]
 
 MAX_LISTED = 10_000  # refused rows that a report lists; a rejects file holds all of them
 
@@ -115,3 +116,11 @@ def rejects_file(path: Path | None) -> Iterator[Callable[[str, RowError], None]]
     finally:
         for stream in opened:
             stream.close()
+
+
+def source_of(path: Path, report: ImportReport) -> str:
+    """What a mark belongs to: a file's content, its kind and its columns."""
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    said = msgspec.json.encode([content, report.kind, report.used])
+    return hashlib.sha256(said).hexdigest()

@@ -16,7 +16,7 @@ from api.bodies import check_text
 from api.importing import values
 from api.importing.area import ServiceArea
 from api.importing.reading import open_table
-from api.importing.report import ImportReport
+from api.importing.report import ImportReport, source_of
 from api.importing.table import GEOMETRY_LINE, Chunk
 from api.importing.values import ValueFault
 from api.trip_making import make_trip
@@ -27,7 +27,7 @@ from indexes.entities import Building, Residence, Tenant
 from indexes.journeys import Trip
 from indexes.router import AirRouter
 from indexes.rules import columns_of, require
-from indexes.store import Store
+from indexes.store import ImportMark, Store
 
 __all__ = ["KIND", "import_trips"]
 
@@ -72,7 +72,8 @@ def import_trips(
 ) -> ImportReport:
     """Import the trips of one file, as `api.importing.loading.import_file` does other kinds.
 
-    An interrupted run leaves whole batches of 5,000 rows; the next one finds them as they are.
+    An interrupted run leaves whole batches of 5,000 rows, and a mark of how far it came: the next
+    one checks them again without writing them.
     """
     started = time.monotonic()
     report = ImportReport(path.name.encode("utf-8", "replace").decode(), KIND)
@@ -82,22 +83,31 @@ def import_trips(
     report.encoding = table.encoding.removesuffix("-sig")
     reader = _Reader(store, tenant_id, columns or {}, report, typed=table.typed)
     held: list[Trip] = []
+    source = ""
     for chunk in table.chunks():
         report.read += chunk.read
         trips, refused = reader.read(chunk)
         for error in sorted([*chunk.refused, *refused], key=lambda error: error.line):
             report.reject(error)
             on_reject(error)
-        if strict:
-            held += trips
-        elif trips and not dry_run:
-            report.position = str(store.put_all(trips))
+        if strict or dry_run:
+            held += trips if strict else []
+        elif report.read:
+            if not source:
+                source = source_of(path, report)
+                mark = store.import_mark(tenant_id, source)
+                report.resumed_at = mark.rows_done if mark and not mark.finished else 0
+            if report.read > report.resumed_at:
+                store.put_all(trips, ImportMark(tenant_id, source, report.read))
         report.stored += 0 if strict or dry_run else len(trips)
         on_progress(table.done)
     report.complete = not (strict and report.rejected_count)
     if strict and report.complete and held and not dry_run:
         report.position = str(store.put_all(held))
         report.stored = len(held)
+    if source:
+        done = ImportMark(tenant_id, source, report.read, finished=True)
+        report.position = str(store.put_all([], done))
     report.seconds = time.monotonic() - started
     return report
 

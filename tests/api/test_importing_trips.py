@@ -7,8 +7,8 @@ import pytest
 from store_records import TOWN, zone
 
 from api.cli import main
-from api.importing import import_file
-from geo.errors import LayoutError
+from api.importing import delimited, import_file
+from geo.errors import LayoutError, StoreError
 from indexes.audience import Audience
 from indexes.journeys import Anchor, Role, Trip, WeeklyTime, Weeks
 from indexes.store import open_store
@@ -174,3 +174,28 @@ def test_the_command_imports_trips(tmp_path, capfd):
     store = open_store(tmp_path / "x.db")
     assert store.count(Trip, "default") == 1
     store.close()
+
+
+def test_an_interrupted_import_goes_on_where_it_ended(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(delimited, "CHUNK_ROWS", 4)
+    rows = [f"t{i},43.28,5.36,43.357,5.44,MON-FRI,07:50" for i in range(10)]
+    text = "\n".join(["id,from_lat,from_lon,to_lat,to_lon,days,depart", *rows])
+    put_all, written = store.put_all, []
+
+    def fails_at_the_third(entities, mark=None):
+        found = list(entities)
+        if len(written) == 2:
+            raise StoreError("the disk is full")
+        written.append(found)
+        return put_all(found, mark)
+
+    monkeypatch.setattr(store, "put_all", fails_at_the_third)
+    with pytest.raises(StoreError):
+        imported(store, tmp_path / "trips.csv", text)
+    assert len(store.trips("t")) == 8
+    written.clear()
+    report, trips = imported(store, tmp_path / "trips.csv", text)
+    assert (report.resumed_at, report.read, report.stored, len(trips)) == (8, 10, 10, 10)
+    assert [len(batch) for batch in written] == [2, 0]  # and then the mark that it is finished
+    monkeypatch.undo()
+    assert imported(store, tmp_path / "trips.csv", text)[0].resumed_at == 0
