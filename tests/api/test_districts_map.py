@@ -111,6 +111,20 @@ def test_french_tells_numbers_the_french_way():
     assert told[0].startswith("1,5\u202f%")
 
 
+def test_figures_on_both_sides_of_zero_part_there_and_in_colour():
+    values = [-6.0, -4.0, -2.0, -1.0, 1.0, 2.0, 3.0, 5.0]
+    drawn = choropleth([square(i) for i in range(8)], values, ["ok"] * 8)
+    patches = map_figure(drawn).legends[0].get_patches()
+    colours = [patch.get_facecolor() for patch in patches]
+    told = [patch.get_label() for patch in patches]
+    below = [colour for colour, text in zip(colours, told, strict=True) if text.startswith("−")]
+    above = colours[len(below) :]
+    assert below and above and len(set(colours)) == len(colours)
+    assert all(blue > red for red, _, blue, _ in below)  # purple
+    assert all(red > blue for red, _, blue, _ in above)  # orange
+    assert any("to 0 %" in text for text in told)
+
+
 def test_the_same_figures_give_the_same_picture():
     drawn = choropleth([square(0), square(1)], [1.0, np.nan], ["ok", "hidden"], marked=square(1))
     assert map_png(drawn) == map_png(drawn)
