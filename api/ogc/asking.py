@@ -1,5 +1,6 @@
 """What may be asked of a collection: known parameters only, each once, and what they mean."""
 
+import re
 from collections.abc import Collection as Names
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -39,6 +40,7 @@ __all__ = [
 PREFIX = "/ogc"
 DEFAULT_LIMIT, MAX_LIMIT = 100, 10_000
 MAX_OFFSET = 2**31
+NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 FORMATS = ("json", "geojson", "mvt")
 OF_RELEASE = ("release", "version", "f")
 OF_ITEMS = (
@@ -100,10 +102,9 @@ def _equal(table: pa.Table, name: str, text: str) -> pa.ChunkedArray:
         if text not in ("true", "false"):
             raise refused(name, "true or false")
         return pc.equal(column, text == "true")
-    try:
-        return pc.equal(column.cast(pa.float64()), float(text))
-    except ValueError:
-        raise refused(name, "a number") from None
+    if not NUMBER.fullmatch(text):
+        raise refused(name, "a number")
+    return pc.equal(column.cast(pa.float64()), float(text))
 
 
 class Asked:
@@ -192,10 +193,10 @@ AskedBy = Annotated[Asked, Depends()]
 
 
 def _numbers(text: str) -> list[float]:
-    try:
-        return [float(number) for number in text.split(",")]
-    except ValueError:
-        raise InputError("a box has numbers, with commas between", code="invalid-box") from None
+    numbers = text.split(",")
+    if not all(map(NUMBER.fullmatch, numbers)):
+        raise InputError("a box has numbers, with commas between", code="invalid-box")
+    return list(map(float, numbers))
 
 
 def _require_datetime(text: str) -> None:

@@ -12,6 +12,7 @@ from api.ogc.catalogue import COLLECTIONS, Catalogue
 from api.ogc.collections import property_schema
 from api.ogc.crs import CRS84, SYSTEMS
 from api.ogc.filters import MAX_FILTER
+from api.ogc.styles import measures_of
 from api.ogc.tiles import MAX_ZOOM
 from api.version import VERSION
 
@@ -121,16 +122,17 @@ def _get(
 
 def _of_collection(catalogue: Catalogue, id: str, lang: int) -> dict[str, Any]:
     path, title = f"/collections/{id}", COLLECTIONS[id].titles[lang]
+    collection = catalogue.collection(id)
     tiles = f"{path}/tiles/WebMercatorQuad"
     queryables = tuple(
         _parameter(column.name, property_schema(column, lang), "A queryable: equal to this.")
-        for column in catalogue.collection(id).table.schema
+        for column in collection.table.schema
         if column.name not in OF_RELEASE
     )
     item = (PARAMETERS["crs"], _PATH["featureId"])
     tile = (PARAMETERS["properties"], _PATH["z"], _PATH["row"], _PATH["col"])
     properties = ("properties",)
-    return {
+    paths = {
         path: _get(f"{id}.collection", title, JSON),
         f"{path}/items": _get(f"{id}.items", title, GEOJSON, OF_ITEMS, queryables),
         f"{path}/items/{{featureId}}": _get(f"{id}.item", title, GEOJSON, more=item),
@@ -140,8 +142,10 @@ def _of_collection(catalogue: Catalogue, id: str, lang: int) -> dict[str, Any]:
         tiles: _get(f"{id}.tileset", title, JSON),
         f"{tiles}/tilejson": _get(f"{id}.tilejson", title, JSON, (*OF_RELEASE, *properties)),
         f"{tiles}/{{z}}/{{row}}/{{col}}": _get(f"{id}.tile", title, MVT, more=tile),
-        f"{path}/style": _get(f"{id}.style", title, STYLE, (*OF_RELEASE, "measure")),
     }
+    if measures_of(collection):
+        paths[f"{path}/style"] = _get(f"{id}.style", title, STYLE, (*OF_RELEASE, "measure"))
+    return paths
 
 
 def document(base: str, catalogue: Catalogue | None, lang: int) -> dict[str, Any]:

@@ -30,8 +30,6 @@ LEVELS = ("commune", "arrondissement", "quartier", "iris", "cell")
 def measures_of(collection: Collection) -> tuple[str, ...]:
     """The figures that colours can tell: those with a status."""
     names = collection.table.column_names
-    if collection.id == "gaps":
-        return ("gap",)
     return tuple(name for name in names if f"{name}_status" in names)
 
 
@@ -73,7 +71,7 @@ def style_of(collection: Collection, measure: str, source: str, sprite: str, lan
 def _level_layers(
     collection: Collection, measure: str, level: str, zooms: tuple[int, int]
 ) -> list[dict[str, Any]]:
-    status = ["get", "status" if collection.id == "gaps" else f"{measure}_status"]
+    status = ["get", f"{measure}_status"]
     common = {
         "source": SOURCE,
         "source-layer": collection.id,

@@ -190,11 +190,10 @@ def style(asked: AskedBy, id: str) -> Response:
     collection = asked.catalogue.collection(id)
     known = measures_of(collection)
     if not known:
-        raise NotFoundError(f"{id} has no figures to colour", code="not-found")
+        raise NotFoundError(f"{id} has no style: districts and cells have", code="not-found")
     default = "penetration" if "penetration" in known else known[0]
     measure = asked.params.get("measure", default)
-    code, status = ("zone", "status") if id == "gaps" else ("code", f"{measure}_status")
-    carried = f"{code},name,level,{measure},{status}"
+    carried = f"code,name,level,{measure},{measure}_status"
     head = districts.release
     source = url_of(
         asked.base, "collections", id, "tiles", TMS, "tilejson",

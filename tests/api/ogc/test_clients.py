@@ -4,8 +4,10 @@ What a client filters by must reach the server, or it would pull a whole country
 """
 
 import json
+import math
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import ogc_town
@@ -16,6 +18,7 @@ from owslib.ogcapi.features import Features
 
 from geo.projection import from_degrees
 
+EARTH_M = 6_378_137.0
 HAS_DRIVER = "OAPIF" in pyogrio.list_drivers()
 needs_gdal = pytest.mark.skipif(not HAS_DRIVER, reason="this GDAL has no OAPIF driver")
 needs_ogrinfo = pytest.mark.skipif(not shutil.which("ogrinfo"), reason="ogrinfo is not installed")
@@ -145,6 +148,31 @@ def test_gdal_draws_flows_between_points_of_the_zones_and_none_within_one(addres
             start, end = (shapely.Point(line.coords[at]) for at in (0, -1))
             assert start.within(town.outlines.outline(row["from"]))
             assert end.within(town.outlines.outline(row["to"]))
+
+
+READ_TILES = """
+import json, pyogrio, sys
+url, x, y = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
+box = (x - 5, y - 5, x + 5, y + 5)
+_, table = pyogrio.read_arrow(url, layer="Zoom level 0", API="TILES", bbox=box)
+print(json.dumps(table["code"].to_pylist()))
+"""
+
+
+@pytest.mark.skipif("OGCAPI" not in pyogrio.list_drivers(), reason="this GDAL reads no tiles")
+def test_gdal_finds_its_way_to_the_tiles_and_reads_the_zones_it_asked_about(address, town):
+    town.log.clear()
+    centre = town.outlines.outline("132010101").centroid
+    x = math.radians(centre.x) * EARTH_M
+    y = EARTH_M * math.asinh(math.tan(math.radians(centre.y)))
+    # In a process of its own: here this driver would keep the server from answering.
+    done = subprocess.run(
+        [sys.executable, "-c", READ_TILES, f"OGCAPI:{address}/collections/zones", str(x), str(y)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert any("/tiles/WebMercatorQuad/0/" in asked.path for asked in town.log)
+    assert json.loads(done.stdout) == ["13055"]  # at that zoom all others are specks
 
 
 @needs_ogrinfo

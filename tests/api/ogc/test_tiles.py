@@ -207,7 +207,7 @@ def test_tilejson_leads_to_tiles_of_the_release_it_was_asked_for(town):
     assert town.client.get(url).content
 
 
-@pytest.mark.parametrize("collection", ["districts", "cells", "gaps"])
+@pytest.mark.parametrize("collection", ["districts", "cells"])
 def test_a_style_tells_each_status_apart_and_asks_for_what_it_shows(town, collection):
     style = town.get(f"/collections/{collection}/style").json()
     (source,) = style["sources"].values()
@@ -220,13 +220,9 @@ def test_a_style_tells_each_status_apart_and_asks_for_what_it_shows(town, collec
     patterns = {layer["paint"].get("fill-pattern") for layer in style["layers"]} - {None}
     assert patterns == {"hidden", "merged"} == set(sprite)
     hatched = [layer for layer in style["layers"] if layer["paint"].get("fill-pattern") == "hidden"]
-    assert all(["==", ["get", status(collection)], "hidden"] in la["filter"] for la in hatched)
+    assert all(["==", ["get", "penetration_status"], "hidden"] in la["filter"] for la in hatched)
     levels = {layer["filter"][-1] for layer in style["layers"] if layer["type"] == "line"}
     assert levels == ({"cell"} if collection == "cells" else set(town.outlines.levels) - {"cell"})
-
-
-def status(collection):
-    return "status" if collection == "gaps" else "penetration_status"
 
 
 def gets(node):
@@ -240,7 +236,8 @@ def gets(node):
 
 
 def test_a_collection_without_figures_or_an_unknown_measure_has_no_style(town):
-    assert town.get("/collections/zones/style").status_code == 404
+    for collection in ("zones", "gaps", "flows"):
+        assert town.get(f"/collections/{collection}/style").status_code == 404
     answer = town.get("/collections/districts/style", measure="nothing")
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid-parameter")
 
