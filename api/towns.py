@@ -29,6 +29,7 @@ from indexes.entities import Group, GroupPartition, Tenant, Zone
 from indexes.publishing import Publisher
 from indexes.store import Store
 from matching.booking import cancel_unanswered
+from matching.driven import note_driven
 from matching.engine import Engine
 from matching.follower import Follower
 from matching.keeping import Keeper
@@ -235,6 +236,7 @@ class Towns:
                     for tenant_id in self.tenants:
                         lapse(self.store, tenant_id, self._clock())
                         cancel_unanswered(self.store, tenant_id, self._clock())
+                        note_driven(self.store, tenant_id, self._clock())
             except MitoyenError as error:
                 # Tried again in a second; what is loaded goes on answering.
                 self._why = error.code  # the rest may name the store: it is for the log
