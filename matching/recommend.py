@@ -62,7 +62,7 @@ PER_OWNER = 3
 DISCOVERY_EVERY = 10
 DAY_S = 86_400
 # What near me says of a match that weighs nothing here, and is worth knowing.
-TELLING = frozenset({"event-now", "event-soon", "open-now", "closed"})
+TELLING = frozenset({"event-now", "event-soon", "open-now", "closed", "fit-corrected"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,7 @@ def test_known_things_and_own_ones_are_left_out_unless_asked_for(served):
     time.sleep(1.1)
     ids = [match["id"] for match in recommended(served, "cleo")["matches"]]
     assert ids and "shop-07" not in ids
-    known = [match for match in recommended(served, "cleo", known="true")["matches"]]
+    known = recommended(served, "cleo", known="true")["matches"]
     assert {match["id"]: match.get("known", False) for match in known}["shop-07"]
     services = recommended(served, "ana", kind="service")["matches"]
     assert not [match for match in services if match["id"].startswith("ana-")]
@@ -80,6 +80,23 @@ def test_a_bad_question_is_a_problem_and_no_failure(served, params):
     answer = served.get(PATH, "app", "bob", params=params)
     assert answer.status_code in (400, 422), answer.text
     assert answer.headers["content-type"].startswith("application/problem+json")
+
+
+def test_words_keep_what_matches_and_a_mistyped_one_is_said(served):
+    found = recommended(served, "dan", q="boulangrie", lang="en")["matches"]
+    assert found and all("Boulangerie" in match["title"] for match in found)
+    told = {reason["code"]: reason for reason in found[0]["why"]}
+    assert "boulangerie" in told["fit-corrected"]["text"].lower()
+    assert told["fit-corrected"]["share"] == 0.0
+    assert recommended(served, "dan", q="xylophone")["matches"] == []
+
+
+@pytest.mark.parametrize(
+    "at", ["1902-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "2199-12-31T23:59:59Z"]
+)
+def test_any_instant_has_an_answer(served, at):
+    for match in recommended(served, "dan", at=at)["matches"]:
+        assert 0 <= match["score"] <= 1
 
 
 def test_recommendations_are_a_members(served):
