@@ -22,6 +22,7 @@ from matching.ranks import Ranks, RanksUsedUp
 from matching.saved import Base, read_base
 from matching.snapshot import Snapshot
 from matching.strings import SortedIds
+from matching.trusttown import Start
 from matching.vocabulary import whole
 
 __all__ = ["LiveTown"]
@@ -173,6 +174,7 @@ class LiveTown:
                 if loaded is None and may_wait:
                     return
                 loaded = loaded or self._read()
+                loaded.trust = None
                 if self.snapshot.catalog.has_text:
                     loaded.snapshot.catalog.build_text()  # somebody may be asking for words
                 with self._writing:
@@ -219,6 +221,12 @@ class LiveTown:
         """
         with self._writing:
             return self._loaded.choose(chosen), self.snapshot.position
+
+    def hand_on_trust(self) -> Start | None:
+        """What trust begins with, read along with the town; None from the second time on."""
+        loaded = self._loaded
+        tables, loaded.trust = loaded.trust, None
+        return None if tables is None else (loaded.base.position, loaded.base.members, tables)
 
     def _read(self) -> "_Loaded":
         return _Loaded(read_base(self._store, self.tenant_id))
@@ -288,7 +296,8 @@ class _Loaded:
 
     def __init__(self, base: Base) -> None:
         vocabulary = base.vocabulary
-        self.base = base
+        self.trust = base.trust
+        self.base = base = replace(base, trust=None)  # they are large: handed on, not kept
         self.ids = SortedIds(whole(base.listings.table["id"]))
         self.index = LiveIndex(base.index)
         self._ranks = Ranks(self.ids)

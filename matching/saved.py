@@ -27,6 +27,7 @@ from indexes.snapshot import open_snapshot, write_snapshot
 from indexes.store import Position, Store, open_store
 from matching.catalog import Segment
 from matching.text import Postings, TextIndex
+from matching.trust_known import TrustTables
 from matching.vocabulary import Vocabulary, Wording
 
 __all__ = ["SUFFIX", "Base", "check_file", "open_base", "read_base", "save_base"]
@@ -34,7 +35,10 @@ __all__ = ["SUFFIX", "Base", "check_file", "open_base", "read_base", "save_base"
 SUFFIX = ".town"
 
 ROOT = Path(__file__).parents[1]
-CODE = ("indexes/*.py", "matching/saved.py", "matching/text.py", "matching/vocabulary.py")
+CODE = (
+    "indexes/*.py",
+    *(f"matching/{name}.py" for name in ("saved", "text", "trust_known", "vocabulary")),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +59,8 @@ class Base:
         Pairs of members who never see each other.
     vocabulary : Vocabulary
         It knows no words but those of ``listings``.
+    trust : TrustTables or None
+        What trust begins with; None once it has been handed on.
     """
 
     position: Position
@@ -65,6 +71,7 @@ class Base:
     blocks: list[tuple[str, str]]
     vocabulary: Vocabulary
     index: PointIndex
+    trust: TrustTables | None
 
 
 class _Rest(msgspec.Struct, frozen=True):
@@ -104,6 +111,7 @@ def read_base(store: Store, tenant_id: str) -> Base:
         blocks=store.blocks(tenant_id),
         vocabulary=vocabulary,
         index=PointIndex(pack(columns)),
+        trust=TrustTables.read(store, tenant_id),
     )
 
 
@@ -139,6 +147,8 @@ def save_base(path: Path, base: Base, tenant_id: str) -> None:
         "members": base.members,
         "blocks": base.index.blocks,
     }
+    for field in fields(TrustTables):
+        sections[f"trust.{field.name}"] = getattr(base.trust, field.name)
     for field in fields(PointColumns):
         sections[f"columns.{field.name}"] = getattr(base.listings.columns, field.name)
     for number, found in enumerate(postings):
@@ -192,6 +202,7 @@ def open_base(path: Path, tenant_id: str, now: Position) -> Base:
         blocks=rest.blocks,
         vocabulary=Vocabulary.of(rest.partition, rest.wording),
         index=PointIndex(file.array("blocks")),
+        trust=TrustTables(*(file.table(f"trust.{one.name}") for one in fields(TrustTables))),
     )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 
@@ -18,7 +19,7 @@ from matching.trust_edges import Endorsed, TrustColumns
 from matching.vocabulary import Words, numbers_of, whole
 from matching.vouching import trust_weight
 
-__all__ = ["Known", "Lasting"]
+__all__ = ["Known", "Lasting", "TrustTables"]
 
 NEVER = 2**62
 # What a listing counts as verified, by who attests it.
@@ -27,6 +28,26 @@ ATTESTED, UNATTESTED = 4, 1
 Read = Callable[[pa.Table], tuple[IntArray, ...]]
 Lasting = tuple[int, int]
 """From which second on, and until which one, the same ratings and standings count."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrustTables:
+    """What a store had of trust: see `indexes.trusting` for the columns."""
+
+    ratings: pa.Table
+    vouches: pa.Table
+    standings: pa.Table
+    endorsements: pa.Table
+
+    @classmethod
+    def read(cls, store: Store, tenant_id: str) -> "TrustTables":
+        """All of a tenant's."""
+        return cls(
+            store.rating_table(tenant_id).combine_chunks(),
+            store.vouch_table(tenant_id).combine_chunks(),
+            store.standing_table(tenant_id).combine_chunks(),
+            store.endorsement_table(tenant_id).combine_chunks(),
+        )
 
 
 class Records:
@@ -90,6 +111,17 @@ class Known:
 
     One writer at a time. What `columns` gives stays as it is.
 
+    Parameters
+    ----------
+    store : Store
+        Where changes are read from.
+    tenant_id : str
+        Whose.
+    members : pyarrow.Table
+        `indexes.store.MEMBER_SCHEMA`.
+    tables : TrustTables
+        All else.
+
     Attributes
     ----------
     version : object
@@ -98,18 +130,26 @@ class Known:
         Numbers of ids. They only grow: what has one keeps it.
     """
 
-    def __init__(self, store: Store, tenant_id: str) -> None:
+    def __init__(
+        self, store: Store, tenant_id: str, members: pa.Table, tables: TrustTables
+    ) -> None:
         self._store, self._tenant_id = store, tenant_id
         self.version = object()
         self.members, self.listings = Words(), Words()
         self._groups, self._buildings, self._households = Words(), Words(), Words()
         self._keys = np.empty(0, np.uint64)
         self._homes = np.empty((4, 0), np.int64)  # rows of `_house`, by member
-        self._house((), store.member_table(tenant_id))
-        self._ratings = Records(store.rating_table(tenant_id), "id", self._rated)
-        self._vouches = Records(store.vouch_table(tenant_id), "id", self._vouched)
-        self._endorsed = Records(store.endorsement_table(tenant_id), "listing", self._said)
-        self._standings = {one.id: one for one in _standings(store, tenant_id)}
+        self._house((), members)
+        self._ratings = Records(tables.ratings, "id", self._rated)
+        self._vouches = Records(tables.vouches, "id", self._vouched)
+        self._endorsed = Records(tables.endorsements, "listing", self._said)
+        self._standings = {one.id: one for one in _standings(tenant_id, tables.standings)}
+
+    @classmethod
+    def read(cls, store: Store, tenant_id: str) -> "Known":
+        """All that a store has now."""
+        tables = TrustTables.read(store, tenant_id)
+        return cls(store, tenant_id, store.member_table(tenant_id), tables)
 
     def take(self, changes: Sequence[Change]) -> bool:
         """Read again what changes touch; False where only reading everything can show it."""
@@ -134,7 +174,9 @@ class Known:
             )
             if some
         ]
-        under = _standings(store, tenant_id, ids["standings"]) if ids["standings"] else []
+        under: list[Standing] = []
+        if ids["standings"]:
+            under = _standings(tenant_id, store.standing_table(tenant_id, ids["standings"]))
         differs = False if people is None else self._house(touched.members, people)
         for records, some, table in said:
             differs |= records.replace(some, table)
@@ -274,7 +316,7 @@ class Known:
         return differs
 
 
-def _standings(store: Store, tenant_id: str, ids: Collection[str] | None = None) -> list[Standing]:
+def _standings(tenant_id: str, table: pa.Table) -> list[Standing]:
     return [
         Standing(
             tenant_id=tenant_id,
@@ -284,7 +326,7 @@ def _standings(store: Store, tenant_id: str, ids: Collection[str] | None = None)
             if row["penalised_until"] is None
             else datetime.fromtimestamp(row["penalised_until"], UTC),
         )
-        for row in store.standing_table(tenant_id, ids).to_pylist()
+        for row in table.to_pylist()
     ]
 
 

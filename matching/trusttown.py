@@ -9,20 +9,22 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 
 import numpy as np
+import pyarrow as pa
 
 from geo.arrays import BoolArray, IntArray
-from geo.errors import DeniedError
+from geo.errors import DeniedError, FeedGapError
 from indexes.store import Position, Store
 from matching.following import Following
 from matching.neighbours import Neighbours
 from matching.trust import Evidence, TrustGraph
 from matching.trust_edges import HALF_LIFE_S, Nodes, TrustColumns
-from matching.trust_known import Known, Lasting
+from matching.trust_known import Known, Lasting, TrustTables
 
-__all__ = ["NOTHING_SHOWN", "Shown", "TrustTown"]
+__all__ = ["NOTHING_SHOWN", "Shown", "Start", "TrustTown"]
 
 KEPT_BYTES = 48 * 2**20  # of viewers' evidence, those who asked last
 LONGEST_S = 2**22  # seven weeks: how long the same levels are looked ahead for
+Start = tuple[Position, pa.Table, TrustTables]
 LEAST_TOLD = 2  # of whom nothing is known has a lower level
 
 
@@ -61,6 +63,8 @@ class TrustTown(Following[Known]):
         Whose.
     clock : callable, optional
         What time it is: ratings open, and penalties end. By default the machine's.
+    start : (Position, Table, TrustTables), optional
+        How far the store had been read, its members, and all else, to begin with.
 
     Raises
     ------
@@ -69,11 +73,18 @@ class TrustTown(Following[Known]):
     """
 
     def __init__(
-        self, store: Store, tenant_id: str, clock: Callable[[], datetime] | None = None
+        self,
+        store: Store,
+        tenant_id: str,
+        clock: Callable[[], datetime] | None = None,
+        start: Start | None = None,
     ) -> None:
-        # The position is first: what changes while rows are read is read again, never missed.
-        position = store.position()
-        super().__init__(store, tenant_id, Known(store, tenant_id), position)
+        if start is None:
+            # The position is first: what changes while rows are read is read again, never missed.
+            position, known = store.position(), Known.read(store, tenant_id)
+        else:
+            position, known = start[0], Known(store, tenant_id, *start[1:])
+        super().__init__(store, tenant_id, known, position)
         self._clock = clock or _utc_now
         self._read_to = position
         self._behind_since: float | None = None
@@ -81,9 +92,20 @@ class TrustTown(Following[Known]):
         self._view = self._seen(self._clock())[0]
         self._other: _View | None = None  # of another instant
         self._view.compile()
+        if start is not None:
+            self._begin()
 
     def _read(self) -> Known:
-        return Known(self._store, self.tenant_id)
+        return Known.read(self._store, self.tenant_id)
+
+    def _begin(self) -> None:
+        """Take in what has changed since what there was to begin with."""
+        try:
+            self.catch_up()
+        except FeedGapError:
+            self.expire()
+        if self._stale:
+            self.rebuild()
 
     @property
     def wants_rebuild(self) -> bool:

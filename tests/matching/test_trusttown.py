@@ -18,6 +18,7 @@ from indexes.store import Store, open_store
 from indexes.trusting import Rating, Reason, Report, ReportState, Standing, Vouch
 from matching.dealings import rate
 from matching.reporting import decide_report, report
+from matching.trust_known import TrustTables
 from matching.trusttown import TrustTown
 from matching.verifying import attest
 from matching.vouching import vouch
@@ -306,3 +307,22 @@ def test_neighbours_of_ones_own_building_are_counted_by_proved_household(store: 
     assert [counted(who) for who in ("ana", "m1", "bob", "zoe")] == [2, 3, 1, 1]
     store.delete(Member, "t", "cleo")
     assert counted("m1") == 2 and town.neighbours("ana", []) == []
+
+
+def test_a_town_that_begins_with_tables_takes_in_what_came_since(store: Store) -> None:
+    for n in range(4):
+        rated(store, "ana", "bob", 5, f"i{n}")
+    start = store.position(), store.member_table("t"), TrustTables.read(store, "t")
+    same = TrustTown(store, "t", clock=lambda: NOW, start=start)
+    assert not same.wants_rebuild and same.position == store.position()
+    for n in range(4):
+        rated(store, "ana", "cleo", 5, f"j{n}")
+    later = TrustTown(store, "t", clock=lambda: NOW, start=start)
+    assert later.position == store.position() and not later.wants_rebuild
+    held(later, store, NOW)
+    store.put_groups(partition_of(store, version=2))  # only reading all anew can show that
+    held(TrustTown(store, "t", clock=lambda: NOW, start=start), store, NOW)
+    for name in ("one", "two"):
+        store.put_all([Household(tenant_id="t", id=name, building_id="b1")])
+        store.trim(0)
+    held(TrustTown(store, "t", clock=lambda: NOW, start=start), store, NOW)
