@@ -240,9 +240,9 @@ class PointView(ABC):
         """How many rows can be seen, dead ones included."""
         return int(self._header[h.ROWS])
 
+    @abstractmethod
     def alive(self, rows: npt.NDArray[np.integer[Any]]) -> BoolArray:
         """Which of some rows have not died, shape (n,)."""
-        return np.ones(len(rows), np.bool_)
 
     def search(self, plan: Plan, ask: Ask, filters: Ints, limit: int) -> Found:
         """The best points, exactly: score, then scored distance, then rank.
@@ -345,6 +345,9 @@ class PointIndex(PointView):
         """Bytes a point takes: the hot part (nodes included), and all."""
         nodes_and_hot = int(self.blocks[6]) - int(self.blocks[4])
         return 4 * nodes_and_hot / max(1, len(self)), self.blocks.nbytes / max(1, len(self))
+
+    def alive(self, rows: npt.NDArray[np.integer[Any]]) -> BoolArray:
+        return np.ones(len(rows), np.bool_)
 
     def _places(self, rows: IntArray) -> IntArray:
         return self.slots[rows]
