@@ -24,6 +24,14 @@ needs_gdal = pytest.mark.skipif(not HAS_DRIVER, reason="this GDAL has no OAPIF d
 needs_ogrinfo = pytest.mark.skipif(not shutil.which("ogrinfo"), reason="ogrinfo is not installed")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def patience():
+    """GDAL waits for an answer without end: here, should it keep the server from giving one."""
+    pyogrio.set_gdal_config_options({"GDAL_HTTP_TIMEOUT": 60})
+    yield
+    pyogrio.set_gdal_config_options({"GDAL_HTTP_TIMEOUT": None})
+
+
 @pytest.fixture
 def asked(town):
     """What the server is asked for during the test."""
