@@ -40,7 +40,8 @@ class Neighbours:
         self._households = int(household.max(initial=0)) + 1
         proved = (level[member] >= VERIFIED_LEVEL) & (building[member] >= 0)
         member = member[proved]
-        self._said = np.unique(self._keys(listing[proved], building[member]) + household[member])
+        said = np.sort(self._keys(listing[proved], building[member]) + household[member])
+        self._said = said[np.diff(said, prepend=-1) > 0]
 
     def _keys(self, listing: IntArray, building: IntArray | int) -> IntArray:
         """A number for each listing and building, with room behind it for every household."""

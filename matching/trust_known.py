@@ -250,10 +250,9 @@ class Known:
         listing, member, household, at, owner, attested = self._endorsed.columns()
         some = there[member]
         listing, member, household, at = (one[some] for one in (listing, member, household, at))
-        order = np.lexsort((at, household, listing))  # of one instant, the first by id
-        first = np.ones(len(order), np.bool_)
-        first[1:] = (np.diff(listing[order]) != 0) | (np.diff(household[order]) != 0)
-        order = order[first]
+        voices = listing * len(self._households.words) + household
+        order = np.lexsort((at, voices))  # of one instant, the first by id
+        order = order[np.diff(voices[order], prepend=-1) > 0]
         count = len(self.listings.words)
         owners, verification = np.full(count, -1), np.full(count, UNATTESTED)
         owners[listing] = owner[some]
