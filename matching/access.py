@@ -12,27 +12,12 @@ from scipy.spatial import cKDTree
 
 from geo.arrays import FloatArray, IntArray, LonLatArray
 from geo.distance import EARTH_RADIUS_M
+from geo.sphere import on_sphere
 
-__all__ = ["Catchment", "catchments", "nth_nearest_m", "on_sphere", "reach_m"]
+__all__ = ["Catchment", "catchments", "nth_nearest_m", "reach_m"]
 
 DETOUR = 1.3
 WALK_M_PER_S = 1.2
-
-
-def on_sphere(lonlat: LonLatArray) -> FloatArray:
-    """Points on the unit sphere: chords between them are as long as arcs are, in order.
-
-    Parameters
-    ----------
-    lonlat : ndarray of float64, shape (n, 2)
-        Degrees, EPSG:4326.
-
-    Returns
-    -------
-    ndarray of float64, shape (n, 3)
-    """
-    lon, lat = np.radians(np.asarray(lonlat, dtype=np.float64)).T
-    return np.column_stack((np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)))
 
 
 def reach_m(minutes: float) -> float:

@@ -14,6 +14,7 @@ from geo.arrays import BoolArray, FloatArray, IntArray, LonLatArray
 from geo.distance import EARTH_RADIUS_M, distance_m
 from geo.errors import InputError
 from geo.kernels import forget_stale
+from geo.sphere import on_sphere
 
 __all__ = ["Pairs", "Requests", "best_pairs", "feasible_pairs"]
 
@@ -179,8 +180,8 @@ def feasible_pairs(
     done = 0
     by_time = np.argsort(riders.early_s, kind="stable")
     times_s = riders.early_s[by_time]
-    doors = np.hstack((_on_sphere(riders.origins), _on_sphere(riders.destinations)))[by_time]
-    starts, ends = _on_sphere(drivers.origins), _on_sphere(drivers.destinations)
+    doors = np.hstack((on_sphere(riders.origins), on_sphere(riders.destinations)))[by_time]
+    starts, ends = on_sphere(drivers.origins), on_sphere(drivers.destinations)
     middles = starts + ends
     middles /= np.maximum(np.linalg.norm(middles, axis=1, keepdims=True), 1e-300)
     for block, low_s, high_s in _at_one_time(drivers.early_s, max_apart_s):
@@ -236,11 +237,6 @@ def _reach(ways_m: FloatArray, share: float) -> FloatArray:
     # The last digits are the haversine's, which decides.
     reach: FloatArray = np.sqrt(2.0) * chords * (1.0 + 1e-9) + 1e-12
     return reach
-
-
-def _on_sphere(lonlat: LonLatArray) -> FloatArray:
-    lon, lat = np.radians(lonlat).T
-    return np.column_stack((np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)))
 
 
 @njit(cache=True, nogil=True)

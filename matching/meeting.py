@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 from geo.arrays import FloatArray, IntArray, LonLat, LonLatArray, as_lonlat
 from geo.distance import EARTH_RADIUS_M, haversine_m
 from geo.errors import InputError
+from geo.sphere import on_sphere
 
 __all__ = ["MEETING_CATEGORIES", "MOST_PLACES", "MeetingPoint", "MeetingPoints"]
 
@@ -60,7 +61,7 @@ class MeetingPoints:
         self.lonlat: LonLatArray = as_lonlat(
             np.array([(point.lon, point.lat) for point in self._points]).reshape(-1, 2)
         )
-        self._tree = cKDTree(_on_sphere(self.lonlat))
+        self._tree = cKDTree(on_sphere(self.lonlat))
 
     def __len__(self) -> int:
         return len(self._points)
@@ -83,12 +84,7 @@ class MeetingPoints:
         here = np.array([place])
         # Chords are shorter than arcs, so none is missed; the last digit is the haversine's.
         chord = 2.0 * np.sin(min(limit_m / EARTH_RADIUS_M, np.pi) / 2.0) * (1.0 + 1e-9) + 1e-12
-        rows = np.sort(self._tree.query_ball_point(_on_sphere(here)[0], chord)).astype(np.int64)
+        rows = np.sort(self._tree.query_ball_point(on_sphere(here)[0], chord)).astype(np.int64)
         distance_m: FloatArray = haversine_m(place, self.lonlat[rows])
         order = np.argsort(distance_m, kind="stable")[:most]
         return rows[order[distance_m[order] <= limit_m]]
-
-
-def _on_sphere(lonlat: LonLatArray) -> FloatArray:
-    lon, lat = np.radians(lonlat).T
-    return np.column_stack((np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)))

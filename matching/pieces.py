@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from geo import cells_to_lonlat
 from geo.arrays import CellArray, FloatArray, IntArray
-from matching.access import on_sphere
+from geo.sphere import on_sphere
 from matching.outlines import PARENT_LEVELS, Outlines
 
 __all__ = ["Pieces", "level_weights", "own_weights", "piece_shares"]
