@@ -155,7 +155,7 @@ class _Past:
         self._profiles = profiles
         self._snapshot = LiveTown(store, tenant_id).snapshot
         self._voices = voices = VoiceTown(store, tenant_id).voices
-        self._known = Known(store, tenant_id)
+        self._known = Known.read(store, tenant_id)
         said = voices.endorsed.also(voices.used)
         some = np.flatnonzero((said.at <= now) & (voices.level[said.member] >= 0))
         order = np.lexsort((said.listing[some], said.member[some], said.at[some]))
