@@ -369,3 +369,17 @@ def test_a_number_of_dwellings_that_may_mean_another_is_refused(
     report = import_file(store, "t", path, "building")
     assert [(error.line, error.field) for error in report.rejected] == [(2, "dwellings")]
     assert store.get(Building, "t", "b").dwellings == 12
+
+
+def test_who_attests_a_listing_is_told_by_its_column_alone(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(
+        "siret,title,lon,lat,attested\n"
+        "12345678900011,A,5.4,43.3,registry\n"
+        "12345678900012,B,5.4,43.31,\n"
+        "12345678900013,C,5.4,43.32,myself\n"
+    )
+    report = import_file(store, "t", path, "merchant")
+    found = {x.title: x.attested for x in store.page(Listing, "t")}
+    assert found == {"A": "registry", "B": None}
+    assert [(one.line, one.field) for one in report.rejected] == [(4, "attested")]

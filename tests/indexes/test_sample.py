@@ -163,6 +163,14 @@ def test_no_shop_makes_an_offer_twice(town):
     assert all(count <= shops[offer[:3]] for offer, count in made.items())
 
 
+def test_most_that_have_a_door_are_attested_and_nobody_else_is(town):
+    doors = [one for one in town.listings if one.kind in ("artisan", "merchant", "place")]
+    attested = [one.attested is not None for one in doors if not one.personal]
+    assert 0.8 < sum(attested) / len(attested) < 0.95
+    others = [one for one in town.listings if one.personal or one.kind in ("offer", "event")]
+    assert {one.attested for one in others} == {None}
+
+
 def test_some_artisans_are_recommended_by_many_and_some_by_nobody(town):
     count = Counter(one.listing_id for one in town.endorsements)
     artisans = [count[one.id] for one in town.listings if one.kind is Kind.ARTISAN]
