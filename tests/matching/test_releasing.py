@@ -14,7 +14,7 @@ from districts_oracle import QUARTER, Town, cell8, grid_zones
 from geo.errors import ConflictError, InputError, NotFoundError
 from indexes import Figures, Tenant, Zone, open_store
 from indexes.district_facts import HOUSEHOLD_FACTS, Facts
-from indexes.releases import table_to_bytes
+from indexes.releases import digest, table_from_bytes, table_to_bytes
 from indexes.store import Store
 from matching.drawing import draw_counts
 from matching.measures import EPSILONS
@@ -45,6 +45,16 @@ def test_a_release_is_kept_and_read_again_to_the_byte(store: Store) -> None:
     districts = load_districts(store, "t")
     assert districts.release.version == 1
     assert districts.union(shapely.box(5.2, 43.1, 5.5, 43.4)).num_rows
+
+
+def test_bytes_are_the_same_however_rows_are_chunked(store: Store, monkeypatch) -> None:
+    rows = release_quarter(store, "t", QUARTER, created_at=NOW).rows
+    cut = pa.concat_tables([rows.slice(0, 7), rows.slice(7, 1_000), rows.slice(1_007)])
+    for batch in (1_000_000, 300):
+        monkeypatch.setattr("indexes.releases.BATCH", batch)
+        data = table_to_bytes(rows)
+        assert table_to_bytes(cut) == data
+        assert table_to_bytes(table_from_bytes(data, digest(data))) == data
 
 
 def test_a_correction_is_a_version_with_the_same_draws_and_other_goals(store: Store) -> None:
