@@ -27,7 +27,7 @@ from api.settings import Settings
 from api.towns import Towns
 from api.version import VERSION
 from indexes.store import open_store
-from matching.keeping import Keeper
+from matching.towns.keeping import Keeper
 
 __all__ = ["SWITCH_S", "create_app"]
 

@@ -23,7 +23,7 @@ from api.auth import Caller
 from geo.errors import IndexBehindError
 from indexes.store import Position
 from matching.engine import Engine
-from matching.moves import Eyes, Move
+from matching.towns.moves import Eyes, Move
 
 __all__ = ["EventStream", "Streams", "events", "teller"]
 

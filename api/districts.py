@@ -12,7 +12,7 @@ from geo.errors import NotFoundError, StoreError
 from indexes.releases import ReleaseHead, digest, table_to_bytes
 from indexes.store import Store
 from matching.districts import Districts
-from matching.releasing import load_districts
+from matching.planning.releasing import load_districts
 
 __all__ = ["Shelf"]
 

@@ -15,7 +15,7 @@ from geo.cells import cell_to_text
 from geo.errors import NotFoundError
 from indexes.releases import STATUSES, ReleaseHead
 from matching.districts import Districts, column_name
-from matching.measures import FLOWS, TITLES
+from matching.planning.measures import FLOWS, TITLES
 
 __all__ = [
     "district_answer",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from indexes.releases import ReleaseHead
-from matching.measures import TITLES
+from matching.planning.measures import TITLES
 
 __all__ = ["Lang", "number_text", "sources_of", "title_of", "unit_of", "words"]
 
@@ -90,7 +90,7 @@ def number_text(value: float | None, unit: str, lang: Lang) -> str:
     value : float, optional
         A dash where there is none.
     unit : str
-        As `matching.measures.TITLES` names it.
+        As `matching.planning.measures.TITLES` names it.
     lang : {"fr", "en"}
         Whose separators.
 

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from indexes.store import Store
-from matching.recommend_model import FORMULA, Model
+from matching.recommending.model import FORMULA, Model
 
 __all__ = ["ModelFile"]
 

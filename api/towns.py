@@ -28,14 +28,14 @@ from geo.errors import (
 from indexes.entities import Group, GroupPartition, Tenant, Zone
 from indexes.publishing import Publisher
 from indexes.store import Store
-from matching.booking import cancel_unanswered
-from matching.driven import note_driven
 from matching.engine import Engine
-from matching.follower import Follower
-from matching.keeping import Keeper
 from matching.query import ANYONE, NearQuery
-from matching.recommend_model import FORMULA
-from matching.verifying import lapse
+from matching.recommending.model import FORMULA
+from matching.rides.booking import cancel_unanswered
+from matching.rides.driven import note_driven
+from matching.towns.follower import Follower
+from matching.towns.keeping import Keeper
+from matching.trusting.verifying import lapse
 
 __all__ = ["Outlines", "Town", "Towns"]
 

@@ -38,7 +38,7 @@ from geo.errors import InputError
 from indexes.journey_rules import MAX_POINTS
 from indexes.journeys import Anchor, Role, Schedule, Trip, WeeklyTime
 from indexes.router import Router
-from matching.carpool import RoundTrip, TripMatch, TripQuery, WeekCover
+from matching.rides.carpool import RoundTrip, TripMatch, TripQuery, WeekCover
 from matching.schedule import check_schedule
 
 __all__ = [

@@ -17,11 +17,11 @@ from api.towns import Town
 from indexes.entities import Kind, Listing
 from indexes.sample import HARBOUR, sample_city
 from indexes.store import open_store
-from matching.carpool import TripQuery
-from matching.clock import DAY_S
-from matching.journey import Way, Within
-from matching.journeys import driver_journeys
 from matching.query import ANYONE, NearQuery, Viewer
+from matching.rides.carpool import TripQuery
+from matching.rides.clock import DAY_S
+from matching.rides.journey import Way, Within
+from matching.rides.journeys import driver_journeys
 from matching.trips import find_drivers, find_riders
 
 __all__ = ["Warmed", "kernels", "unkept", "warm"]

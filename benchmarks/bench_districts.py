@@ -31,11 +31,11 @@ from benchmarks.measuring import machine, print_result
 from indexes.district_facts import Facts
 from indexes.releases import Release, digest, table_to_bytes
 from indexes.store import open_store
-from matching.drawing import draw_counts
-from matching.measures import GOALS
-from matching.outlines import Outlines
-from matching.releasing import release_quarter
-from matching.telling import build_release
+from matching.planning.drawing import draw_counts
+from matching.planning.measures import GOALS
+from matching.planning.outlines import Outlines
+from matching.planning.releasing import release_quarter
+from matching.planning.telling import build_release
 
 __all__ = ["FULL", "QUICK", "Sizes", "run"]
 

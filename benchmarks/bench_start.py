@@ -22,8 +22,8 @@ from benchmarks.measuring import machine, print_result
 from indexes.sample import HARBOUR, sample_city
 from indexes.store import Store, open_store
 from matching import ANYONE, Engine, NearQuery
-from matching.keeping import Keeper
-from matching.saved import SUFFIX
+from matching.towns.keeping import Keeper
+from matching.towns.saved import SUFFIX
 
 NOW = datetime(2025, 6, 14, 9, 30, tzinfo=UTC)
 READY_S = 600.0

@@ -30,9 +30,9 @@ from indexes import rides as j
 from indexes.journeys import Schedule
 from indexes.routes import RouteIndex
 from indexes.sample.routes import sample_routes
-from matching.carpool import ANYBODY, TripQuery
-from matching.tripbook import TripBook, TripView
-from matching.tripparts import clock_of
+from matching.rides.book import TripBook, TripView
+from matching.rides.carpool import ANYBODY, TripQuery
+from matching.rides.parts import clock_of
 from matching.trips import find_drivers
 
 PEERS = ("STRtree", "PostGIS")

@@ -32,7 +32,7 @@ from benchmarks.trust_ratings import (
     town_ratings,
 )
 from matching.trust import TrustGraph
-from matching.trust_walks import MAX_STEPS, WALKS
+from matching.trusting.walks import MAX_STEPS, WALKS
 
 __all__ = ["controls_broken", "cost", "predict", "predict_splits"]
 

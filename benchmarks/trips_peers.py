@@ -21,7 +21,7 @@ from benchmarks.trips_workload import WALK_M, Ride
 from indexes import rides as j
 from indexes.rides import METRES_PER_DEGREE, UNIT
 from indexes.routes import RouteIndex
-from matching.tripasks import ELSEWHERE_MIN, WALK_MIN
+from matching.rides.asks import ELSEWHERE_MIN, WALK_MIN
 
 __all__ = ["Plane", "PostgisRoutes", "StrtreeRoutes"]
 

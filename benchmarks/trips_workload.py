@@ -15,9 +15,9 @@ from indexes.rides import UNIT, Lines, Runs
 from indexes.routes import RouteIndex, pack_lines
 from indexes.sample.routes import sample_routes
 from matching.detour import budget_s
-from matching.meeting import MeetingPoint, MeetingPoints
-from matching.tripasks import ask_of
-from matching.tripparts import NO_CHANGE_S, Places
+from matching.rides.asks import ask_of
+from matching.rides.meeting import MeetingPoint, MeetingPoints
+from matching.rides.parts import NO_CHANGE_S, Places
 
 __all__ = ["DAYS", "REAL_LINES", "Ride", "index_of", "meeting_points", "rides", "transit"]
 

@@ -14,9 +14,9 @@ from benchmarks.trust_peers import mean, pagerank
 from benchmarks.trust_ratings import DAY_S, Ratings, columns_of
 from geo.errors import DeniedError
 from matching.trust import TrustGraph, expectation, lower_bound
-from matching.trust_edges import HALF_LIFE_S
-from matching.trust_vouches import VOUCHERS_NEEDED, require_voucher
-from matching.trust_walks import WALKS
+from matching.trusting.edges import HALF_LIFE_S
+from matching.trusting.vouches import VOUCHERS_NEEDED, require_voucher
+from matching.trusting.walks import WALKS
 
 __all__ = ["SHAPES", "Town", "evidence_on", "fakes_on_top", "slander", "sybil", "vouch_ring"]
 

@@ -22,17 +22,17 @@ from indexes.trusting import (
     STANDING_SCHEMA,
     VOUCH_SCHEMA,
 )
-from matching.catalog import Catalog, Segment
 from matching.hours import HoursTable
 from matching.near import plan_of
-from matching.people import Members, People
-from matching.ranks import Ranks
 from matching.scoring import Profiles
-from matching.snapshot import Snapshot
-from matching.strings import SortedIds
-from matching.trusttown import TrustTown
-from matching.viewing import Views
-from matching.vocabulary import Vocabulary
+from matching.towns.catalog import Catalog, Segment
+from matching.towns.people import Members, People
+from matching.towns.ranks import Ranks
+from matching.towns.snapshot import Snapshot
+from matching.towns.strings import SortedIds
+from matching.towns.vocabulary import Vocabulary
+from matching.trusting.town import TrustTown
+from matching.trusting.viewing import Views
 
 __all__ = ["near_cost"]
 

@@ -1,8 +1,8 @@
 """How trust is earned and lost: who asked, answered, did it and judged it; how levels are proved.
 
 Records like those of `indexes.entities`. They are made by `indexes.store.Store.decide` only, in
-one transaction with the look at what is there already: the rules are in `matching.dealings`,
-`matching.verifying`, `matching.vouching` and `matching.reporting`.
+one transaction with the look at what is there already: the rules are in `dealings`, `verifying`,
+`vouching` and `reporting` of `matching.trusting`.
 """
 
 from dataclasses import dataclass

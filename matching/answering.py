@@ -9,13 +9,13 @@ from geo.arrays import IntArray
 from indexes.columns import IN_STOCK, SOLD_OUT
 from indexes.entities import Kind
 from indexes.points import Found
-from matching.catalog import Record
 from matching.hours import CLOSED, OPEN, UNKNOWN, StateArray
 from matching.paging import Search
 from matching.query import Match, NearQuery
 from matching.reasons import COUNT_FROM, Asked, Corrections, reasons
 from matching.scoring import BAND_EDGES_M, BANDS, Profiles, Weights
 from matching.text import family, spelled
+from matching.towns.catalog import Record
 
 __all__ = ["matches_of"]
 

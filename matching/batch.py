@@ -10,8 +10,8 @@ from matching.near import asked, told
 from matching.paging import Search
 from matching.query import NearAnswer, NearQuery, Viewer
 from matching.scoring import Profiles
-from matching.snapshot import Snapshot
-from matching.viewing import Views
+from matching.towns.snapshot import Snapshot
+from matching.trusting.viewing import Views
 
 __all__ = ["near_many"]
 

@@ -14,10 +14,10 @@ from geo import cell_to_text, cells_to_lonlat
 from geo.arrays import CellArray, FloatArray, IntArray
 from geo.errors import InputError, NotFoundError
 from indexes.releases import Release
-from matching.measures import DRAWS
-from matching.noisy_figures import Drawn, counted_figures, goal_gaps, sums_of
-from matching.outlines import Outlines
-from matching.tabulating import level_rows
+from matching.planning.measures import DRAWS
+from matching.planning.noisy_figures import Drawn, counted_figures, goal_gaps, sums_of
+from matching.planning.outlines import Outlines
+from matching.planning.tabulating import level_rows
 
 __all__ = ["Districts", "column_name"]
 

@@ -14,22 +14,22 @@ from indexes.journeys import Trip
 from indexes.publishing import Published
 from indexes.store import Position, Store, open_store
 from matching.batch import near_many
-from matching.carpool import ANYBODY, Party
-from matching.follower import Follower
-from matching.keeping import Keeper
-from matching.live import LiveTown
-from matching.moves import Watched
 from matching.near import near
 from matching.query import NearAnswer, NearQuery, Viewer
 from matching.recommend import RecommendAnswer, RecommendQuery, recommend
-from matching.recommend_case import Trusted
-from matching.recommend_model import FORMULA
+from matching.recommending.case import Trusted
+from matching.recommending.model import FORMULA
+from matching.recommending.voices import VoiceTown
+from matching.rides.book import TripView
+from matching.rides.carpool import ANYBODY, Party
+from matching.rides.town import TripTown, meeting_listings
 from matching.scoring import Profiles
-from matching.tripbook import TripView
-from matching.triptown import TripTown, meeting_listings
-from matching.trusttown import TrustTown
-from matching.viewing import Views
-from matching.voices import VoiceTown
+from matching.towns.follower import Follower
+from matching.towns.keeping import Keeper
+from matching.towns.live import LiveTown
+from matching.towns.moves import Watched
+from matching.trusting.town import TrustTown
+from matching.trusting.viewing import Views
 
 __all__ = ["Engine"]
 
@@ -213,7 +213,7 @@ class Engine:
         return (group.lon, group.lat) if group is not None and group.locatable else None
 
     def trust_levels(self, viewer: Viewer, member_ids: Sequence[str], now: datetime) -> list[int]:
-        """Levels of trust in some members that a member is shown: see `matching.trusttown`.
+        """Levels of trust in some members that a member is shown: see `matching.trusting.town`.
 
         Raises
         ------

@@ -13,16 +13,16 @@ from indexes.columns import Ints, class_code
 from indexes.entities import PERSON_KINDS, PERSONAL_KINDS, Kind
 from indexes.points import Ask, Found, Plan, Rule, pack_filters
 from matching.answering import matches_of
-from matching.catalog import Catalog
 from matching.cursor import query_digest, seal, unseal
 from matching.paging import RINGS_M, Search, next_cursor, resumed, ring_radius
-from matching.people import Seen
 from matching.query import MAX_LIMIT, NearAnswer, NearQuery, Viewer
 from matching.reasons import LANGS
 from matching.scoring import Profiles
-from matching.snapshot import Snapshot
 from matching.text import Matched
-from matching.viewing import Views
+from matching.towns.catalog import Catalog
+from matching.towns.people import Seen
+from matching.towns.snapshot import Snapshot
+from matching.trusting.viewing import Views
 
 __all__ = ["asked", "near", "plan_of", "rules_of", "told"]
 

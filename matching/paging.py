@@ -8,7 +8,7 @@ from indexes.columns import Ints
 from indexes.points import Ask, Found, Plan
 from matching.cursor import Cursor
 from matching.hours import StateArray
-from matching.snapshot import Snapshot
+from matching.towns.snapshot import Snapshot
 
 __all__ = ["RINGS_M", "Search", "next_cursor", "resumed", "ring_radius"]
 

@@ -25,12 +25,12 @@ from matching.near import asked
 from matching.paging import RINGS_M
 from matching.query import Match, NearQuery, Reason, Viewer
 from matching.reasons import reasons
-from matching.recommend_case import DECAY, Case, Trusted
-from matching.recommend_model import Model, Terms
-from matching.recommend_reasons import why_of
+from matching.recommending.case import DECAY, Case, Trusted
+from matching.recommending.model import Model, Terms
+from matching.recommending.reasons import why_of
+from matching.recommending.voices import Voices
 from matching.scoring import Profiles
-from matching.snapshot import Snapshot
-from matching.voices import Voices
+from matching.towns.snapshot import Snapshot
 
 __all__ = [
     "KINDS",

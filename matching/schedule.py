@@ -2,9 +2,9 @@
 
 A service day is the local day that a schedule counts a trip for; as a number, whole days since
 1970-01-01. A trip takes place at most once on each. Weekly times are what the clock on the wall
-of the schedule's time zone shows (`matching.clock` tells the instant); from 86,400 seconds on it
-is the clock of the following day, and the service day is still the day before: validity, parity
-of the week and exceptions are those of the evening.
+of the schedule's time zone shows (`matching.rides.clock` tells the instant); from 86,400 seconds
+on it is the clock of the following day, and the service day is still the day before: validity,
+parity of the week and exceptions are those of the evening.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from indexes.schedules import (
     require_instant,
     require_schedule,
 )
-from matching.clock import (
+from matching.rides.clock import (
     DAY_S,
     EPOCH,
     FIRST_DAY,

@@ -30,8 +30,8 @@ detour, and a minute for each stop that is no meeting point. Of equals the short
 **The cost**, minutes: ride + 2 · walk + shift + detour + 1 for each stop elsewhere than at a
 meeting point + 2.5 for each day of two weeks asked for that is not matched - 6 · trust - 3 in the
 same building. Shift is how far the driver's plan, without the detour, lies from the time asked
-for; trust is how far who asks trusts the other, level / 4 (`matching.trusttown`): in one of whom
-nothing is known 1 / 4, or 0 if not verified. Lowest first, in 1e-6 minutes; then the earlier
+for; trust is how far who asks trusts the other, level / 4 (`matching.trusting.town`): in one of
+whom nothing is known 1 / 4, or 0 if not verified. Lowest first, in 1e-6 minutes; then the earlier
 pick-up, then the id, bytewise.
 
 **Both ways** hold: verified people only, same building (both addresses proved), women only, blocks,
@@ -55,13 +55,10 @@ from geo.errors import InputError
 from indexes import rides as j
 from indexes.entities import VERIFIED_LEVEL
 from indexes.journeys import Role, Trip
-from matching.carpool import Party, Prices, TripMatch, TripQuery
-from matching.clock import EPOCH
 from matching.query import MAX_LIMIT
 from matching.reasons import LANGS
-from matching.schedule import check_schedule
-from matching.tripanswers import Joined, best_join, joins_of, match_of
-from matching.tripasks import (
+from matching.rides.answers import Joined, best_join, joins_of, match_of
+from matching.rides.asks import (
     LEAST_TRIP_M,
     Asked,
     Pass,
@@ -70,9 +67,12 @@ from matching.tripasks import (
     passes_of,
     times_between,
 )
-from matching.tripbook import Current, TripView
-from matching.tripparts import DriverPart, Places, Rides
-from matching.triprules import may_see, suits
+from matching.rides.book import Current, TripView
+from matching.rides.carpool import Party, Prices, TripMatch, TripQuery
+from matching.rides.clock import EPOCH
+from matching.rides.parts import DriverPart, Places, Rides
+from matching.rides.rules import may_see, suits
+from matching.schedule import check_schedule
 
 __all__ = ["find_drivers", "find_riders", "matches_of_trip"]
 
@@ -204,7 +204,7 @@ def matches_of_trip(
     first, limit, lang, prices
         As for `find_riders`.
     trusts : mapping of member id to int, optional
-        Whom the trip's owner trusts (`matching.carpool.Party`).
+        Whom the trip's owner trusts (`matching.rides.carpool.Party`).
 
     Raises
     ------

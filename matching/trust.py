@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from geo.arrays import FloatArray, IntArray
 from geo.errors import InputError
-from matching.trust_edges import (
+from matching.trusting.edges import (
     ATTESTED_LEVEL,
     HALF_LIFE_S,
     Keys,
@@ -31,7 +31,7 @@ from matching.trust_edges import (
     TrustColumns,
     to_rows,
 )
-from matching.trust_walks import WALKS, rank_of_equals, walk, weigh
+from matching.trusting.walks import WALKS, rank_of_equals, walk, weigh
 
 __all__ = [
     "Evidence",
@@ -267,7 +267,7 @@ class TrustGraph:
         return levels
 
     def _walk(self, viewer: int) -> tuple[Nodes, Nodes, Nodes]:
-        """As `trust_walks.walk`, those reached ordered, the best first."""
+        """As `walks.walk`, those reached ordered, the best first."""
         if not 0 <= viewer < len(self):
             raise InputError(f"the viewer must be a row 0 to {len(self) - 1}, got {viewer}")
         rows = self._rows

@@ -24,7 +24,7 @@ from indexes.entities import (
 )
 from indexes.releases import Release
 from indexes.store import Store
-from matching.releasing import release_quarter
+from matching.planning.releasing import release_quarter
 
 QUARTER = Quarter(2026, 3)
 RELEASED = datetime(2026, 10, 1, 12, tzinfo=UTC)
@@ -121,7 +121,7 @@ def without_noise() -> Iterator[None]:
     """Releases made meanwhile tell what was counted, so that a test knows what they say."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "matching.drawing.noisy_counts",
+            "matching.planning.drawing.noisy_counts",
             lambda counts, bound, epsilon: np.asarray(counts, dtype=np.int64),
         )
         yield

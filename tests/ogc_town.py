@@ -11,7 +11,7 @@ from shapely import Geometry
 from indexes.entities import CommuneCode, IrisCode, Tenant, Zone
 from indexes.releases import RELEASE_SCHEMA, Release
 from indexes.store import Store
-from matching.outlines import Outlines
+from matching.planning.outlines import Outlines
 
 TENANT, VINTAGE = "north", 2020
 WEST, SOUTH, SIDE = 5.30, 43.26, 0.01

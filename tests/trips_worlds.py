@@ -9,9 +9,9 @@ from trips_oracle import World
 
 from indexes.entities import Audience
 from indexes.journeys import Anchor, Role, Schedule, Trip, WeeklyTime, Weeks
-from matching.carpool import Party, TripQuery
 from matching.detour import Ride
-from matching.meeting import MeetingPoint
+from matching.rides.carpool import Party, TripQuery
+from matching.rides.meeting import MeetingPoint
 
 STEP = 0.0035  # degrees: about 390 m north, 280 m east
 ORIGIN = (5.35, 43.28)

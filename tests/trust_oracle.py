@@ -16,7 +16,7 @@ def columns(n, ratings=(), bonds=(), listings=(), endorsements=(), **members):
     """`TrustColumns` of ratings (rater, ratee, value, at) and bonds (one, other, at), of listings
     (verification, owner or -1) and endorsements (member, listing, at)."""
     from matching.trust import TrustColumns
-    from matching.trust_edges import Endorsed
+    from matching.trusting.edges import Endorsed
 
     ratings, bonds = list(ratings), list(bonds)
     shops = np.array(list(listings), np.int64).reshape(-1, 2)

@@ -11,7 +11,7 @@ from geo.errors import MitoyenError, StoreError
 from indexes.entities import Building, Entity, Household, Member
 from indexes.store import Store
 from indexes.trusting import Interaction, Reason, Report, Request
-from matching.dealings import ask, complete, reply
+from matching.trusting.dealings import ask, complete, reply
 
 NOW = datetime(2026, 11, 23, 9, 0, 0, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -36,10 +36,10 @@ from indexes.entities import ApiKey, Member, Scope, Tenant
 from indexes.journeys import Anchor, Schedule, WeeklyTime
 from indexes.sample import HARBOUR, Sample, sample_city
 from indexes.store import Store
-from matching.carpool import TripMatch, TripQuery
 from matching.engine import Engine
+from matching.planning.releasing import load_districts, release_quarter
 from matching.query import ANYONE, NearQuery, Viewer
-from matching.releasing import load_districts, release_quarter
+from matching.rides.carpool import TripMatch, TripQuery
 from matching.trips import find_drivers
 
 __all__ = ["demo", "register"]

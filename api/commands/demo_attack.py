@@ -14,7 +14,7 @@ from indexes.store import Store
 from matching.engine import Engine
 from matching.query import MAX_LIMIT, Match, NearQuery, Viewer
 from matching.scoring import Profile, Profiles
-from matching.trusttown import TrustTown
+from matching.trusting.town import TrustTown
 
 __all__ = ["Outcome", "attacked"]
 

@@ -34,8 +34,8 @@ from geo.errors import InputError
 from indexes.district_facts import Quarter
 from indexes.releases import Release
 from matching.districts import Districts
-from matching.measures import EPSILONS, GOALS, TITLES
-from matching.releasing import load_districts, release_quarter
+from matching.planning.measures import EPSILONS, GOALS, TITLES
+from matching.planning.releasing import load_districts, release_quarter
 
 __all__ = ["level_answer", "print_zones", "register", "zone_lines"]
 

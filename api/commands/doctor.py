@@ -218,7 +218,7 @@ def _snapshots(folder: Path | None) -> Check:
 
 
 def _faults(files: Sequence[Path]) -> Iterator[str]:
-    from matching.saved import check_file  # loads numba: only where there is a file
+    from matching.towns.saved import check_file  # loads numba: only where there is a file
 
     for file in files:
         try:

@@ -105,7 +105,7 @@ def train(
     Kept only where it foretells the last of it better than the formula does; else code 1.
     """
     # Half a second to import, and seconds to learn: for nobody else.
-    from matching.recommend_learned import LEAST_EVENTS, learn
+    from matching.recommending.learned import LEAST_EVENTS, learn
 
     now = asked(at=at).at or datetime.now(UTC)
     with opened(store, create=False) as kept:

@@ -27,9 +27,9 @@ from api.commands.common import (
 from api.importing.requests import read_requests
 from geo.errors import InputError
 from indexes.store import Store
-from matching.assign import best_pairs, feasible_pairs
-from matching.tripday import DayPair, pair_day
-from matching.triptown import TripTown
+from matching.rides.assign import best_pairs, feasible_pairs
+from matching.rides.day import DayPair, pair_day
+from matching.rides.town import TripTown
 
 __all__ = ["assign"]
 

@@ -22,10 +22,10 @@ from api.trip_questions import MatchBody, MatchParams, drivers_trip, matches_ans
 from geo.arrays import LonLat
 from geo.errors import InputError
 from indexes.router import AirRouter
-from matching.carpool import TripMatch
 from matching.engine import Engine
+from matching.rides.carpool import TripMatch
+from matching.rides.weeks import find_round_trips
 from matching.trips import find_drivers, find_riders
-from matching.weeks import find_round_trips
 
 __all__ = ["COLUMNS", "match", "rows_of"]
 

@@ -19,7 +19,7 @@ from api.problems import UnauthenticatedError
 from api.towns import Town
 from geo.errors import InputError
 from indexes.journeys import Booking
-from matching.tripbook import TripView
+from matching.rides.book import TripView
 
 __all__ = ["DOMAIN", "Asking", "AskingPlatform", "Platform", "counted", "given_once"]
 

@@ -32,9 +32,9 @@ from geo.arrays import LonLat
 from geo.errors import ConflictError, InputError, NotFoundError
 from indexes.entities import Member
 from indexes.journeys import BookingStatus, Role
-from matching.booking import admit
-from matching.journey import JourneyId, is_open
-from matching.journeys import ride_on
+from matching.rides.booking import admit
+from matching.rides.journey import JourneyId, is_open
+from matching.rides.journeys import ride_on
 
 __all__ = ["router"]
 

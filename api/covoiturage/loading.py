@@ -42,7 +42,7 @@ from indexes.router import AirRouter
 from indexes.rules import columns_of, require
 from indexes.schedules import MAX_EXCEPTIONS
 from indexes.store import Store
-from matching.clock import as_zone
+from matching.rides.clock import as_zone
 
 __all__ = ["FORMAT", "load_file"]
 

@@ -25,9 +25,9 @@ from geo.arrays import LonLat, as_lonlat
 from geo.distance import haversine_m
 from geo.errors import InputError
 from indexes.journeys import Role, Trip
-from matching.clock import as_zone
 from matching.detour import SECONDS_PER_EXTRA_M
-from matching.journey import Journey, JourneyId
+from matching.rides.clock import as_zone
+from matching.rides.journey import Journey, JourneyId
 
 __all__ = [
     "SOMEBODY",

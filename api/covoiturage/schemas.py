@@ -14,7 +14,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from indexes.journeys import BookingStatus
-from matching.clock import DAY_S, FIRST_DAY, LAST_DAY, day_number
+from matching.rides.clock import DAY_S, FIRST_DAY, LAST_DAY, day_number
 
 __all__ = [
     "MAX_DELTA_S",

@@ -19,9 +19,9 @@ from api.covoiturage.schemas import (
     weekdays_of,
 )
 from geo.errors import InputError
-from matching.clock import DAY_S
-from matching.journey import Journey, Way, Within, weekly_windows
-from matching.journeys import driver_journeys, passenger_journeys
+from matching.rides.clock import DAY_S
+from matching.rides.journey import Journey, Way, Within, weekly_windows
+from matching.rides.journeys import driver_journeys, passenger_journeys
 
 __all__ = ["router"]
 

@@ -9,7 +9,7 @@ from api.importing.delimited import CsvTable
 from api.importing.values import ValueFault, number, whole
 from geo.arrays import IntArray, as_lonlat
 from geo.errors import LayoutError, RowError
-from matching.assign import Requests
+from matching.rides.assign import Requests
 
 __all__ = ["REQUESTS_FILE", "read_requests"]
 

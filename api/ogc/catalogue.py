@@ -14,7 +14,7 @@ from api.ogc.crs import Geometries
 from api.ogc.tiles import Pyramid
 from geo.errors import NotFoundError
 from matching.districts import Districts
-from matching.measures import FLOWS
+from matching.planning.measures import FLOWS
 
 __all__ = ["COLLECTIONS", "Catalogue"]
 

@@ -14,7 +14,7 @@ from shapely import Geometry
 from api.ogc.crs import Crs, Geometries
 from api.ogc.filters import BoolArray, Predicate
 from geo.arrays import IntArray
-from matching.measures import TITLES
+from matching.planning.measures import TITLES
 
 __all__ = ["COMPANIONS", "Collection", "View", "property_schema", "title_of"]
 

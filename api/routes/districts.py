@@ -44,8 +44,8 @@ from api.towns import Town
 from geo.errors import InputError
 from indexes.district_facts import Quarter
 from matching.districts import Districts
-from matching.outlines import Outlines
-from matching.suppression import exact_table
+from matching.planning.outlines import Outlines
+from matching.planning.suppression import exact_table
 
 __all__ = ["router"]
 

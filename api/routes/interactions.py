@@ -18,7 +18,7 @@ from geo.errors import InputError, NotFoundError
 from indexes.store import Position
 from indexes.trusting import Interaction, Reply
 from indexes.trusting import Request as Asked
-from matching.dealings import ask, complete, reply
+from matching.trusting.dealings import ask, complete, reply
 
 __all__ = ["CREATED", "DONE", "router"]
 

@@ -32,8 +32,8 @@ from indexes.entities import (
 from indexes.placement import CELL_RESOLUTION, PARENT_RESOLUTION
 from indexes.rules import CLOCK_SKEW
 from indexes.trusting import Standing
-from matching.care import CARE_LEVEL, needs_level
-from matching.verifying import level_at
+from matching.trusting.care import CARE_LEVEL, needs_level
+from matching.trusting.verifying import level_at
 
 __all__ = ["router"]
 

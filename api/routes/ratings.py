@@ -16,7 +16,7 @@ from api.trust_pages import acting, listed, member_of, now_of, written
 from api.trust_schemas import RatingIn, RatingOut
 from indexes.store import Position
 from indexes.trusting import Rating
-from matching.dealings import opened, rate
+from matching.trusting.dealings import opened, rate
 
 __all__ = ["router"]
 

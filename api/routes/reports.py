@@ -16,7 +16,7 @@ from api.trust_pages import acting, listed, member_of, now_of, require_no_member
 from api.trust_schemas import DecisionIn, ReportIn, ReportOut
 from indexes.entities import Scope
 from indexes.trusting import Report, ReportState
-from matching.reporting import decide_report, report
+from matching.trusting.reporting import decide_report, report
 
 __all__ = ["router"]
 

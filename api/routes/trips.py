@@ -16,8 +16,8 @@ from geo.errors import NotFoundError
 from indexes.entities import Entity, Scope
 from indexes.journeys import Trip
 from indexes.router import AirRouter
-from matching.carpool import ANYBODY, Party
-from matching.triprules import may_see
+from matching.rides.carpool import ANYBODY, Party
+from matching.rides.rules import may_see
 
 __all__ = ["router"]
 

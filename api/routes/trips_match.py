@@ -28,9 +28,9 @@ from geo.arrays import LonLat
 from geo.errors import InputError
 from indexes.journey_rules import require_line
 from indexes.journeys import Schedule
-from matching.carpool import RoundTrip, TripMatch, TripQuery
+from matching.rides.carpool import RoundTrip, TripMatch, TripQuery
+from matching.rides.weeks import cover_week, find_round_trips
 from matching.trips import find_drivers, find_riders, matches_of_trip
-from matching.weeks import cover_week, find_round_trips
 
 __all__ = ["router"]
 

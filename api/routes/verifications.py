@@ -25,7 +25,7 @@ from api.trust_schemas import (
 )
 from indexes.entities import Member, Scope
 from indexes.trusting import Standing
-from matching.verifying import attest, enter_code, level_at, send_letter
+from matching.trusting.verifying import attest, enter_code, level_at, send_letter
 
 __all__ = ["router"]
 

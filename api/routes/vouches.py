@@ -15,7 +15,7 @@ from api.towns import Town
 from api.trust_pages import listed, member_of, now_of, written
 from api.trust_schemas import VouchIn, VouchOut
 from indexes.trusting import Vouch
-from matching.vouching import vouch
+from matching.trusting.vouching import vouch
 
 __all__ = ["router"]
 

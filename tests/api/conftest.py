@@ -37,7 +37,7 @@ from indexes.entities import (
 )
 from indexes.grouping import build_groups
 from indexes.store import Store, open_store
-from matching.releasing import release_quarter
+from matching.planning.releasing import release_quarter
 
 LOCAL, REMOTE = ("127.0.0.1", 50_000), ("192.0.2.7", 50_000)
 RELEASED = datetime(2026, 10, 2, tzinfo=UTC)

@@ -12,7 +12,7 @@ from api.districts_report import KEY_FIGURES, report_html
 from geo.errors import InputError, NotFoundError
 from indexes.entities import Tenant
 from indexes.store import open_store
-from matching.releasing import load_districts
+from matching.planning.releasing import load_districts
 
 CODES = ("132010101", "1320101", "13201", "13055")
 VOID = {"meta", "img"}

@@ -15,7 +15,7 @@ from api.commands.doctor import _clock, diagnose, label_of
 from indexes.entities import Tenant
 from indexes.store import open_store
 from matching import Engine
-from matching.keeping import Keeper
+from matching.towns.keeping import Keeper
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from api.models import ModelFile
 from api.towns import Town
 from indexes.entities import Tenant
 from indexes.store import open_store
-from matching.recommend_model import FORMULA, Model, Terms
+from matching.recommending.model import FORMULA, Model, Terms
 
 LEARNED = Model(Terms(0.2, 0.2, 0.2, 0.2, 0.2), slope=2.0, intercept=-3.0)
 

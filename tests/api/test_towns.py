@@ -22,7 +22,7 @@ from indexes.entities import (
     Zone,
 )
 from indexes.store import open_store
-from matching.verifying import GRACE, VERIFIED_FOR, attest
+from matching.trusting.verifying import GRACE, VERIFIED_FOR, attest
 
 LOCAL = ("127.0.0.1", 50_000)
 PORT = Zone(

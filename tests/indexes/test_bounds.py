@@ -14,9 +14,9 @@ from indexes.bounds import around, least_minutes
 from indexes.joining import scan
 from indexes.rides import Runs, place_row
 from indexes.routes import pack_lines
-from matching.meeting import MeetingPoint, MeetingPoints
-from matching.tripasks import ask_of
-from matching.tripparts import NO_CHANGE_S, Places
+from matching.rides.asks import ask_of
+from matching.rides.meeting import MeetingPoint, MeetingPoints
+from matching.rides.parts import NO_CHANGE_S, Places
 
 
 def lines_of(rng, lat, spacing_m):

@@ -12,8 +12,8 @@ from indexes.endpoints import CELL_M, EndIndex
 from indexes.passing import circle_row, passing_lines, shared_ride
 from indexes.rides import Runs
 from indexes.routes import RouteIndex, pack_lines
-from matching.meeting import MeetingPoints
-from matching.tripparts import Places
+from matching.rides.meeting import MeetingPoints
+from matching.rides.parts import Places
 
 
 def both(index, ask, places, limit):

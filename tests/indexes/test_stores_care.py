@@ -5,7 +5,7 @@ from trust_records import NEIGHBOURS, NOW
 from indexes.entities import Kind, Listing
 from indexes.store import Store
 from indexes.trusting import Standing
-from matching.verifying import VERIFIED_FOR, attest
+from matching.trusting.verifying import VERIFIED_FOR, attest
 
 SITTER = Listing(
     tenant_id="t", id="sitter", kind=Kind.SERVICE, title="Garde", personal=True, owner_id="cleo"

@@ -31,9 +31,9 @@ from indexes.trusting import (
     Standing,
     Vouch,
 )
-from matching.reporting import decide_report, report
-from matching.verifying import attest, enter_code, lapse, send_letter
-from matching.vouching import vouch
+from matching.trusting.reporting import decide_report, report
+from matching.trusting.verifying import attest, enter_code, lapse, send_letter
+from matching.trusting.vouching import vouch
 
 SECOND = timedelta(seconds=1)
 

@@ -26,7 +26,7 @@ from indexes.copying import copy_store
 from indexes.entities import Audience, Building, Kind, Listing, Member, Residence
 from indexes.journeys import Anchor, Booking, BookingStatus, Message, Role, Schedule, WeeklyTime
 from indexes.store import Store, open_store
-from matching.booking import admit
+from matching.rides.booking import admit
 
 ANYBODY = lambda trip, taken: None  # noqa: E731
 

@@ -31,10 +31,10 @@ from indexes.trusting import (
     Request,
     Standing,
 )
-from matching.dealings import ask, complete, opened, rate, reply
-from matching.reporting import report
-from matching.verifying import send_letter
-from matching.vouching import vouch
+from matching.trusting.dealings import ask, complete, opened, rate, reply
+from matching.trusting.reporting import report
+from matching.trusting.verifying import send_letter
+from matching.trusting.vouching import vouch
 
 SECOND = timedelta(seconds=1)
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from oracles import distance_m
 
 from matching.detour import Ride, accepted_line, budget_s
-from matching.meeting import MeetingPoint, MeetingPoints
+from matching.rides.meeting import MeetingPoint, MeetingPoints
 
 LINE = np.array([(5.37, 43.29), (5.39, 43.29), (5.41, 43.29)])
 SECONDS = np.array([0.0, 162.0, 324.0])

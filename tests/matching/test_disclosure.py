@@ -13,7 +13,7 @@ from matching.disclosure import (
     visible,
     visible_flows,
 )
-from matching.measures import DRAWS, EPSILONS, FLOWS, MEASURES
+from matching.planning.measures import DRAWS, EPSILONS, FLOWS, MEASURES
 
 
 def pmf(scale: float, reach: int) -> np.ndarray:

@@ -17,16 +17,16 @@ from geo import cells_to_lonlat
 from indexes import Building, Household, Member, Tenant, open_store
 from indexes.releases import table_to_bytes
 from indexes.store import Store
-from matching.contributions import count_pieces
 from matching.disclosure import noisy_counts
 from matching.districts import Districts
-from matching.drawing import draw_counts
-from matching.measures import DRAWS, EPSILONS
-from matching.noisy_figures import Drawn
-from matching.outlines import Outlines
-from matching.pieces import Pieces, level_weights, own_weights
-from matching.releasing import load_districts, release_quarter
-from matching.telling import build_release
+from matching.planning.contributions import count_pieces
+from matching.planning.drawing import draw_counts
+from matching.planning.measures import DRAWS, EPSILONS
+from matching.planning.noisy_figures import Drawn
+from matching.planning.outlines import Outlines
+from matching.planning.pieces import Pieces, level_weights, own_weights
+from matching.planning.releasing import load_districts, release_quarter
+from matching.planning.telling import build_release
 
 ZONES = grid_zones()
 OUTLINES = Outlines(ZONES)

@@ -13,10 +13,10 @@ from districts_oracle import QUARTER, SOUTH, WEST, Town, grid_zones
 from geo.errors import InputError, NotFoundError
 from indexes.releases import RELEASE_SCHEMA, Release, require_release
 from matching.districts import Districts
-from matching.drawing import draw_counts
-from matching.measures import DRAWS, EPSILONS, MEASURES, TITLES
-from matching.outlines import Outlines
-from matching.telling import build_release
+from matching.planning.drawing import draw_counts
+from matching.planning.measures import DRAWS, EPSILONS, MEASURES, TITLES
+from matching.planning.outlines import Outlines
+from matching.planning.telling import build_release
 
 ZONES = grid_zones()
 OUTLINES = Outlines(ZONES)

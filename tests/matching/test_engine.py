@@ -12,7 +12,7 @@ from geo.errors import IndexBehindError, InputError, NotFoundError, StoreError
 from indexes.entities import Kind, Listing, Tenant
 from indexes.store import Store, open_store
 from matching import ANYONE, Engine, NearQuery
-from matching.follower import Follower
+from matching.towns.follower import Follower
 
 QUERY = NearQuery(at=datetime(2025, 6, 14, 9, 30, tzinfo=UTC), origin=(5.37, 43.29))
 TENANT = Tenant(tenant_id="t", id="t", name="Port-Mitoyen")

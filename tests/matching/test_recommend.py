@@ -24,7 +24,6 @@ from indexes.entities import Endorsement, Household, Kind, Listing, Member
 from indexes.store import Store, open_store
 from indexes.trusting import Request
 from matching import ANYONE, Engine, NearQuery, Viewer
-from matching.dealings import ask, complete, rate, reply
 from matching.recommend import (
     KINDS,
     RecommendAnswer,
@@ -33,10 +32,11 @@ from matching.recommend import (
     recommend,
     turn_of,
 )
-from matching.recommend_case import Trusted
-from matching.recommend_model import FORMULA, Model, Terms
+from matching.recommending.case import Trusted
+from matching.recommending.model import FORMULA, Model, Terms
+from matching.recommending.voices import VoiceTown
 from matching.scoring import Profiles
-from matching.voices import VoiceTown
+from matching.trusting.dealings import ask, complete, rate, reply
 
 seeds = st.integers(0, 2**32 - 1)
 TOWNS = settings(max_examples=max(3, settings().max_examples // 25))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from geo.errors import InputError
 from indexes.journeys import Anchor, Schedule, WeeklyTime, Weeks
-from matching.clock import day_number
+from matching.rides.clock import day_number
 from matching.schedule import (
     MAX_FLEX_S,
     MAX_SECOND,

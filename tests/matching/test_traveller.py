@@ -10,10 +10,10 @@ from trust_records import NEIGHBOURS, NOW, dealing
 from geo.errors import DeniedError
 from indexes.entities import Member
 from indexes.store import Store, open_store
-from matching.carpool import ANYBODY
-from matching.dealings import rate
 from matching.engine import Engine
 from matching.query import Viewer
+from matching.rides.carpool import ANYBODY
+from matching.trusting.dealings import rate
 
 LATER = NOW + timedelta(days=40)
 

@@ -9,10 +9,10 @@ from trips_worlds import query_of, world_of
 
 from geo.errors import InputError
 from indexes.journeys import Anchor, Role, Schedule, Trip, WeeklyTime
-from matching.carpool import ANYBODY, Party, TripQuery
 from matching.detour import Ride
-from matching.meeting import MeetingPoint, MeetingPoints
-from matching.tripbook import TripBook
+from matching.rides.book import TripBook
+from matching.rides.carpool import ANYBODY, Party, TripQuery
+from matching.rides.meeting import MeetingPoint, MeetingPoints
 from matching.trips import find_drivers, find_riders, matches_of_trip
 
 AT = datetime(2026, 9, 8, 6, 0, tzinfo=UTC)  # a Tuesday, 08:00 in Marseille

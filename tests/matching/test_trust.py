@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from geo.errors import DeniedError, InputError
 from matching.trust import TrustGraph, expectation, lower_bound, shown_levels
-from matching.trust_edges import to_rows
-from matching.trust_vouches import require_voucher
+from matching.trusting.edges import to_rows
+from matching.trusting.vouches import require_voucher
 
 ROOT = Path(__file__).parents[2]
 NOW = 1_795_000_000

@@ -84,8 +84,8 @@ def town(tmp_path_factory):
 def test_training_tells_how_well_it_foretells_and_what_it_learned_is_used(
     town, capsys, monkeypatch
 ):
-    monkeypatch.setattr("matching.recommend_learned.LEAST_LIKED", 5)  # a small town will do
-    monkeypatch.setattr("matching.recommend_learned.VIEWERS", 60)
+    monkeypatch.setattr("matching.recommending.learned.LEAST_LIKED", 5)  # a small town will do
+    monkeypatch.setattr("matching.recommending.learned.VIEWERS", 60)
     capsys.readouterr()
     code = main(["recommend", "train", "--store", str(town), *AT, "--json"])
     lesson = json.loads(capsys.readouterr().out)

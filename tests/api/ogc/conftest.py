@@ -21,7 +21,7 @@ from api.auth import digest_of
 from api.settings import Settings
 from indexes.entities import ApiKey, Scope, Tenant
 from indexes.store import open_store
-from matching.outlines import Outlines
+from matching.planning.outlines import Outlines
 
 LOCAL = ("127.0.0.1", 50_000)
 KEYS = {"planner": ogc_town.TENANT, "elsewhere": "south"}  # a town without a release

@@ -7,7 +7,7 @@ import pytest
 
 from api.ogc.catalogue import COLLECTIONS
 from api.ogc.collections import title_of
-from matching.measures import TITLES
+from matching.planning.measures import TITLES
 
 REL = "http://www.opengis.net/def/rel/ogc/1.0"
 

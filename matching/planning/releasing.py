@@ -1,0 +1,146 @@
+"""A quarter's release: counted, drawn once, kept, and told by zone."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from geo.errors import ConflictError, InputError, NotFoundError
+from indexes.district_facts import Quarter
+from indexes.entities import Tenant
+from indexes.releases import Release
+from indexes.store import Store
+from matching.districts import Districts
+from matching.planning.drawing import draw_counts
+from matching.planning.measures import DRAWS, EPSILONS, FLOWS, GOALS
+from matching.planning.outlines import Outlines
+from matching.planning.telling import build_release, require_tellable
+
+__all__ = ["load_districts", "release_quarter"]
+
+
+def release_quarter(
+    store: Store,
+    tenant_id: str,
+    quarter: Quarter,
+    *,
+    created_at: datetime,
+    epsilons: Mapping[str, float] = EPSILONS,
+    goals: Sequence[float] = GOALS,
+    vintage: int | None = None,
+    correct: bool = False,
+) -> Release:
+    """Release a quarter's figures, or read what was released.
+
+    Parameters
+    ----------
+    store : Store
+    tenant_id : str
+    quarter : Quarter
+        Over by ``created_at``.
+    created_at : datetime
+        Now, aware.
+    epsilons : mapping of str to float
+        ε by family, as `EPSILONS`. Families drawn before keep theirs.
+    goals : sequence of float
+        Shares of a town's households that it aims at, 0 to 1.
+    vintage : int, optional
+        Of the zones to tell; the newest by default.
+    correct : bool
+        Make a further version of a quarter released before: with the same draws, but with
+        zones, census figures and public listings as they are now.
+
+    Returns
+    -------
+    Release
+
+    Raises
+    ------
+    InputError
+        If the quarter isn't over (code ``quarter-not-over``), there are no zones (``no-zones``)
+        or none has census figures (``no-figures``), or ε or a goal is out of range.
+    NotFoundError
+        If there is no such tenant, or no zones of that vintage (code ``unknown-vintage``).
+    """
+    ends = quarter.ends(ZoneInfo(store.get(Tenant, tenant_id, tenant_id).timezone))
+    if created_at < ends:
+        raise InputError(
+            f"{quarter} ends on {quarter.last_day}: its figures can be drawn once, and after it",
+            code="quarter-not-over",
+        )
+    told = [head for head in store.releases(tenant_id) if head.id == str(quarter)]
+    version = max((head.version for head in told), default=0)
+    if version and not correct:
+        return store.release(tenant_id, str(quarter), version)
+    if vintage is not None and vintage not in store.vintages(tenant_id):
+        raise NotFoundError(f"no zones of {vintage} are stored", code="unknown-vintage")
+    newest = Outlines(store.zones(tenant_id))
+    by_vintage = {newest.vintage: newest}
+
+    def outlines_of(year: int) -> Outlines:
+        if year not in by_vintage:
+            by_vintage[year] = Outlines(store.zones(tenant_id, year))
+        return by_vintage[year]
+
+    outlines = newest if vintage is None else outlines_of(vintage)
+    require_tellable(outlines, goals)
+    facts = store.facts(tenant_id, quarter)
+    known = _stored_draws(store, tenant_id, quarter)
+    for name, table in draw_counts(facts, newest, known, epsilons).items():
+        try:
+            store.add_draws(tenant_id, str(quarter), name, table)
+        except ConflictError:
+            continue  # another process drew it first: that one counts, and this one is forgotten
+    draws = _stored_draws(store, tenant_id, quarter)
+    before = [head for head in store.releases(tenant_id) if head.id == str(quarter.previous)]
+    release = build_release(
+        facts,
+        outlines,
+        draws,
+        tenant_id=tenant_id,
+        version=version + 1,
+        created_at=created_at,
+        goals=goals,
+        previous=store.release(tenant_id, before[0].id, before[0].version) if before else None,
+        drawn_in={year: outlines_of(year) for year in _vintages(draws)},
+    )
+    store.add_release(release)
+    return release
+
+
+def load_districts(
+    store: Store, tenant_id: str, id: str | None = None, version: int | None = None
+) -> Districts:
+    """A release over its outlines, as it is read.
+
+    Parameters
+    ----------
+    store : Store
+    tenant_id : str
+    id : str, optional
+        Such as ``2026Q3``; the newest by default.
+    version : int, optional
+        The newest by default.
+
+    Returns
+    -------
+    Districts
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such release; its code is ``unknown-release``.
+    """
+    release = store.release(tenant_id, id, version)
+    draws = _stored_draws(store, tenant_id, Quarter.parse(release.id))
+    return Districts(release, Outlines(store.zones(tenant_id, release.vintage)), draws)
+
+
+def _vintages(draws: Mapping[str, pa.Table]) -> set[int]:
+    return {int(draws[draw.name].schema.metadata[b"vintage"]) for draw in DRAWS}
+
+
+def _stored_draws(store: Store, tenant_id: str, quarter: Quarter) -> dict[str, pa.Table]:
+    found = {draw.name: store.draws(tenant_id, str(quarter), draw.name) for draw in (*DRAWS, FLOWS)}
+    return {name: table for name, table in found.items() if table is not None}

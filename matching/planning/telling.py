@@ -1,0 +1,306 @@
+"""A release from its draws: all that is told, and what it says of itself."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from geo.arrays import FloatArray
+from geo.errors import InputError
+from indexes.district_facts import Facts
+from indexes.releases import Release
+from matching.disclosure import (
+    BUSINESS_SHARE,
+    BUSINESS_UNITS,
+    CONFIDENCE,
+    FLOW_THRESHOLD,
+    half_widths,
+    visible,
+)
+from matching.districts import column_name
+from matching.planning.flows import flow_figures
+from matching.planning.measures import (
+    BUILDING_THRESHOLD,
+    DRAWS,
+    FLOWS,
+    GOALS,
+    HOUSEHOLD_THRESHOLD,
+    RULES,
+)
+from matching.planning.noisy_figures import (
+    OWN,
+    Drawn,
+    Sums,
+    counted_figures,
+    goal_gaps,
+    levels_above,
+    sums_of,
+)
+from matching.planning.outlines import Outlines
+from matching.planning.pieces import Pieces, level_weights, own_weights, piece_shares
+from matching.planning.public_figures import (
+    WALKED,
+    access_figures,
+    business_figures,
+    supply_figures,
+)
+from matching.planning.tabulating import HIDDEN, OK, UNKNOWN, ZERO, Figure, level_rows
+from matching.planning.vintages import apportioned
+
+__all__ = ["build_release", "require_tellable"]
+
+Denominators = Mapping[str, FloatArray]
+
+CENSUS = {"households": "menages", "residents": "pop"}
+
+
+def build_release(
+    facts: Facts,
+    outlines: Outlines,
+    draws: Mapping[str, pa.Table],
+    *,
+    tenant_id: str,
+    version: int,
+    created_at: datetime,
+    goals: Sequence[float] = GOALS,
+    previous: Release | None = None,
+    drawn_in: Mapping[int, Outlines] | None = None,
+) -> Release:
+    """Tell a quarter's figures by zone.
+
+    Parameters
+    ----------
+    facts : Facts
+        Only what is public of them is read: buildings' dwellings and public listings.
+    outlines : Outlines
+        Zones to tell, with their census figures.
+    draws : mapping of str to Table
+        All that `draw_counts` made of the quarter.
+    tenant_id : str
+    version : int
+    created_at : datetime
+        Now, aware.
+    goals : sequence of float
+        Shares of a town's households that it aims at, 0 to 1.
+    previous : Release, optional
+        Of the quarter before, for the trend.
+    drawn_in : mapping of int to Outlines, optional
+        By vintage, the zones that draws of another vintage than ``outlines`` were made in.
+
+    Returns
+    -------
+    Release
+        A function of what is given: the same again, to the byte.
+
+    Raises
+    ------
+    InputError
+        As `require_tellable`.
+    """
+    require_tellable(outlines, goals)
+    release_id = str(facts.quarter)
+    drawn = {draw.name: Drawn.of(draws[draw.name], draw) for draw in DRAWS}
+    denominators, census = _denominators(outlines, facts)
+    sums = _sums(drawn, outlines, drawn_in or {}, facts.buildings)
+    figures = _counted(sums, outlines, denominators, census, goals, previous)
+    for more in (
+        business_figures(facts.listings, outlines),
+        access_figures(facts, outlines, denominators),
+        supply_figures(sums, figures, outlines, denominators),
+    ):
+        for level, added in more.items():
+            figures[level] += added
+    flows_level = None
+    if FLOWS.name in draws:
+        flows_level = draws[FLOWS.name].schema.metadata[b"level"].decode()
+        if flows_level in figures:
+            figures[flows_level] += flow_figures(draws[FLOWS.name], outlines.codes(flows_level))
+    visible_shares = _visible(figures, outlines)
+    parents, vintage = outlines.parent_codes, outlines.vintage
+    tables = [  # each level's figures are let go when its rows are there
+        level_rows(level, outlines.codes(level), figures.pop(level), parents, vintage, release_id)
+        for level in sorted(figures)
+    ]
+    return Release(
+        tenant_id=tenant_id,
+        id=release_id,
+        version=version,
+        created_at=created_at.replace(microsecond=0),
+        vintage=outlines.vintage,
+        head={
+            "epsilon": _epsilons(draws),
+            "thresholds": {
+                "households": HOUSEHOLD_THRESHOLD,
+                "buildings": BUILDING_THRESHOLD,
+                "flows": FLOW_THRESHOLD,
+                "businesses": {"units": BUSINESS_UNITS, "share": BUSINESS_SHARE},
+                "confidence": CONFIDENCE,
+            },
+            "goals": list(goals),
+            "sources": {
+                OWN: f"{OWN} {release_id}",
+                "census": census,
+                WALKED: "1.3 times the distance through the air, at 1.2 m/s",
+            },
+            "drawn_in": sorted({one.vintage for one in drawn.values()}),
+            "visible": visible_shares,
+            "unplaced": _unplaced(drawn["households"]),
+            "rules": [{"fr": fr, "en": en} for fr, en in RULES],
+            "flows_level": flows_level,
+        },
+        rows=pa.concat_tables(tables),
+    )
+
+
+def require_tellable(outlines: Outlines, goals: Sequence[float]) -> None:
+    """Refuse what no release can be made of: better before anything is drawn.
+
+    Raises
+    ------
+    InputError
+        If no zone has census figures (code ``no-figures``), or a goal is out of range.
+    """
+    for goal in goals:
+        if not 0.0 < goal <= 1.0:
+            raise InputError(f"a goal is a share of households above 0 and up to 1, got {goal}")
+    if all(zone.figures is None for zone in outlines.zones):
+        raise InputError(
+            f"zones of {outlines.vintage} have no census figures: import them with the zones",
+            code="no-figures",
+        )
+
+
+def _counted(
+    sums: Mapping[str, Mapping[str, Sums]],
+    outlines: Outlines,
+    denominators: Mapping[str, Denominators],
+    census: str,
+    goals: Sequence[float],
+    previous: Release | None,
+) -> dict[str, list[Figure]]:
+    """By level, what is counted of people, and what follows from it."""
+    figures: dict[str, list[Figure]] = {}
+    for level in reversed(outlines.levels):  # cells, and then what carries before what is carried
+        above = levels_above(level, outlines, figures)
+        known = denominators[level]
+        found = counted_figures(sums[level], known, above, cells=level == "cell", census=census)
+        by_name = {figure.measure: figure for figure in found if not figure.category}
+        found += goal_gaps(by_name["penetration"], goals)
+        if level != "cell":
+            codes, vintage = outlines.codes(level), outlines.vintage
+            found.append(_trend(by_name["households"], level, codes, vintage, previous))
+        figures[level] = found
+    return figures
+
+
+def _sums(
+    drawn: Mapping[str, Drawn],
+    outlines: Outlines,
+    drawn_in: Mapping[int, Outlines],
+    buildings: pa.Table,
+) -> dict[str, dict[str, Sums]]:
+    found: dict[str, dict[str, Sums]] = {level: {} for level in outlines.levels}
+    pieces, weights = None, {}
+    for draw in DRAWS:
+        one = drawn[draw.name]
+        if pieces is None or not pieces.same(one.pieces):  # draws of one run have the same
+            pieces = one.pieces
+            if one.vintage == outlines.vintage:
+                iris = own_weights(pieces, outlines)
+            else:
+                iris = apportioned(pieces, drawn_in[one.vintage], outlines, buildings)
+            weights = level_weights(pieces, outlines, iris)
+        for level, of_level in weights.items():
+            found[level][draw.name] = sums_of(one, draw, of_level)
+    return found
+
+
+def _denominators(outlines: Outlines, facts: Facts) -> tuple[dict[str, Denominators], str]:
+    """Census figures by level, and where they are from; a cell's are its shares of its zones'."""
+    census = {zone.figures.census_year for zone in outlines.zones if zone.figures is not None}
+    by_iris = {
+        name: np.array(
+            [
+                zone.figures.values.get(column, np.nan) if zone.figures is not None else np.nan
+                for zone in outlines.zones
+            ]
+        )
+        for name, column in CENSUS.items()
+    }
+    pieces = Pieces.of(outlines)
+    shares = piece_shares(outlines, facts.buildings)
+    weights = level_weights(pieces, outlines, own_weights(pieces, outlines))
+    found: dict[str, Denominators] = {
+        level: {
+            name: weights[level] @ (shares * values[pieces.zone])
+            for name, values in by_iris.items()
+        }
+        for level in outlines.levels
+    }
+    found["iris"] = by_iris  # as printed, not as added up again
+    return found, f"insee-rp{max(census)}"
+
+
+def _trend(
+    households: Figure, level: str, codes: Sequence[str], vintage: int, previous: Release | None
+) -> Figure:
+    """Households more or less than a quarter ago, where both are told and zones are the same."""
+    n = len(codes)
+    before = np.full((3, n), np.nan)
+    comparable = previous is not None and previous.vintage == vintage
+    if previous is not None and comparable:
+        rows = previous.rows.filter(
+            (pc.field("level") == level) & (pc.field("measure") == "households")
+        )
+        at = np.asarray(pc.fill_null(pc.index_in(pa.array(codes), value_set=rows["zone"]), -1))
+        columns = [np.asarray(rows[name], dtype=np.float64) for name in ("value", "lower", "upper")]
+        before[:, at >= 0] = np.stack(columns)[:, at[at >= 0]]
+    told = (households.status == OK) & ~np.isnan(before[0])
+    width = (households.upper - households.value) + (before[2] - before[0])
+    status = np.where(told, OK, HIDDEN if comparable else UNKNOWN).astype(np.int8)
+    return Figure.told(
+        "trend", "", households.value - before[0], width, status, before[0], households.source
+    )
+
+
+def _epsilons(draws: Mapping[str, pa.Table]) -> dict[str, float]:
+    """What was spent, by family and in all: read from the draws, whatever is configured now."""
+    spent: dict[str, float] = {}
+    for draw in (*DRAWS, FLOWS):
+        if draw.name in draws:
+            epsilon = float(draws[draw.name].schema.metadata[b"epsilon"])
+            spent[draw.family] = spent.get(draw.family, 0.0) + epsilon
+    spent["total"] = sum(spent.values())
+    return {family: round(epsilon, 9) for family, epsilon in spent.items()}
+
+
+def _visible(
+    figures: Mapping[str, list[Figure]], outlines: Outlines
+) -> dict[str, dict[str, float]]:
+    """Share of zones that a figure is told of, where there is one to tell.
+
+    By measure (with its category, as ``listings__garde``) and level; ``iris_h`` are the IRIS of
+    type H.
+    """
+    lived_in = np.array([zone.type == "H" for zone in outlines.zones])
+    found: dict[str, dict[str, float]] = {}
+    for level, columns in figures.items():
+        for figure in columns:
+            by_level = found.setdefault(column_name(figure.measure, figure.category), {})
+            countable = (figure.status != ZERO) & (figure.status != UNKNOWN)
+            for name, among in (
+                (level, countable),
+                ("iris_h", lived_in if level == "iris" else None),
+            ):
+                if among is not None and (among := among & countable).any():
+                    by_level[name] = round(float((figure.status[among] == OK).mean()), 4)
+    return {name: by_level for name, by_level in sorted(found.items()) if by_level}
+
+
+def _unplaced(households: Drawn) -> float | None:
+    """Households registered outside every zone, where there are enough to tell."""
+    count = households.counts[-1:, 0].astype(np.float64)
+    width = half_widths(np.array([1]), 1.0 / households.epsilon)
+    return float(count[0]) if visible(count, width, HOUSEHOLD_THRESHOLD)[0] else None

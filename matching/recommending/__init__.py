@@ -1,0 +1,1 @@
+"""What recommendations are made of: terms, models, reasons, whose voice counts."""

@@ -1,0 +1,99 @@
+"""Why a trip suits: one sentence per term of its cost, in French or English."""
+
+from collections.abc import Mapping
+
+from matching.query import Reason
+from matching.reasons import LANGS, NBSP
+from matching.rides.carpool import Stop
+
+__all__ = ["trip_reasons"]
+
+ON_THE_WAY_S = 30  # a detour that no driver would call one
+ON_TIME_S = 60
+
+# Sentence by code: (French, English), in the order of LANGS.
+_SENTENCES = {
+    "walk-none": ("sans marche à pied", "no walk"),
+    "walk": ("{} min à pied en tout", "{} min on foot in all"),
+    "meet-both": ("de {} à {}", "from {} to {}"),
+    "meet-pickup": ("rendez-vous à {}", "meet at {}"),
+    "meet-dropoff": ("dépose à {}", "dropped off at {}"),
+    "on-the-way": ("sans détour", "no detour"),
+    "detour": ("{} min de détour", "{} min of detour"),
+    "on-time": ("à l’heure demandée", "at the time asked for"),
+    "shift": ("à {} min de l’heure demandée", "{} min off the time asked for"),
+    "days-all": ("tous les jours demandés", "all days asked for"),
+    "days-some": ("{} jours demandés sur {}", "{} of the {} days asked for"),
+    "same-building": ("de votre immeuble", "from your building"),
+    "trusted": (
+        "apprécié par des voisins de confiance (niveau {} sur 4)",
+        "well rated by neighbours you can trust (level {} of 4)",
+    ),
+}
+
+
+def trip_reasons(
+    lang: str,
+    *,
+    stops: tuple[Stop, Stop],
+    detour_s: float,
+    shift_s: float,
+    days: tuple[int, int],
+    level: int,
+    same_building: bool,
+    terms: Mapping[str, float],
+) -> tuple[Reason, ...]:
+    """Why a trip is offered, in the order in which one would say it.
+
+    Parameters
+    ----------
+    lang : str
+        "fr" or "en".
+    stops : tuple of Stop
+        Pick-up and drop-off.
+    detour_s, shift_s : float
+        Seconds.
+    days : tuple of int
+        Days matched, of days asked for.
+    level : int
+        How far who asks trusts the other, 0 to 4.
+    same_building : bool
+        Whether both live there, addresses proved.
+    terms : mapping of str to float
+        Minutes that each term of the cost gives.
+
+    Returns
+    -------
+    tuple of Reason
+        The share of each is the minutes it adds to the cost; less than 0 takes off.
+    """
+    at = LANGS.index(lang)
+
+    def say(code: str, share: float, *values: object) -> Reason:
+        text = _SENTENCES[code][at].format(*values).replace(" min", f"{NBSP}min")
+        return Reason(code, text, round(share, 6))
+
+    found = []
+    if same_building:
+        found.append(say("same-building", terms["same_building"]))
+    if level >= 2:
+        found.append(say("trusted", terms["trust"], level))
+    if days[1] > 1:
+        code = "days-all" if days[0] == days[1] else "days-some"
+        found.append(say(code, terms["unmatched_days"], *days))
+    walk_min = round(sum(stop.walk_m for stop in stops) / 1.12 / 60)
+    found.append(say("walk" if walk_min else "walk-none", terms["walk"], walk_min))
+    names = [stop.name for stop in stops]
+    if all(names):
+        found.append(say("meet-both", terms["elsewhere"], *names))
+    elif names[0]:
+        found.append(say("meet-pickup", terms["elsewhere"], names[0]))
+    elif names[1]:
+        found.append(say("meet-dropoff", terms["elsewhere"], names[1]))
+    minutes = max(1, round(detour_s / 60))
+    found.append(
+        say("detour" if detour_s > ON_THE_WAY_S else "on-the-way", terms["detour"], minutes)
+    )
+    minutes = max(1, round(shift_s / 60))
+    found.append(say("shift" if shift_s > ON_TIME_S else "on-time", terms["shift"], minutes))
+    return tuple(found)

@@ -1,0 +1,202 @@
+"""A tenant's trips kept current: read whole once, then change by change, searched all the while."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from indexes.entities import Audience, Group, Tenant
+from indexes.journeys import Booking, Trip
+from indexes.publishing import Published, Publisher
+from indexes.store import Change, Position, Store
+from matching.detour import Ride
+from matching.rides.book import TripBook, TripView
+from matching.rides.carpool import Party
+from matching.rides.meeting import MEETING_CATEGORIES, MeetingPoint, MeetingPoints
+from matching.towns.following import Following
+from matching.towns.people import blocks_by_member
+
+__all__ = ["TripTown", "meeting_listings"]
+
+
+class TripTown(Following["_Loaded"]):
+    """The trips of one tenant as searches want them: published, their owners known.
+
+    One thread applies changes, and searches read `view`: what one batch of changes brings is
+    there all at once. It follows the store beside `matching.towns.live.LiveTown`, and just so.
+
+    Parameters
+    ----------
+    store : Store
+        The truth. All trips of the tenant are read from it here.
+    tenant_id : str
+        Whose trips.
+    listings : (pyarrow.Table, Position), optional
+        What `meeting_listings` chooses of the tenant's listings, and how far the store had then
+        been read; read from the store if not given.
+
+    Attributes
+    ----------
+    position : Position
+        How far the store has been read: `view` shows all changes up to here.
+
+    Raises
+    ------
+    StoreError
+        If the store can't be read.
+    """
+
+    def __init__(
+        self, store: Store, tenant_id: str, listings: tuple[pa.Table, Position] | None = None
+    ) -> None:
+        # The position is first: what changes while rows are read is read again, never missed.
+        read_to = store.position()
+        table, position = listings or (_meeting_table(store, tenant_id), read_to)
+        super().__init__(store, tenant_id, _Loaded(store, tenant_id, table), position)
+
+    def _read(self) -> "_Loaded":
+        return _Loaded(self._store, self.tenant_id, _meeting_table(self._store, self.tenant_id))
+
+    @property
+    def view(self) -> TripView:
+        """What a search reads now. Take it once."""
+        return self._state.book.view
+
+    @property
+    def publisher(self) -> Publisher:
+        """Tells what of a trip others may see."""
+        return self._state.publisher
+
+    @property
+    def timezone(self) -> str:
+        """The tenant's, an IANA name."""
+        return self._state.timezone
+
+
+class _Loaded:
+    """A tenant's trips read whole, and what has changed since. One writer at a time."""
+
+    def __init__(self, store: Store, tenant_id: str, listings: pa.Table) -> None:
+        self._store, self._tenant_id = store, tenant_id
+        self.timezone = store.get(Tenant, tenant_id, tenant_id).timezone
+        partition = store.groups(tenant_id)
+        self.publisher = Publisher(partition)
+        self._groups: dict[str, Group] = (
+            {group.id: group for group in partition.groups} if partition else {}
+        )
+        self._blocks = blocks_by_member(store.blocks(tenant_id))
+        self._owners: dict[str, str] = {}  # of trips that have one
+        self._meeting = _meeting_points(listings)
+        self.book = TripBook(meeting=MeetingPoints(tuple(self._meeting.values())))
+        self._put(store.trips(tenant_id), store.bookings(tenant_id))
+
+    def take(self, changes: Sequence[Change]) -> bool:
+        """Read again what changes touch; False where only reading everything can show it."""
+        if not changes:
+            return True
+        touched = self._store.touched(self._tenant_id, changes)
+        if touched.everything:
+            return False
+        ids = set(touched.trips)
+        if touched.blocks:
+            before, self._blocks = (
+                self._blocks,
+                blocks_by_member(self._store.blocks(self._tenant_id)),
+            )
+            ids |= {
+                id
+                for id, owner in self._owners.items()
+                if sorted(before.get(owner, ())) != sorted(self._blocks.get(owner, ()))
+            }
+        if touched.listings:
+            self._take_listings(touched.listings)
+        if ids:
+            trips = self._store.trips(self._tenant_id, ids)
+            self._put(trips, self._store.bookings(self._tenant_id, ids))
+            gone = ids - {trip.id for trip in trips}
+            self.book.remove(gone)
+            for id in gone & self._owners.keys():
+                del self._owners[id]
+        return True
+
+    def _take_listings(self, ids: Collection[str]) -> None:
+        found = _meeting_points(self._store.listing_table(self._tenant_id, ids))
+        kept = {id: point for id, point in self._meeting.items() if id not in ids} | found
+        if kept != self._meeting:
+            self._meeting = kept
+            self.book.meet_at(MeetingPoints(tuple(kept.values())))
+
+    def _put(self, trips: Sequence[Trip], bookings: Iterable[Booking]) -> None:
+        owners = {trip.id: trip.owner_id for trip in trips if trip.owner_id is not None}
+        self._owners |= owners
+        rows: list[dict[str, Any]] = []
+        if owners:
+            table = self._store.member_table(self._tenant_id, set(owners.values()))
+            rows = table.to_pylist()
+        homes = {row["id"]: row["group"] for row in rows}
+        published: dict[str, Published] = {}
+        for trip in trips:
+            found = self.publisher.publish(trip, homes.get(trip.owner_id))
+            if found is not None:
+                published[trip.id] = found
+        rides: dict[str, dict[date, list[Ride]]] = {}
+        for booking in bookings:
+            if booking.trip_id in published:
+                start_s = published[booking.trip_id].start_s
+                days = rides.setdefault(booking.trip_id, {})
+                days.setdefault(booking.day, []).append(_ride(booking, start_s))
+        self.book.put(
+            [one.trip for one in published.values()],
+            {row["id"]: self._party(row) for row in rows},
+            rides,
+        )
+        self.book.remove({trip.id for trip in trips} - published.keys())
+
+    def _party(self, row: Mapping[str, Any]) -> Party:
+        group = self._groups.get(row["group"] or "")
+        return Party(
+            id=row["id"],
+            level=row["level"],
+            building=row["building"] or "",
+            residence=row["residence"] or "",
+            zones=frozenset(group.zones) if group else frozenset(),
+            gender=row["gender"],
+            blocked=frozenset(self._blocks.get(row["id"], ())),
+        )
+
+
+def _ride(booking: Booking, start_s: float) -> Ride:
+    """A booking on the line as published, whose seconds begin later than the trip's own."""
+    return Ride(
+        (booking.pickup_lon, booking.pickup_lat),
+        (booking.dropoff_lon, booking.dropoff_lat),
+        booking.pickup_s - start_s,
+        booking.dropoff_s - start_s,
+        booking.seats,
+    )
+
+
+def meeting_listings(listings: pa.Table) -> pa.Table:
+    """Those of some listings (`indexes.store.LISTING_SCHEMA`) that are meeting points."""
+    wanted = pc.equal(listings["audience"], Audience.PUBLIC.value)
+    wanted = pc.and_(wanted, pc.invert(listings["personal"]))
+    below = "|".join(map(re.escape, MEETING_CATEGORIES))
+    named = pc.match_substring_regex(listings["category"], rf"^({below})(\.|$)")
+    return listings.filter(pc.and_(wanted, named))
+
+
+def _meeting_table(store: Store, tenant_id: str) -> pa.Table:
+    """The listings that can be meeting points: few, of a town's many."""
+    return store.listing_table(tenant_id, store.listing_ids(tenant_id, MEETING_CATEGORIES))
+
+
+def _meeting_points(listings: pa.Table) -> dict[str, MeetingPoint]:
+    """Public listings that are meeting points, by id."""
+    rows = meeting_listings(listings).select(["id", "title", "lon", "lat"])
+    return {
+        row["id"]: MeetingPoint(row["id"], row["title"], row["lon"], row["lat"])
+        for row in rows.to_pylist()
+    }

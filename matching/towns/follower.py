@@ -1,0 +1,164 @@
+"""One thread that reads a store's feed and hands each town its changes."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Protocol
+
+from geo.errors import FeedGapError, MitoyenError, StoreError
+from indexes.feed import Feed
+from indexes.store import Change, Position, Store
+
+__all__ = ["Followed", "Follower"]
+
+log = logging.getLogger(__name__)
+
+READ_S = 0.5  # a read ends then, so that the thread can be stopped
+RETRY_S = 0.2  # while the store is away
+REBUILD_RETRY_S = 2.0  # it is costly
+
+
+class Followed(Protocol):
+    """What is kept current: a tenant's listings, or its trips. See `LiveTown` and `Following`."""
+
+    @property
+    def tenant_id(self) -> str: ...
+    @property
+    def wants_rebuild(self) -> bool: ...
+
+    def apply(self, changes: Sequence[Change], position: Position) -> None: ...
+    def catch_up(self) -> None: ...
+    def compact(self) -> None: ...
+    def expire(self) -> None: ...
+    def rebuild(self) -> None: ...
+
+
+class Follower:
+    """Keeps towns of one store current, however many, with one reader of its feed.
+
+    Parameters
+    ----------
+    store : Store
+        Whose changes, from now on.
+
+    Raises
+    ------
+    StoreError
+        If the store can't be read.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._feed = Feed(store, store.position())
+        self._towns: list[Followed] = []
+        self._rebuilds: dict[Followed, threading.Thread] = {}
+        self._applying = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+        self._unapplied: list[Change] = []  # read, and not yet with every town
+
+    @property
+    def lag_s(self) -> float:
+        """Seconds since all changes that were there had been read."""
+        return self._feed.lag_s
+
+    def add(self, town: Followed) -> None:
+        """Bring a town up to here, and keep it current from now on.
+
+        Raises
+        ------
+        StoreError
+            If the store can't be read.
+        """
+        with self._applying:
+            # What the feed has given to others already, and will not give again.
+            try:
+                town.catch_up()
+            except FeedGapError:
+                town.expire()
+                town.rebuild()
+            self._towns.append(town)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+                self._thread.start()
+
+    def remove(self, town: Followed) -> None:
+        """Keep a town current no longer."""
+        with self._applying:
+            if town in self._towns:
+                self._towns.remove(town)
+
+    def close(self) -> None:
+        """Stop following. Rebuilds under way end by themselves."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._step()
+            except StoreError as error:
+                # Searches go on from memory; their age tells how old it is.
+                log.warning("the store did not answer, indexes stay as they are: %s", error)
+                self._stopping.wait(RETRY_S)
+            except Exception:  # the thread must outlive what nobody thought of
+                log.exception("changes could not be followed")
+                self._stopping.wait(RETRY_S)
+        self._feed.close()
+
+    def _step(self) -> None:
+        """Read some changes, and hand each town its own; those not handed on come again."""
+        try:
+            self._unapplied = self._unapplied or self._feed.read(READ_S)
+        except FeedGapError as error:
+            log.warning("%s", error)
+            self._begin_anew()
+        if self._unapplied:
+            own: dict[str, list[Change]] = {}
+            for change in self._unapplied:
+                own.setdefault(change.tenant_id, []).append(change)
+            with self._applying:
+                for town in self._towns:
+                    self._apply(town, own.get(town.tenant_id, []))
+            self._unapplied = []
+        for town in tuple(self._towns):
+            town.compact()
+            self._see_to(town)
+
+    def _apply(self, town: Followed, changes: list[Change]) -> None:
+        try:
+            town.apply(changes, self._feed.position)
+        except StoreError:
+            raise
+        except Exception:  # one town's trouble is not the others'
+            log.exception("changes could not be applied: the index is read anew")
+            town.expire()
+
+    def _begin_anew(self) -> None:
+        """Read on from here, and every town from the beginning."""
+        self._feed.close()
+        self._feed = Feed(self._store, self._store.position())
+        for town in tuple(self._towns):
+            town.expire()
+
+    def _see_to(self, town: Followed) -> None:
+        """Rebuild a town that wants it, beside everything else."""
+        running = self._rebuilds.get(town)
+        if town.wants_rebuild and (running is None or not running.is_alive()):
+            thread = threading.Thread(
+                target=self._rebuild, args=(town,), name="rebuild", daemon=True
+            )
+            self._rebuilds[town] = thread
+            thread.start()
+
+    def _rebuild(self, town: Followed) -> None:
+        try:
+            town.rebuild()
+        except MitoyenError as error:
+            log.warning("an index could not be read anew: %s: %s", error.code, error)
+            self._stopping.wait(REBUILD_RETRY_S)
+        except Exception:
+            log.exception("an index could not be read anew")
+            self._stopping.wait(REBUILD_RETRY_S)

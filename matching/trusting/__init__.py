@@ -1,0 +1,1 @@
+"""How trust is earned, walked and shown: dealings, letters, vouches; edges, walks, views."""

@@ -1,0 +1,150 @@
+"""Near me as one viewer sees it: the same index, some rows counting as the viewer trusts them."""
+
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from geo.arrays import IntArray
+from geo.errors import CursorError
+from indexes.overlay import Overlay
+from matching.towns.snapshot import Snapshot
+from matching.towns.vocabulary import Vocabulary
+from matching.trusting.town import NOTHING_SHOWN, Shown, TrustTown
+
+__all__ = ["Views"]
+
+KEPT_BYTES = 32 * 2**20  # of overlays: those of who asked last
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kept:
+    """The overlay of what a viewer is shown, of the first so many rows of a base and behind it."""
+
+    shown: Shown
+    vocabulary: weakref.ref[Vocabulary]  # of the base; it must not outlive its town
+    rows: int
+    overlay: Overlay | None
+
+    def is_of(self, snapshot: Snapshot) -> bool:
+        """Whether its rows are numbered as those of a town."""
+        return self.vocabulary() is snapshot.vocabulary
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes, about."""
+        return 1_000 + 32 * len(self.shown.levels) + (self.overlay.nbytes if self.overlay else 0)
+
+
+class Views:
+    """What each viewer's trust makes of a town.
+
+    Parameters
+    ----------
+    trust : TrustTown
+        What each is shown.
+    """
+
+    def __init__(self, trust: TrustTown) -> None:
+        self._trust = trust
+        self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
+        self._bytes = 0
+        self._asking = threading.Lock()
+
+    def seen_by(
+        self, snapshot: Snapshot, member_id: str | None, at_s: int, pinned: str | None = None
+    ) -> tuple[Snapshot, str]:
+        """A town with the levels that a viewer is shown, and a digest of those.
+
+        Parameters
+        ----------
+        snapshot : Snapshot
+            The town as it is to anybody.
+        member_id : str or None
+            Who looks; nobody in particular sees it as it is.
+        at_s : int
+            The instant that counts, seconds since 1970: what is known grows old.
+        pinned : str, optional
+            The digest of the page before: levels are those of that page, whatever has been
+            said since.
+
+        Raises
+        ------
+        CursorError
+            If those levels are known no more.
+        """
+        shown = NOTHING_SHOWN if member_id is None else self._trust.shown(member_id, at_s)
+        key = member_id or "", shown.digest if pinned is None else pinned
+        with self._asking:
+            kept = self._kept.get(key)
+            if kept is not None:
+                self._kept.move_to_end(key)
+        if key[1] != shown.digest:
+            if key[1] and kept is None:
+                raise CursorError("whom you trust has changed since: ask for the first page again")
+            shown = kept.shown if kept else NOTHING_SHOWN
+        if not shown.levels:
+            return snapshot, ""
+        if kept is None or kept.rows != len(snapshot.catalog) or not kept.is_of(snapshot):
+            kept = _laid(shown, snapshot, kept)
+            self._keep(key, kept)
+        if kept.overlay is None:
+            return snapshot, shown.digest
+        return replace(snapshot, index=kept.overlay.over(snapshot.index)), shown.digest
+
+    def neighbours(self, member_id: str, listing_ids: Sequence[str]) -> list[int]:
+        """See `matching.trusting.town.TrustTown.neighbours`."""
+        return self._trust.neighbours(member_id, listing_ids)
+
+    def _keep(self, key: tuple[str, str], kept: _Kept) -> None:
+        with self._asking:
+            before = self._kept.pop(key, None)
+            self._kept[key] = kept
+            self._bytes += kept.nbytes - (before.nbytes if before else 0)
+            while self._bytes > KEPT_BYTES:
+                self._bytes -= self._kept.popitem(last=False)[1].nbytes
+
+
+def _laid(shown: Shown, snapshot: Snapshot, before: _Kept | None) -> _Kept:
+    """An overlay of a town: the one before where no row has come that is to be in it."""
+    made = _Kept(shown, weakref.ref(snapshot.vocabulary), len(snapshot.catalog), None)
+    if before is not None and before.is_of(snapshot):
+        new, _ = _rows(shown, snapshot, before.rows)
+        if not len(new):
+            return replace(made, overlay=before.overlay)
+    rows, levels = _rows(shown, snapshot, 0)
+    columns = snapshot.catalog.columns(rows)
+    # Who has lost all verification is untrusted at once, whatever is known of them yet.
+    kept = columns.trust > 0
+    if not kept.any():
+        return made
+    rows, columns = rows[kept], columns.taken(kept)
+    return replace(made, overlay=Overlay(rows, columns, levels[kept] / 4))
+
+
+def _rows(shown: Shown, snapshot: Snapshot, first: int) -> tuple[IntArray, IntArray]:
+    """Rows from ``first`` on of whom and of what more is shown, ascending, and the level of each.
+
+    A person's are those of their owner, a public one has its own.
+    """
+    owners = list(map(snapshot.vocabulary.owners.number, shown.members))
+    known = [i for i, number in enumerate(owners) if number is not None]
+    numbers = np.array([owners[i] for i in known], np.int64)
+    levels = np.array(shown.levels, np.int64)
+    of_owners, of_listings = levels[known], levels[len(owners) :]
+    parts = [(np.empty(0, np.int64), np.empty(0, np.int64))]
+    for begin, segment in snapshot.catalog.parts:
+        if begin + len(segment) > first:
+            rows, places = segment.owned(numbers)
+            parts.append((begin + rows, of_owners[places]))
+            rows, places = segment.public(shown.listings)
+            parts.append((begin + rows, of_listings[places]))
+    rows, found = (np.concatenate(column) for column in zip(*parts, strict=True))
+    kept = rows >= first
+    kept[kept] = snapshot.index.alive(rows[kept])
+    rows, found = rows[kept], found[kept]
+    order = np.argsort(rows)
+    return rows[order], found[order]

@@ -1,0 +1,217 @@
+import csv
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import shapely
+from districts_oracle import QUARTER, Town, cell8, grid_zones
+
+from geo.errors import ConflictError, InputError, NotFoundError
+from indexes import Figures, Tenant, Zone, open_store
+from indexes.district_facts import HOUSEHOLD_FACTS, Facts
+from indexes.releases import digest, table_from_bytes, table_to_bytes
+from indexes.store import Store
+from matching.planning.drawing import draw_counts
+from matching.planning.measures import EPSILONS
+from matching.planning.outlines import Outlines
+from matching.planning.releasing import load_districts, release_quarter
+from matching.planning.telling import build_release
+
+NOW = datetime(2026, 10, 5, 9, 30, 1, 250_000, tzinfo=UTC)
+ZONES = grid_zones()
+
+
+@pytest.fixture
+def store(tmp_path) -> Iterator[Store]:
+    store = open_store(tmp_path / "town.db")
+    store.put(Tenant(tenant_id="t", id="t", name="Ville"))
+    store.put_zones(ZONES)
+    yield store
+    store.close()
+
+
+def test_a_release_is_kept_and_read_again_to_the_byte(store: Store) -> None:
+    made = release_quarter(store, "t", QUARTER, created_at=NOW)
+    assert (made.id, made.version, made.created_at) == ("2026Q3", 1, NOW.replace(microsecond=0))
+    later = release_quarter(store, "t", QUARTER, created_at=NOW + timedelta(days=9))
+    assert later.created_at == made.created_at
+    assert table_to_bytes(later.rows) == table_to_bytes(made.rows)
+    assert later.head == made.head
+    districts = load_districts(store, "t")
+    assert districts.release.version == 1
+    assert districts.union(shapely.box(5.2, 43.1, 5.5, 43.4)).num_rows
+
+
+def test_bytes_are_the_same_however_rows_are_chunked(store: Store, monkeypatch) -> None:
+    rows = release_quarter(store, "t", QUARTER, created_at=NOW).rows
+    cut = pa.concat_tables([rows.slice(0, 7), rows.slice(7, 1_000), rows.slice(1_007)])
+    for batch in (1_000_000, 300):
+        monkeypatch.setattr("indexes.releases.BATCH", batch)
+        data = table_to_bytes(rows)
+        assert table_to_bytes(cut) == data
+        assert table_to_bytes(table_from_bytes(data, digest(data))) == data
+
+
+def test_a_correction_is_a_version_with_the_same_draws_and_other_goals(store: Store) -> None:
+    first = release_quarter(store, "t", QUARTER, created_at=NOW)
+    second = release_quarter(store, "t", QUARTER, created_at=NOW, correct=True, goals=[0.2])
+    assert second.version == 2
+    assert second.head["goals"] == [0.2]
+    assert [head.version for head in store.releases("t")] == [2, 1]
+    counted = [
+        one.rows.filter(pa.compute.field("measure") != "goal_gap") for one in (first, second)
+    ]
+    assert counted[0].equals(counted[1])
+    assert load_districts(store, "t", "2026Q3", 1).release.head["goals"] == [0.05, 0.12]
+
+
+def test_epsilon_of_what_was_drawn_stays_whatever_is_configured_later(store: Store) -> None:
+    release_quarter(store, "t", QUARTER, created_at=NOW)
+    more = {name: 9.0 for name in EPSILONS}  # noqa: C420
+    again = release_quarter(store, "t", QUARTER, created_at=NOW, correct=True, epsilons=more)
+    assert again.head["epsilon"] == dict(EPSILONS) | {"total": 1.0}
+
+
+def test_of_two_that_draw_at_once_the_first_counts(store: Store, monkeypatch) -> None:
+    """Another process draws between our looking and our keeping."""
+    kept = store.add_draws
+    others = draw_counts(store.facts("t", QUARTER), Outlines(ZONES))
+
+    def beaten(tenant_id: str, quarter: str, family: str, table: pa.Table) -> None:
+        kept(tenant_id, quarter, family, others[family])
+        kept(tenant_id, quarter, family, table)  # raises ConflictError
+
+    with pytest.raises(ConflictError):
+        beaten(
+            "t",
+            "2026Q2",
+            "members",
+            draw_counts(store.facts("t", QUARTER), Outlines(ZONES))["members"],
+        )
+    monkeypatch.setattr(store, "add_draws", beaten)
+    made = release_quarter(store, "t", QUARTER, created_at=NOW)
+    theirs = build_release(
+        store.facts("t", QUARTER), Outlines(ZONES), others, tenant_id="t", version=1, created_at=NOW
+    )
+    assert made.rows.equals(theirs.rows)
+
+
+def test_a_quarter_that_is_not_over_is_refused_and_nothing_is_drawn(store: Store) -> None:
+    midnight = datetime(2026, 9, 30, 22, tzinfo=UTC)  # of 1 October, in Paris
+    with pytest.raises(InputError) as caught:
+        release_quarter(store, "t", QUARTER, created_at=midnight - timedelta(seconds=1))
+    assert caught.value.code == "quarter-not-over"
+    assert store.draws("t", "2026Q3", "households") is None
+    assert release_quarter(store, "t", QUARTER, created_at=midnight).version == 1
+
+
+def test_nothing_is_released_of_a_town_without_zones_or_that_is_unknown(store: Store) -> None:
+    store.put(Tenant(tenant_id="u", id="u", name="Bourg"))
+    with pytest.raises(InputError) as caught:
+        release_quarter(store, "u", QUARTER, created_at=NOW)
+    assert caught.value.code == "no-zones"
+    for call in (
+        lambda: release_quarter(store, "nobody", QUARTER, created_at=NOW),
+        lambda: load_districts(store, "t"),
+    ):
+        with pytest.raises(NotFoundError):
+            call()
+
+
+def test_nothing_is_drawn_where_zones_have_no_figures(store: Store) -> None:
+    store.put_zones([replace(zone, figures=None, vintage=2025) for zone in ZONES])
+    with pytest.raises(InputError) as caught:
+        release_quarter(store, "t", QUARTER, created_at=NOW)
+    assert caught.value.code == "no-figures"
+    assert store.draws("t", "2026Q3", "households") is None
+
+
+@pytest.mark.parametrize("goal", [0.0, -0.1, 1.5, float("nan")])
+def test_a_goal_is_a_share_of_households(store: Store, goal: float) -> None:
+    with pytest.raises(InputError, match="goal"):
+        release_quarter(store, "t", QUARTER, created_at=NOW, goals=[goal])
+    assert store.draws("t", "2026Q3", "households") is None
+
+
+def test_a_quarter_is_told_by_zones_of_another_vintage_from_the_same_draws(store: Store) -> None:
+    """Two by two zones of the next year are each four of this one's: nothing else changes."""
+    release_quarter(store, "t", QUARTER, created_at=NOW)
+    coarse = []
+    for i, zone in enumerate(grid_zones(2, empty=())):
+        own = [ZONES[4 * (2 * (i // 2) + y) + 2 * (i % 2) + x] for y in (0, 1) for x in (0, 1)]
+        geometry = shapely.union_all([part.geometry for part in own])
+        coarse.append(replace(zone, vintage=2025, geometry=geometry))
+    store.put_zones(coarse)
+    told = release_quarter(store, "t", QUARTER, created_at=NOW, correct=True)
+    assert (told.vintage, told.head["drawn_in"]) == (2025, [2024])
+    back = release_quarter(store, "t", QUARTER, created_at=NOW, correct=True, vintage=2024)
+    assert (back.vintage, back.head["drawn_in"]) == (2024, [2024])
+    assert back.rows.equals(store.release("t", "2026Q3", 1).rows)
+    town = [
+        sum(row["households"] for row in store.draws("t", "2026Q3", "households").to_pylist()[:-1]),
+        told.rows.filter(
+            (pa.compute.field("zone") == "13055") & (pa.compute.field("measure") == "households")
+        ).to_pylist()[0]["value"],
+    ]
+    assert town[1] is None or town[1] == pytest.approx(town[0])
+    with pytest.raises(NotFoundError) as caught:
+        release_quarter(store, "t", QUARTER, created_at=NOW, correct=True, vintage=1999)
+    assert caught.value.code == "unknown-vintage"
+
+
+DATA = Path("../shared/data")
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data: Marseille's real zones")
+def test_at_five_percent_nine_in_ten_inhabited_iris_of_marseille_are_visible() -> None:
+    with (DATA / "iris_figures_rp2021.csv").open() as file:
+        figures = {row["code_iris"]: row for row in csv.DictReader(file)}
+    zones = [
+        Zone(
+            tenant_id="m", code=row["code_iris"], vintage=2020, name=row["nom_iris"],
+            type=row["typ_iris"], commune_code=row["insee_com"], commune_name=row["nom_com"],
+            geometry=shapely.from_wkb(row["geometry"]),
+            figures=Figures(
+                census_year=2021, geography_year=2024,
+                values={
+                    name: float(figures[row["code_iris"]][name])
+                    for name in ("menages", "pop", "logements")
+                },
+            ),
+        )
+        for row in pq.read_table(DATA / "iris_zones_2020.parquet").to_pylist()
+        if row["town"] == "marseille"
+    ]  # fmt: skip
+    rng = np.random.default_rng(0)
+    codes, cells = [], []
+    for zone in zones:
+        n = rng.binomial(int(zone.figures.values["menages"]), 0.05)
+        inside = shapely.point_on_surface(zone.geometry)
+        codes += [zone.code] * n
+        cells += [cell8(inside.x, inside.y)] * n
+    ones = np.ones(len(codes), dtype=np.int32)
+    ids = [f"h{i}" for i in range(len(codes))]
+    nothing = Town(zones, 1, 0).facts()
+    facts = Facts(
+        QUARTER,
+        pa.table(
+            [ids, ids, codes, pa.array(cells, pa.uint64()), ones, ones], schema=HOUSEHOLD_FACTS
+        ),
+        *(
+            table.slice(0, 0)
+            for table in (nothing.buildings, nothing.listings, nothing.requests, nothing.trips)
+        ),
+    )
+    outlines = Outlines(zones)
+    release = build_release(
+        facts, outlines, draw_counts(facts, outlines), tenant_id="m", version=1, created_at=NOW
+    )
+    assert release.head["epsilon"]["households"] == 0.25
+    shares = release.head["visible"]["households"]
+    assert shares["iris_h"] >= 0.90
+    assert shares["arrondissement"] == shares["commune"] == 1.0

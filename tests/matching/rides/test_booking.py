@@ -1,0 +1,87 @@
+"""Seats that nobody answers for are free again, in every store and every search."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+from store_records import TOWN
+from trip_records import TRIPS, booking
+
+from geo.errors import ConflictError
+from indexes.journeys import Booking, BookingStatus
+from indexes.store import Store, open_store
+from matching.rides.booking import admit, cancel_unanswered
+from matching.rides.town import TripTown
+
+MADE = datetime(2026, 11, 20, 9, tzinfo=UTC)
+WAITING = {"status": BookingStatus.WAITING_CONFIRMATION, "created_at": MADE}
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    opened = open_store(tmp_path / "town.db")
+    opened.put_all([*TOWN, *(replace(t, seats=1) if t.id == "d1" else t for t in TRIPS)])
+    yield opened
+    opened.close()
+
+
+def book(store: Store, number: int, **changes: object) -> Booking:
+    one = booking(number, **changes)
+    store.book(one, partial(admit, booking=one))
+    return one
+
+
+def status_of(store: Store, one: Booking) -> BookingStatus:
+    return store.get(Booking, "t", one.id).status
+
+
+def test_a_seat_that_waits_a_day_for_its_driver_is_free_again(store: Store) -> None:
+    town = TripTown(store, "t")
+    first = book(store, 1, **WAITING)
+    assert cancel_unanswered(store, "t", MADE + timedelta(hours=23, minutes=59)) == 0
+    with pytest.raises(ConflictError, match="0 are free"):
+        book(store, 2, **WAITING)
+    town.catch_up()
+    assert town.view.trip("d1")[2]  # it sits in the car
+    assert cancel_unanswered(store, "t", MADE + timedelta(hours=24)) == 1
+    assert status_of(store, first) is BookingStatus.CANCELLED
+    town.catch_up()
+    assert not town.view.trip("d1")[2]
+    book(store, 2, **WAITING)
+
+
+def test_nobody_waits_beyond_the_pick_up(store: Store) -> None:
+    late = booking().pickup_at - timedelta(hours=1)
+    one = book(store, 1, **WAITING | {"created_at": late})
+    assert cancel_unanswered(store, "t", one.pickup_at - timedelta(seconds=1)) == 0
+    assert cancel_unanswered(store, "t", one.pickup_at) == 1
+
+
+def test_what_was_answered_or_is_on_another_platforms_trip_stays(store: Store) -> None:
+    mine = book(store, 1, created_at=MADE)
+    theirs = book(
+        store, 2, **WAITING, trip_id=None, driver_id="x", driver_operator="example.org",
+        passenger_id="m1", passenger_operator="",
+    )  # fmt: skip
+    assert cancel_unanswered(store, "t", MADE + timedelta(days=300)) == 0
+    assert status_of(store, mine) is BookingStatus.CONFIRMED
+    assert status_of(store, theirs) is BookingStatus.WAITING_CONFIRMATION
+
+
+def test_an_answer_that_comes_at_the_last_moment_counts(store: Store) -> None:
+    one = book(store, 1, **WAITING)
+    late = MADE + timedelta(days=2)
+    real, answered = store.change_booking, []
+
+    def change_booking(tenant_id, id, change):
+        if not answered:  # after it was read as waiting, before it is cancelled
+            answered.append(
+                real(tenant_id, id, lambda old: replace(old, status=BookingStatus.CONFIRMED))
+            )
+        return real(tenant_id, id, change)
+
+    store.change_booking = change_booking  # type: ignore[method-assign]
+    assert cancel_unanswered(store, "t", late) == 0
+    assert status_of(store, one) is BookingStatus.CONFIRMED

@@ -1,0 +1,132 @@
+"""What happens to a follower whose changes were dropped, or whose towns are in trouble."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from geo.errors import FeedGapError
+from indexes.entities import Kind, Listing, Tenant
+from indexes.feed import Feed
+from indexes.store import Change, Store, open_store
+from matching import ANYONE, Engine, NearQuery
+from matching.towns.follower import Follower
+
+QUERY = NearQuery(at=datetime(2025, 6, 14, 9, 30, tzinfo=UTC), origin=(5.37, 43.29))
+SHOP = Listing(tenant_id="t", id="a", kind=Kind.MERCHANT, title="Le Four", lon=5.37, lat=43.29)
+SOON_S = 10.0
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = open_store(tmp_path / "town.db")
+    store.put_all([Tenant(tenant_id=id, id=id, name="Port-Mitoyen") for id in "tu"])
+    store.put_all([replace(SHOP, tenant_id=id) for id in "tu"])
+    yield store
+    store.close()
+
+
+def found(engine: Engine) -> str:
+    return "".join(match.id for match in engine.near(ANYONE, QUERY).matches)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    stop_s = time.monotonic() + SOON_S
+    while not holds() and time.monotonic() < stop_s:
+        time.sleep(0.01)
+    assert holds()
+
+
+def test_a_town_that_fell_behind_what_was_trimmed_is_read_anew(store: Store) -> None:
+    engine = Engine.over(store, "t")
+    store.put_all([replace(SHOP, id=id) for id in "bc"])
+    for _ in range(2):  # the first remembers how far it is, the second drops all before
+        store.trim(older_than_s=0.0)
+    with pytest.raises(FeedGapError):
+        store.changes(engine.position)
+    engine.start()
+    try:
+        wait_until(lambda: found(engine) == "abc")
+        assert engine.rebuilds == 1
+        written = store.put(replace(SHOP, id="d"))
+        engine.wait_for(str(written), timeout_s=SOON_S)
+        assert found(engine) == "abcd"
+    finally:
+        engine.stop()
+
+
+def test_a_gap_while_following_reads_every_town_anew_and_goes_on(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines = [Engine.over(store, id) for id in "tu"]
+    follower = Follower(store)
+    reads = Feed.read
+    fallen_behind = True
+
+    def read(feed: Feed, timeout_s: float) -> list[Change]:
+        nonlocal fallen_behind
+        changes = reads(feed, timeout_s)
+        if changes and fallen_behind:
+            fallen_behind = False
+            raise FeedGapError("changes were dropped")
+        return changes
+
+    monkeypatch.setattr(Feed, "read", read)
+    try:
+        for engine in engines:
+            engine.start(follower)
+        written = store.put(replace(SHOP, id="b"))
+        for engine in engines:
+            engine.wait_for(str(written), timeout_s=SOON_S)
+        assert [found(engine) for engine in engines] == ["ab", "a"]
+        assert [engine.rebuilds for engine in engines] == [1, 1]
+        written = store.put(replace(SHOP, tenant_id="u", id="c"))
+        engines[1].wait_for(str(written), timeout_s=SOON_S)
+        assert found(engines[1]) == "ac"
+    finally:
+        for engine in engines:
+            engine.stop()
+        follower.close()
+
+
+def test_one_towns_trouble_is_not_the_others(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change that cannot be applied, for whatever reason, is shown by reading all anew."""
+    engines = [Engine.over(store, id) for id in "tu"]
+    follower = Follower(store)
+    touched = type(store).touched
+
+    def fails_once(self: Store, tenant_id: str, changes: list[Change]) -> object:
+        if tenant_id == "t":
+            monkeypatch.setattr(type(store), "touched", touched)
+            raise RuntimeError("nobody thought of this")
+        return touched(self, tenant_id, changes)
+
+    try:
+        for engine in engines:
+            engine.start(follower)
+        monkeypatch.setattr(type(store), "touched", fails_once)
+        written = store.put_all([replace(SHOP, tenant_id=id, id="b") for id in "tu"])
+        for engine in engines:
+            engine.wait_for(str(written), timeout_s=SOON_S)
+        assert [found(engine) for engine in engines] == ["ab", "ab"]
+        assert [engine.rebuilds for engine in engines] == [1, 0]
+    finally:
+        for engine in engines:
+            engine.stop()
+        follower.close()
+
+
+def test_the_last_town_that_goes_stops_nothing_for_the_next(store: Store) -> None:
+    follower = Follower(store)
+    try:
+        for id in "tut":
+            engine = Engine.over(store, id)
+            engine.start(follower)
+            written = store.put(replace(SHOP, tenant_id=id, title=f"Le Four {time.monotonic()}"))
+            engine.wait_for(str(written), timeout_s=SOON_S)
+            engine.stop()
+    finally:
+        follower.close()
