@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from geo.arrays import BoolArray
 from geo.errors import InputError, StoreError
 from indexes.district_facts import Quarter
 
@@ -51,8 +52,7 @@ RELEASE_SCHEMA = pa.schema(
         pa.field("release", pa.string(), nullable=False),
     ]
 )
-_KEY = [("level", "ascending"), ("zone", "ascending"), ("measure", "ascending"),
-        ("category", "ascending")]  # fmt: skip
+_KEY = ("level", "zone", "measure", "category")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -109,12 +109,25 @@ def require_release(release: Release) -> None:
     for name, known in (("level", LEVELS), ("status", STATUSES)):
         if odd := set(rows[name].unique().to_pylist()).difference(known):
             raise InputError(f"no {name} {ascii(min(odd))[:40]}: wanted {', '.join(known)}")
-    if rows.group_by([name for name, _ in _KEY]).aggregate([]).num_rows < rows.num_rows:
+    risen, tied = _steps(rows)
+    if tied.any():
         raise InputError("a release has one row for each zone, measure and category")
-    order = pc.sort_indices(rows, sort_keys=_KEY).to_numpy()
-    if (order != np.arange(len(order))).any():
+    if not risen.all():
         raise InputError("a release's rows must be sorted by level, zone, measure and category")
     head_to_text(release.head)
+
+
+def _steps(rows: pa.Table) -> tuple[BoolArray, BoolArray]:
+    """Whether each row but the first comes after the one before it, and whether it is of one key.
+
+    Neighbours are compared: sorting a country's rows would take as much memory again.
+    """
+    before, after = rows.slice(0, max(len(rows) - 1, 0)), rows.slice(1)
+    risen, tied = np.zeros(len(after), np.bool_), np.ones(len(after), np.bool_)
+    for name in _KEY:
+        risen |= tied & pc.less(before[name], after[name]).to_numpy()
+        tied &= pc.equal(before[name], after[name]).to_numpy()
+    return risen, tied
 
 
 def head_to_text(head: dict[str, Any]) -> str:
