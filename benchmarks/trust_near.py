@@ -3,6 +3,7 @@
 import time
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,7 @@ def near_cost(members: int, ratings: int, viewers: int, seed: int) -> dict[str, 
     store: Any = _Tables(points, members, ratings, seed)
     snapshot = _snapshot(points, store)
     town: Store = store
-    views = Views(TrustTown(town, "t"))
+    views = Views(TrustTown(town, "t", lambda: datetime.fromtimestamp(points.at, UTC)))
     profiles = Profiles.load()
     rng = np.random.default_rng(seed)
     asked = rng.choice(members, viewers, replace=False).tolist()
@@ -142,7 +143,7 @@ def near_cost(members: int, ratings: int, viewers: int, seed: int) -> dict[str, 
             before = time.thread_time()
             snapshot.index.search(*question)
             between = time.thread_time()
-            seen, _ = views.seen_by(snapshot, str(store.ids[member]), points.at)
+            seen, _ = views.seen_by(snapshot, str(store.ids[member]))
             seen.index.search(*question)
             turn[:, i] = between - before, time.thread_time() - between
             rows += int(seen.index._header[HIDDEN_ROWS])

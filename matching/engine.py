@@ -265,7 +265,7 @@ class Engine:
         trusted = Trusted(
             self._trust.recommended(member_id, at_s), frozenset(self._trust.reached(member_id))
         )
-        town, _ = self._views.seen_by(self._town.snapshot, viewer.member_id, at_s)
+        town, _ = self._views.seen_by(self._town.snapshot, viewer.member_id)
         answer = recommend(
             town, self._voices.voices, trusted, self.model, self._profiles, viewer, query,
             self.age_s,

@@ -99,7 +99,7 @@ def asked(
     trust = ""
     if views is not None:
         pinned = cursor.trust if cursor else None
-        snapshot, trust = views.seen_by(snapshot, viewer.member_id, at, pinned)
+        snapshot, trust = views.seen_by(snapshot, viewer.member_id, pinned)
     plan = plan_of(profiles, query.kinds, query.profile, people)
     search = _search(snapshot, plan, seen, origin, at, query, digest, trust)
     if views is not None and viewer.member_id is not None:

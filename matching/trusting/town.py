@@ -173,6 +173,11 @@ class TrustTown(Following[Known]):
 
     # What viewers are shown.
 
+    @property
+    def now_s(self) -> int:
+        """What time it is, seconds since 1970."""
+        return int(self._clock().timestamp())
+
     def levels(self, viewer_id: str, member_ids: Sequence[str], now: datetime) -> list[int]:
         """Levels of trust in some members that a viewer is shown, 0 to 4; 0 for who isn't there.
 

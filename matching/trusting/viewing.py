@@ -55,7 +55,7 @@ class Views:
         self._asking = threading.Lock()
 
     def seen_by(
-        self, snapshot: Snapshot, member_id: str | None, at_s: int, pinned: str | None = None
+        self, snapshot: Snapshot, member_id: str | None, pinned: str | None = None
     ) -> tuple[Snapshot, str]:
         """A town with the levels that a viewer is shown, and a digest of those.
 
@@ -65,8 +65,6 @@ class Views:
             The town as it is to anybody.
         member_id : str or None
             Who looks; nobody in particular sees it as it is.
-        at_s : int
-            The instant that counts, seconds since 1970: what is known grows old.
         pinned : str, optional
             The digest of the page before: levels are those of that page, whatever has been
             said since.
@@ -76,7 +74,10 @@ class Views:
         CursorError
             If those levels are known no more.
         """
-        shown = NOTHING_SHOWN if member_id is None else self._trust.shown(member_id, at_s)
+        # As old as it is now, whatever instant is asked about: who chose the instant could find
+        # the second at which a level falls, and so the number behind it.
+        now_s = self._trust.now_s
+        shown = NOTHING_SHOWN if member_id is None else self._trust.shown(member_id, now_s)
         key = member_id or "", shown.digest if pinned is None else pinned
         with self._asking:
             kept = self._kept.get(key)
@@ -111,7 +112,8 @@ class Views:
 def _laid(shown: Shown, snapshot: Snapshot, before: _Kept | None) -> _Kept:
     """An overlay of a town: the one before where no row has come that is to be in it."""
     made = _Kept(shown, weakref.ref(snapshot.vocabulary), len(snapshot.catalog), None)
-    if before is not None and before.is_of(snapshot):
+    # Rows only come behind: an overlay of a later state says nothing of an earlier one.
+    if before is not None and before.is_of(snapshot) and before.rows <= made.rows:
         new, _ = _rows(shown, snapshot, before.rows)
         if not len(new):
             return replace(made, overlay=before.overlay)

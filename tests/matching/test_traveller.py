@@ -35,7 +35,7 @@ def store(tmp_path: Path):
 
 
 def test_a_traveller_trusts_each_as_the_levels_of_trust_say(store: Store) -> None:
-    engine = Engine(store, "t")
+    engine = Engine(store, "t", clock=lambda: LATER)
     ids = [member.id for member in store.page(Member, "t", limit=100)]
     seen = set()
     for viewer in ids:

@@ -19,7 +19,8 @@ import matching.trusting.viewing
 from geo.errors import CursorError, DeniedError, MitoyenError
 from indexes.entities import Endorsement, Kind
 from indexes.store import Store, open_store
-from matching import ANYONE, Engine, NearAnswer, NearQuery, Viewer
+from matching import ANYONE, Engine, NearAnswer, NearQuery, Profiles, Viewer, near
+from matching.towns.snapshot import Snapshot
 
 EVERYWHERE = NearQuery(at=NOW, radius_m=20_000_000.0, limit=7)
 
@@ -214,3 +215,44 @@ def test_who_lives_in_a_building_is_told_what_its_households_recommend(store: St
     (batched,) = engine.near_many(Viewer("m1"), [query])
     assert not isinstance(batched, MitoyenError)
     assert "trust-building" in {why.code for match in batched.matches for why in match.why}
+
+
+def test_no_instant_that_is_asked_about_changes_whom_a_viewer_trusts(
+    shared: tuple[Store, Town],
+) -> None:
+    store, town = shared
+    engine = Engine.over(store, "t")
+    compared = 0
+    for viewer in knowing(town)[:4]:
+        now = dict(levels_of(walked(engine, Viewer(viewer), EVERYWHERE)))
+        assert max(now.values()) > 1
+        for years in (-100, -1, 3, 60):
+            query = replace(EVERYWHERE, at=NOW + timedelta(days=365 * years))
+            then = dict(levels_of(walked(engine, Viewer(viewer), query)))
+            both = then.keys() & now.keys()
+            assert {id: then[id] for id in both} == {id: now[id] for id in both}
+            compared += sum(now[id] > 1 for id in both)
+    assert compared > 0
+
+
+def test_an_earlier_state_is_seen_as_it_was_after_a_later_one(store: Store, town: Town) -> None:
+    engine = Engine.over(store, "t")
+    viewer = knowing(town)[0]
+    earlier = engine._town.snapshot
+    query, key = replace(EVERYWHERE, limit=200), b"key"
+
+    def seen(snapshot: Snapshot) -> list[tuple[str, int]]:
+        return levels_of([
+            near(snapshot, Profiles.load(), key, Viewer(viewer), query, views=engine._views)
+        ])  # fmt: skip
+
+    before = seen(earlier)
+    trusted = {id for id, level in before if level > 1}
+    assert trusted
+    for one in town.world.listings:
+        if one.id in trusted:
+            store.put(replace(one, title=f"{one.title} bis"))
+    engine.refresh()
+    engine._views._kept.clear()
+    assert {id for id, level in seen(engine._town.snapshot) if level > 1} == trusted
+    assert seen(earlier) == before
