@@ -4,13 +4,15 @@ Shares no code with the rooms but their schemas, and H3 itself.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from math import asin, cos, radians, sin, sqrt
 from typing import Any
 
 import h3
 import numpy as np
 import pyarrow as pa
+import pytest
 import shapely
 
 from indexes.district_facts import (
@@ -52,6 +54,14 @@ def grid_zones(across: int = 4, *, empty: Iterable[int] = (5,), tenant: str = "t
 def cell8(lon: float, lat: float) -> int:
     fine = h3.latlng_to_cell(lat, lon, 9)
     return int(h3.cell_to_parent(fine, 8), 16)
+
+
+@contextmanager
+def little_noise() -> Iterator[None]:
+    """Draws meanwhile may spend any ε, so that figures are told even in a small town."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("matching.planning.drawing.require_epsilons", lambda epsilons: None)
+        yield
 
 
 class Town:

@@ -9,12 +9,19 @@ from indexes.district_facts import Facts
 from matching.disclosure import noisy_counts
 from matching.planning.contributions import count_flows, count_pieces
 from matching.planning.flows import flow_level, flows_to_table
-from matching.planning.measures import DRAWS, EPSILONS, FLOWS
+from matching.planning.measures import (
+    DRAWS,
+    EPSILON_LEAST,
+    EPSILON_MOST,
+    EPSILON_TOTAL,
+    EPSILONS,
+    FLOWS,
+)
 from matching.planning.noisy_figures import Drawn
 from matching.planning.outlines import Outlines
 from matching.planning.pieces import Pieces
 
-__all__ = ["draw_counts"]
+__all__ = ["draw_counts", "require_epsilons"]
 
 
 def draw_counts(
@@ -44,10 +51,9 @@ def draw_counts(
     Raises
     ------
     InputError
-        If the families are others, or an ε is no number above 0.
+        As `require_epsilons`, before anything is drawn.
     """
-    if set(epsilons) != set(EPSILONS):
-        raise InputError(f"ε must be given for {', '.join(EPSILONS)}; got {', '.join(epsilons)}")
+    require_epsilons(epsilons)
     tables = {}
     for draw in DRAWS:
         if draw.name in (known or {}):
@@ -63,6 +69,31 @@ def draw_counts(
         noisy = noisy_counts(count_flows(facts, zones, outlines.map.codes), FLOWS.bound, epsilon)
         tables[FLOWS.name] = flows_to_table(zones.codes, noisy, level, epsilon)
     return tables
+
+
+def require_epsilons(epsilons: Mapping[str, float]) -> None:
+    """Refuse what would protect nobody, or tell nothing: better before anything is drawn.
+
+    Raises
+    ------
+    InputError
+        If the families are others than `EPSILONS`, an ε isn't 0.001 to 1, or they are more than
+        2 together.
+    """
+    if set(epsilons) != set(EPSILONS):
+        raise InputError(f"ε must be given for {', '.join(EPSILONS)}; got {', '.join(epsilons)}")
+    for family, epsilon in epsilons.items():
+        if not EPSILON_LEAST <= epsilon <= EPSILON_MOST:
+            raise InputError(
+                f"ε of {family} must be {EPSILON_LEAST:g} to {EPSILON_MOST:g}, got {epsilon:g}: "
+                "with less, noise drowns every figure; with more, it hides hardly anybody"
+            )
+    total = sum(epsilons.values())
+    if total > EPSILON_TOTAL + 1e-9:  # what adding up rounds
+        raise InputError(
+            f"all ε together must be at most {EPSILON_TOTAL:g}, got {total:g}: a household's "
+            "losses in privacy add up over the families"
+        )
 
 
 def _empty_zones(outlines: Outlines) -> list[str]:

@@ -14,6 +14,9 @@ __all__ = [
     "BUILDING_THRESHOLD",
     "DRAWS",
     "EPSILONS",
+    "EPSILON_LEAST",
+    "EPSILON_MOST",
+    "EPSILON_TOTAL",
     "FLOWS",
     "GOALS",
     "HOUSEHOLD_THRESHOLD",
@@ -36,6 +39,10 @@ EPSILONS: Mapping[str, float] = {
     "carpool": 0.2,
 }
 """ε that a household spends in a quarter, by family of measures: 1 in all."""
+
+EPSILON_LEAST = 1e-3  # with less, noise is larger than a town
+EPSILON_MOST = 1.0  # of a family: e¹, what is told changes any odds about a household threefold
+EPSILON_TOTAL = 2.0  # of a quarter: sevenfold at most, e², beyond which it would protect nobody
 
 HOUSEHOLD_THRESHOLD = 11  # INSEE, Filosofi: no figure of fewer households
 BUILDING_THRESHOLD = 3

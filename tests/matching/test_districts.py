@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import shapely
-from districts_oracle import QUARTER, SOUTH, WEST, Town, grid_zones
+from districts_oracle import QUARTER, SOUTH, WEST, Town, grid_zones, little_noise
 
 from geo.errors import InputError, NotFoundError
 from indexes.releases import RELEASE_SCHEMA, Release, require_release
@@ -32,7 +32,8 @@ def release_of(draws, **more) -> Release:
 @pytest.fixture(scope="module")
 def draws() -> dict[str, pa.Table]:
     # Little noise, so that some figures are told even in so small a town.
-    return draw_counts(TOWN.facts(), OUTLINES, epsilons=dict.fromkeys(EPSILONS, 8.0))
+    with little_noise():
+        return draw_counts(TOWN.facts(), OUTLINES, epsilons=dict.fromkeys(EPSILONS, 8.0))
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +193,8 @@ def test_the_trend_is_told_where_both_quarters_are(release: Release, draws) -> N
     assert set(
         release.rows.filter(pa.compute.field("measure") == "trend")["status"].to_pylist()
     ) == {"unknown"}
-    fresh = draw_counts(TOWN.facts(), OUTLINES, epsilons=dict.fromkeys(EPSILONS, 8.0))
+    with little_noise():
+        fresh = draw_counts(TOWN.facts(), OUTLINES, epsilons=dict.fromkeys(EPSILONS, 8.0))
     after = Districts(release_of(fresh, previous=release), OUTLINES)
     before = Districts(release, OUTLINES)
     told = 0
@@ -316,10 +318,28 @@ def test_outlines_of_another_vintage_are_refused(release: Release) -> None:
         Districts(release, Outlines(other))
 
 
-def test_draws_of_other_families_or_epsilons_are_refused() -> None:
-    for epsilons in ({"households": 1.0}, dict.fromkeys(EPSILONS, 0.0)):
-        with pytest.raises(InputError):
-            draw_counts(TOWN.facts(), OUTLINES, epsilons=epsilons)
+@pytest.mark.parametrize(
+    "epsilons, told",
+    [
+        ({"households": 1.0}, "must be given for"),
+        (EPSILONS | {"members": 0.0}, "ε of members"),
+        (EPSILONS | {"members": 0.0009}, "ε of members"),
+        (EPSILONS | {"members": 1.01}, "ε of members"),
+        (EPSILONS | {"members": float("nan")}, "ε of members"),
+        (dict.fromkeys(EPSILONS, 0.34), "together"),
+    ],
+)
+def test_epsilons_that_protect_nobody_or_tell_nothing_are_refused(
+    epsilons, told, monkeypatch
+) -> None:
+    monkeypatch.setattr("matching.planning.drawing.noisy_counts", None)  # nothing is drawn
+    with pytest.raises(InputError, match=told):
+        draw_counts(TOWN.facts(), OUTLINES, epsilons=epsilons)
+
+
+def test_epsilons_at_their_limits_are_taken() -> None:
+    assert draw_counts(TOWN.facts(), OUTLINES, epsilons=dict.fromkeys(EPSILONS, 1 / 3))
+    assert draw_counts(TOWN.facts(), OUTLINES, epsilons=dict.fromkeys(EPSILONS, 1e-3))
 
 
 def test_what_was_drawn_is_not_drawn_again(draws) -> None:

@@ -180,7 +180,7 @@ def test_a_map_is_a_picture_of_the_commune(typed, tmp_path):
         (["release", "2025Q1", "--goal", "7"], "a goal is"),
         (["release", "2025Q1", "--epsilon", "people=1"], "families are"),
         (["release", "2025Q1", "--epsilon", "households=lots"], "wants a number"),
-        (["release", "2025Q2", "--epsilon", "households=-1"], "must be above 0"),
+        (["release", "2025Q2", "--epsilon", "households=-1"], "must be 0.001 to 1"),
         (["release", "2025Q3", "--vintage", "1999"], "zones"),
         (["export", "--format", "gpkg", "-o", "x.gpkg", "--crs", "EPSG:3857"], "crs must be"),
         (["export", "--format", "csv", "-o", "/nowhere/at/all.csv"], "can't write"),

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 import shapely
-from districts_oracle import SIDE, SOUTH, WEST, Town, away, grid_zones
+from districts_oracle import SIDE, SOUTH, WEST, Town, away, grid_zones, little_noise
 
 from matching.districts import Districts
 from matching.planning.drawing import draw_counts
@@ -20,7 +20,8 @@ WALK_M = {minutes: minutes * 60 * 1.2 / 1.3 for minutes in (5, 10, 15)}
 
 def told(town: Town, epsilon: float = 1.0) -> Districts:
     facts = town.facts()
-    draws = draw_counts(facts, OUTLINES, epsilons=dict.fromkeys(EPSILONS, epsilon))
+    with little_noise():
+        draws = draw_counts(facts, OUTLINES, epsilons=dict.fromkeys(EPSILONS, epsilon))
     release = build_release(facts, OUTLINES, draws, tenant_id="t", version=1, created_at=NOW)
     return Districts(release, OUTLINES, draws)
 

@@ -72,7 +72,7 @@ def test_a_correction_is_a_version_with_the_same_draws_and_other_goals(store: St
 
 def test_epsilon_of_what_was_drawn_stays_whatever_is_configured_later(store: Store) -> None:
     release_quarter(store, "t", QUARTER, created_at=NOW)
-    more = {name: 9.0 for name in EPSILONS}  # noqa: C420
+    more = dict.fromkeys(EPSILONS, 0.3)
     again = release_quarter(store, "t", QUARTER, created_at=NOW, correct=True, epsilons=more)
     assert again.head["epsilon"] == dict(EPSILONS) | {"total": 1.0}
 
@@ -162,6 +162,13 @@ def test_a_quarter_is_told_by_zones_of_another_vintage_from_the_same_draws(store
     with pytest.raises(NotFoundError) as caught:
         release_quarter(store, "t", QUARTER, created_at=NOW, correct=True, vintage=1999)
     assert caught.value.code == "unknown-vintage"
+
+
+def test_nothing_is_drawn_with_an_epsilon_that_protects_nobody(store: Store) -> None:
+    for epsilons in (dict.fromkeys(EPSILONS, 9.0), dict(EPSILONS) | {"exchange": 1e-9}):
+        with pytest.raises(InputError, match="ε"):
+            release_quarter(store, "t", QUARTER, created_at=NOW, epsilons=epsilons)
+    assert store.draws("t", "2026Q3", "households") is None and not store.releases("t")
 
 
 DATA = Path("../shared/data")
