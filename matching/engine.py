@@ -249,6 +249,8 @@ class Engine:
     def recommend(self, viewer: Viewer, query: RecommendQuery) -> RecommendAnswer:
         """What a member may like, with reasons: see `matching.recommend.recommend`.
 
+        Whom it listens to is as of the engine's clock, whatever instant is asked about.
+
         Raises
         ------
         StoreError
@@ -261,14 +263,14 @@ class Engine:
                     self._follower.add(voices)
                 self._voices = voices
         position = self.position
-        member_id, at_s = viewer.member_id or "", int(query.at.timestamp())
+        member_id, now_s = viewer.member_id or "", self._trust.now_s
         trusted = Trusted(
-            self._trust.recommended(member_id, at_s), frozenset(self._trust.reached(member_id))
+            self._trust.recommended(member_id, now_s), frozenset(self._trust.reached(member_id))
         )
         town, _ = self._views.seen_by(self._town.snapshot, viewer.member_id)
         answer = recommend(
             town, self._voices.voices, trusted, self.model, self._profiles, viewer, query,
-            self.age_s,
+            now_s, self.age_s,
         )  # fmt: skip
         return replace(answer, position=str(position))  # all that it was made of shows so far
 

@@ -72,7 +72,8 @@ class RecommendQuery:
     Parameters
     ----------
     at : datetime
-        The instant that counts, aware.
+        The instant at which things are to be valid, open and new, aware. Who recommends or has
+        used them is as of now, whatever is asked: else instants would tell when somebody did.
     kinds : tuple of Kind
         Of `KINDS` and `OTHER_KINDS`.
     text : str, optional
@@ -120,6 +121,7 @@ def recommend(
     profiles: Profiles,
     viewer: Viewer,
     query: RecommendQuery,
+    now_s: int,
     age_s: float = 0.0,
 ) -> RecommendAnswer:
     """What a viewer may like.
@@ -140,6 +142,9 @@ def recommend(
         A member.
     query : RecommendQuery
         What is asked.
+    now_s : int
+        What time it is, seconds since 1970: what is said later isn't heard, and all else is as
+        old as it is then.
     age_s : float
         How long ago the snapshot was known to be current; told in the answer.
 
@@ -173,7 +178,7 @@ def recommend(
         limit=query.limit,
         lang=query.lang,
     )
-    case = case_of(snapshot, voices, trusted, model.weights, profiles, viewer, near_query)
+    case = case_of(snapshot, voices, trusted, model.weights, profiles, viewer, near_query, now_s)
     rows = case.rows_of(classes_of(kinds), query.known)
     new = case.new_of(case.rows_of(classes_of(searched & DISCOVERED), known=False))
     turn = turn_of(viewer.member_id, case.search.ask.at, query.limit // DISCOVERY_EVERY)
@@ -202,6 +207,7 @@ def case_of(
     profiles: Profiles,
     viewer: Viewer,
     query: NearQuery,
+    now_s: int,
     endorsers: IntArray | None = None,
 ) -> Case:
     """What each listing has to say for itself to a member; parameters as `recommend`'s.
@@ -219,7 +225,7 @@ def case_of(
     # No cursor is made of it: the secret signs nothing.
     search = asked(snapshot, profiles, b"", viewer, query)
     search = replace(search, plan=_plan(query.kinds, weights))
-    return Case(search, voices, trusted, weights, viewer.member_id or "", endorsers)
+    return Case(search, voices, trusted, weights, viewer.member_id or "", now_s, endorsers)
 
 
 def classes_of(kinds: Iterable[Kind]) -> frozenset[int]:

@@ -92,11 +92,12 @@ def recommended(
     said: Said,
     viewer_id: str,
     query: Any,
+    now: Any,
     weights: tuple[float, ...] = FORMULA,
 ) -> dict[str, One]:
-    """All that may be recommended, by id: `query` is near me's for the same kinds."""
-    at = seconds(query.at)
-    spoken = voices(world, said, at)
+    """All that may be recommended, by id: `query` is near me's for the same kinds.
+    What is said is as of `now`."""
+    spoken = voices(world, said, seconds(now))
     own: dict[str, float] = {}
     near: dict[str, dict[str, float]] = {}
     circle: dict[str, set[str]] = {}

@@ -39,8 +39,8 @@ IN_TURNS = 100  # the nearest new ones, so that each has its turn within weeks
 class Trusted:
     """What those whom a viewer trusts say of listings.
 
-    ``weights`` are those of their recommendations, by id of the listing, as of the instant
-    asked about; ``members`` whom the viewer's walks reach.
+    ``weights`` are those of their recommendations, by id of the listing, as of now; ``members``
+    whom the viewer's walks reach.
     """
 
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Trusted:
 
 
 class Case:
-    """All that counts when a member asks at an instant.
+    """All that counts when a member asks.
 
     Parameters
     ----------
@@ -62,6 +62,9 @@ class Case:
         What each term weighs.
     member_id : str
         Who asks.
+    now_s : int
+        What time it is, seconds since 1970: the voices are those of then, while the search is
+        for the instant asked about.
     endorsers : ndarray of int64, shape (rows,), optional
         Households that endorse each row, where that is not as of now.
 
@@ -78,11 +81,13 @@ class Case:
         trusted: Trusted,
         weights: Terms,
         member_id: str,
+        now_s: int,
         endorsers: IntArray | None = None,
     ) -> None:
         snapshot = search.snapshot
         self.search = search
         self._weights, self._voices, self._endorsers = weights, voices, endorsers
+        self._now_s = now_s
         self._catalog = snapshot.catalog
         self._owner = snapshot.vocabulary.owners.number(member_id)
         me = voices.member(member_id)
@@ -101,13 +106,13 @@ class Case:
         self._near_households = self._by_row(rows, near.households)
 
     def _heard(self, weight: FloatArray) -> Heard:
-        """What is said by members, each with a weight, by the instant asked about."""
-        voices, at = self._voices, self.search.ask.at
+        """What is said by members, each with a weight, by now."""
+        voices, now_s = self._voices, self._now_s
         spoken = []
         for said, share in ((voices.endorsed, 1.0), (voices.used, USE)):
             strength = share * weight[said.member]
-            rows = np.flatnonzero((strength > 0.0) & (said.at <= at))
-            aged = strength[rows] * np.exp2((said.at[rows] - at) / HALF_LIFE_S)
+            rows = np.flatnonzero((strength > 0.0) & (said.at <= now_s))
+            aged = strength[rows] * np.exp2((said.at[rows] - now_s) / HALF_LIFE_S)
             spoken.append((said.listing[rows], voices.household[said.member[rows]], aged))
         return heard(*map(np.concatenate, zip(*spoken, strict=True)))
 

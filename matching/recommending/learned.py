@@ -227,7 +227,7 @@ class _Past:
             try:
                 case = case_of(
                     self._snapshot, self._voices, trusted_by(member_id), weights, self._profiles,
-                    Viewer(member_id), query, endorsers,
+                    Viewer(member_id), query, since, endorsers,
                 )  # fmt: skip
             except MitoyenError:  # of no published group, or gone
                 continue

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -149,7 +149,7 @@ def assert_equal(
     asked = NearQuery(
         at=query.at, kinds=tuple(searched), text=query.text, radius_m=5_000.0, limit=200
     )
-    found = oracle.recommended(town.world, said, viewer, asked, model.weights)
+    found = oracle.recommended(town.world, said, viewer, asked, NOW, model.weights)
     total = {match.id: sum_of(found[match.id], model) for match in answer.matches}
     reported = {
         match.id: (
@@ -206,7 +206,9 @@ def asked_of(
     answers = []
     for viewer, query in questions(town, rng, count):
         trusted = drawn(town, rng, said)
-        answer = recommend(snapshot, voices, trusted, model, PROFILES, Viewer(viewer), query)
+        answer = recommend(
+            snapshot, voices, trusted, model, PROFILES, Viewer(viewer), query, int(NOW.timestamp())
+        )
         assert_equal(answer, town, said, viewer, query, model)
         answers.append(answer)
     return answers
@@ -248,7 +250,7 @@ def test_both_stores_say_the_same(new_store: Callable[[], Store], postgis_dsn: s
 def test_what_changes_is_recommended_at_once_as_by_hand(new_store: Callable[[], Store]) -> None:
     store = new_store()
     town, said, rng = made(store, 5)
-    engine = Engine.over(store, town.tenant_id)
+    engine = Engine.over(store, town.tenant_id, clock=lambda: NOW)
     changes = Changes(town, store)
     compared = 0
     for number, name in enumerate(
@@ -276,8 +278,7 @@ def test_what_changes_is_recommended_at_once_as_by_hand(new_store: Callable[[], 
             town.world.endorsements = [one for one in kept if one.created_at is not None]
             answer = engine.recommend(Viewer(viewer), query)
             # Whom they trust is held to walks by hand elsewhere.
-            at_s = int(query.at.timestamp())
-            said.weights = engine._trust.recommended(viewer, at_s)
+            said.weights = engine._trust.recommended(viewer, int(NOW.timestamp()))
             said.circle = frozenset(engine._trust.reached(viewer))
             compared += assert_equal(answer, town, said, viewer, query)
             town.world.endorsements = kept
@@ -287,9 +288,9 @@ def test_what_changes_is_recommended_at_once_as_by_hand(new_store: Callable[[], 
 # -- whom it listens to -------------------------------------------------------------------------
 
 
-def shares(engine: Engine, viewer: str, id: str) -> dict[str, float]:
+def shares(engine: Engine, viewer: str, id: str, at: datetime = NOON) -> dict[str, float]:
     """What gave a listing its score, for a viewer."""
-    query = RecommendQuery(at=NOON, kinds=(Kind.MERCHANT,), known=True, lang="en")
+    query = RecommendQuery(at=at, kinds=(Kind.MERCHANT,), known=True, lang="en")
     (found,) = [
         match for match in engine.recommend(Viewer(viewer), query).matches if match.id == id
     ]
@@ -333,6 +334,25 @@ def test_whom_a_viewer_trusts_counts_for_that_viewer_alone(street: Store) -> Non
     assert four.keys() - quai.keys() == {"recommended"} and four["recommended"] >= 0.1
     # Ana's walks begin with neighbours who have proved where they live, and Eve has not.
     assert shares(engine, "ana", "four") == shares(engine, "ana", "quai")
+
+
+def test_an_instant_asked_about_tells_nothing_of_when_somebody_recommended_it(
+    street: Store,
+) -> None:
+    """Else it could be halved until the second is found. What is not yet said isn't heard."""
+    endorse(street, "four", "bob", "cleo", "zoe", "ana")
+    said = NOON - timedelta(days=1)
+    before, after = (
+        Engine.over(street, "t", clock=lambda now=now: now)
+        for now in (said - timedelta(seconds=1), said)
+    )
+    told = [
+        shares(after, "ana", "four", at)
+        for at in (NOON, said, said - timedelta(days=400), NOON + timedelta(days=4_000))
+    ]
+    assert told[1:] == told[:1] * 3
+    assert "known" in told[0] and "known" not in shares(before, "ana", "four")
+    assert told[0]["recommended"] > shares(before, "ana", "four").get("recommended", 0.0)
 
 
 def test_a_crowd_that_nobody_trusts_and_that_proved_nothing_changes_nothing(street: Store) -> None:
