@@ -39,7 +39,7 @@ from matching.planning.telling import build_release
 
 __all__ = ["FULL", "QUICK", "Sizes", "run"]
 
-NOW = datetime(2026, 10, 2, 9, 0, tzinfo=UTC)
+NOW = datetime(2026, 10, 5, 9, 0, tzinfo=UTC)
 TOWN_DEGREES = 0.02, 0.015  # 1.6 km square: 1,000 cells and more
 COUNTRY_DEGREES = 0.041, 0.030  # 11 km², as in France on average
 COUNTRY_ADOPTION, TOWN_ADOPTION = 0.05, 0.5

@@ -8,7 +8,7 @@ that the store keeps.
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 WEEKS = 13  # of a quarter
+ANSWERED_WITHIN = timedelta(hours=48)
 _QUARTER = re.compile(r"(\d{4})Q([1-4])", re.ASCII)
 _WEEK = re.compile(r"(\d{4})-W(\d{2})", re.ASCII)
 YEARS = range(1970, 2900)  # far from the ends of what a date can be
@@ -185,6 +186,23 @@ class Quarter:
     def ends(self, zone: ZoneInfo) -> datetime:
         """The first instant after it in a time zone."""
         return datetime(*(self.last_day + timedelta(days=1)).timetuple()[:3], tzinfo=zone)
+
+    def settles(self, zone: ZoneInfo) -> datetime:
+        """From when on its figures no longer change by what its days bring, in a time zone.
+
+        Its last request may be answered within 48 hours, and its last week may reach into the
+        next quarter.
+
+        Examples
+        --------
+        >>> Quarter(2026, 3).settles(ZoneInfo("Europe/Paris")).isoformat()
+        '2026-10-02T22:00:00+00:00'
+        """
+        year, _, week = self.weeks[-1].partition("-W")
+        after = date.fromisocalendar(int(year), int(week), 7) + timedelta(days=1)
+        ends = datetime(*after.timetuple()[:3], tzinfo=zone).astimezone(UTC)
+        # In UTC, where 48 hours are 48 hours even when clocks change.
+        return max(self.ends(zone).astimezone(UTC) + ANSWERED_WITHIN, ends)
 
     @property
     def weeks(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from indexes.store import Store
 from matching.planning.releasing import release_quarter
 
 QUARTER = Quarter(2026, 3)
-RELEASED = datetime(2026, 10, 1, 12, tzinfo=UTC)
+RELEASED = datetime(2026, 10, 3, 12, tzinfo=UTC)
 JOINED = datetime(2026, 2, 1, tzinfo=UTC)
 SPRING = datetime(2026, 5, 1, tzinfo=UTC)
 

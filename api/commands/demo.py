@@ -227,7 +227,7 @@ def rides_to_work(
 
 
 def adoption_by_quartier(store: Store, tenant_id: str, now: datetime) -> dict[str, Any]:
-    """The quartiers of the quarter before, released as a town would: the noise is real.
+    """The quartiers of the last quarter that can be released, as a town would: noise is real.
 
     Parameters
     ----------
@@ -239,6 +239,8 @@ def adoption_by_quartier(store: Store, tenant_id: str, now: datetime) -> dict[st
     """
     timezone = ZoneInfo(store.get(Tenant, tenant_id, tenant_id).timezone)
     quarter = Quarter.of(now.astimezone(timezone).date()).previous
+    if now < quarter.settles(timezone):
+        quarter = quarter.previous
     release_quarter(store, tenant_id, quarter, created_at=now, goals=(0.05,))
     return level_answer(load_districts(store, tenant_id), "quartier", ADOPTED)
 

@@ -38,7 +38,7 @@ def release_quarter(
     store : Store
     tenant_id : str
     quarter : Quarter
-        Over by ``created_at``.
+        Settled by ``created_at``: 48 hours after its end, for replies, and its last week over.
     created_at : datetime
         Now, aware.
     epsilons : mapping of str to float
@@ -58,15 +58,17 @@ def release_quarter(
     Raises
     ------
     InputError
-        If the quarter isn't over (code ``quarter-not-over``), there are no zones (``no-zones``)
+        If the quarter isn't settled (code ``quarter-not-over``), there are no zones (``no-zones``)
         or none has census figures (``no-figures``), or ε or a goal is out of range.
     NotFoundError
         If there is no such tenant, or no zones of that vintage (code ``unknown-vintage``).
     """
-    ends = quarter.ends(ZoneInfo(store.get(Tenant, tenant_id, tenant_id).timezone))
-    if created_at < ends:
+    zone = ZoneInfo(store.get(Tenant, tenant_id, tenant_id).timezone)
+    settles = quarter.settles(zone)
+    if created_at < settles:
         raise InputError(
-            f"{quarter} ends on {quarter.last_day}: its figures can be drawn once, and after it",
+            f"{quarter} ends on {quarter.last_day}, and its last week and replies by "
+            f"{settles.astimezone(zone):%Y-%m-%d %H:%M}: figures are drawn once, and after that",
             code="quarter-not-over",
         )
     told = [head for head in store.releases(tenant_id) if head.id == str(quarter)]

@@ -40,7 +40,7 @@ from indexes.store import Store, open_store
 from matching.planning.releasing import release_quarter
 
 LOCAL, REMOTE = ("127.0.0.1", 50_000), ("192.0.2.7", 50_000)
-RELEASED = datetime(2026, 10, 2, tzinfo=UTC)
+RELEASED = datetime(2026, 10, 3, tzinfo=UTC)
 WEST, EAST = IrisCode("990010101"), IrisCode("990010102")
 
 KEYS = {

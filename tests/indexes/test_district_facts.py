@@ -32,6 +32,30 @@ def test_a_quarter_ends_at_the_midnight_at_which_the_next_begins(name: str) -> N
         )
 
 
+@pytest.mark.parametrize("name", ["Europe/Paris", "Indian/Reunion", "America/Cayenne", "UTC"])
+def test_a_quarter_settles_when_its_last_week_and_the_time_to_reply_are_over(name: str) -> None:
+    zone = ZoneInfo(name)
+    for year in range(2019, 2040):
+        for number in range(1, 5):
+            quarter = Quarter(year, number)
+            settles = quarter.settles(zone)
+            after_week = week_of(settles, zone) not in quarter.weeks
+            replied = settles - quarter.ends(zone).astimezone(UTC) >= timedelta(hours=48)
+            assert after_week and replied
+            just_before = settles - timedelta(seconds=1)
+            assert week_of(just_before, zone) in quarter.weeks or (
+                just_before - quarter.ends(zone).astimezone(UTC) < timedelta(hours=48)
+            )
+
+
+def test_a_last_week_that_reaches_into_the_next_quarter_is_waited_for() -> None:
+    paris = ZoneInfo("Europe/Paris")
+    late = Quarter(2024, 2)  # ends on a Sunday: 48 hours decide
+    assert late.settles(paris) == datetime(2024, 7, 3, tzinfo=paris)
+    reaching = Quarter(2027, 1)  # week 13 is to 4 April
+    assert reaching.settles(paris) == datetime(2027, 4, 5, tzinfo=paris)
+
+
 def test_weeks_are_thirteen_of_one_quarter_each_and_only_a_fifty_third_is_of_none() -> None:
     for year in range(2019, 2033):
         weeks = [week for number in range(1, 5) for week in Quarter(year, number).weeks]
