@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from shapely import Geometry
 
-from geo import cell_to_text, cells_to_lonlat
+from geo import cell_to_text, cells_to_lonlat, text_to_cell
 from geo.arrays import CellArray, FloatArray, IntArray
 from geo.errors import InputError, NotFoundError
 from indexes.releases import Release
@@ -251,14 +251,16 @@ class Districts:
                 f"release {self.release.id} is here without its draws", code="unknown-draws"
             )
         _check_polygon(polygon)
-        centres = cells_to_lonlat(self.zones.cells)
+        # Zones that were added since may lie in more cells: nothing was drawn of these.
+        told = np.array([text_to_cell(code) for code in self.codes("cell")], dtype=np.uint64)
+        centres = cells_to_lonlat(told)
         inside = shapely.contains_xy(polygon, centres[:, 0], centres[:, 1])
         if not inside.any():
             raise InputError(
-                "no cell of these zones has its centre in the polygon: draw it larger, or nearer",
+                "no cell of this release has its centre in the polygon: draw it larger, or nearer",
                 code="no-cell-inside",
             )
-        cells = self.zones.cells[inside]
+        cells = told[inside]
         sums = {}
         for draw in (draw for draw in DRAWS if draw.by_cell):
             drawn = Drawn.of(self._draws[draw.name], draw)

@@ -312,6 +312,20 @@ def test_a_polygon_that_can_not_be_answered_says_why(districts, polygon, code) -
     assert caught.value.code == code
 
 
+def test_a_polygon_over_zones_added_since_is_of_the_cells_that_were_told(draws) -> None:
+    some = Outlines(ZONES[:8])
+    facts = TOWN.facts()
+    kept = draw_counts(facts, some)
+    release = build_release(facts, some, kept, tenant_id="t", version=1, created_at=NOW)
+    before, after = Districts(release, some, kept), Districts(release, OUTLINES, kept)
+    everywhere = shapely.box(5.0, 43.0, 6.0, 44.0)
+    assert after.union(everywhere).equals(before.union(everywhere))
+    new = max(set(OUTLINES.codes("cell")) - set(before.codes("cell")))
+    with pytest.raises(InputError) as caught:
+        after.union(shapely.Point(*_centre(new)).buffer(1e-4))
+    assert caught.value.code == "no-cell-inside"
+
+
 def test_outlines_of_another_vintage_are_refused(release: Release) -> None:
     other = [replace(zone, vintage=2020) for zone in ZONES]
     with pytest.raises(InputError, match="2020"):
