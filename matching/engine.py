@@ -264,8 +264,10 @@ class Engine:
                 self._voices = voices
         position = self.position
         member_id, now_s = viewer.member_id or "", self._trust.now_s
+        blocked = self._town.snapshot.people.blocks.get(member_id, ())
         trusted = Trusted(
-            self._trust.recommended(member_id, now_s), frozenset(self._trust.reached(member_id))
+            self._trust.recommended(member_id, now_s, blocked),
+            frozenset(self._trust.reached(member_id)),
         )
         town, _ = self._views.seen_by(self._town.snapshot, viewer.member_id)
         answer = recommend(

@@ -15,6 +15,7 @@ J. Hopcroft, D. Sheldon, "Manipulation-resistant reputations using hitting time"
 A. Jøsang, R. Ismail, "The beta reputation system", Bled 2002.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -178,8 +179,8 @@ class TrustGraph:
         _, nodes, hits = self._walk(viewer)
         return nodes, hits[nodes] / WALKS
 
-    def evidence(self, viewer: int) -> Evidence:
-        """What those whom a viewer reaches best say of others.
+    def evidence(self, viewer: int, unheard: Collection[int] = ()) -> Evidence:
+        """What those whom a viewer reaches best say of others, but for rows that are ``unheard``.
 
         Raises
         ------
@@ -189,6 +190,7 @@ class TrustGraph:
         path, nodes, hits = self._walk(viewer)
         raters = nodes[self._is_rater[nodes]][:RATERS]
         full = int(hits[raters[min(FULL_RATER, len(raters)) - 1]]) if len(raters) else 1
+        raters = raters[~np.isin(raters, [*unheard])]
         rows = self._rows
         targets, positive, negative = weigh(
             viewer,

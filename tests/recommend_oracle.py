@@ -40,8 +40,8 @@ class One:
     available: str
 
 
-def voices(world: World, said: Said, at: int) -> list[tuple[Any, Any, float]]:
-    """(member, listing, weight) of everything said by then, but by the owner's household."""
+def voices(world: World, said: Said, at: int) -> list[tuple[Any, Any, float, bool]]:
+    """(member, listing, weight, whether endorsed) of all said by then, but for owners' people."""
     listings = {one.id: one for one in world.listings}
     found = []
     for one in world.endorsements:
@@ -49,11 +49,11 @@ def voices(world: World, said: Said, at: int) -> list[tuple[Any, Any, float]]:
         given = seconds(one.created_at)
         owner = world.members.get(listing.owner_id)
         if given <= at and (owner is None or owner.household_id != member.household_id):
-            found.append((member, listing, 0.5 ** ((at - given) / YEAR_S)))
+            found.append((member, listing, 0.5 ** ((at - given) / YEAR_S), True))
     for member_id, listing_id, done in said.uses:
         if done <= at and listing_id in listings and member_id in world.members:
             weight = 0.5 * 0.5 ** ((at - done) / YEAR_S)
-            found.append((world.members[member_id], listings[listing_id], weight))
+            found.append((world.members[member_id], listings[listing_id], weight, False))
     return found
 
 
@@ -81,8 +81,6 @@ def nearness(world: World, viewer_id: str, member: Any) -> float:
         return 0.0
     if member.household_id == world.members[viewer_id].household_id:
         return 0.0
-    if any({viewer_id, member.id} == {one.member_id, one.other_id} for one in world.blocks):
-        return 0.0
     edge = band_edge_m(distance_m(here.lon, here.lat, there.lon, there.lat))
     return distance_factor(*GAUSS, edge) if edge <= 1_000 else 0.0
 
@@ -101,13 +99,19 @@ def recommended(
     own: dict[str, float] = {}
     near: dict[str, dict[str, float]] = {}
     circle: dict[str, set[str]] = {}
-    for member, listing, weight in spoken:
+    counted: dict[str, set[str]] = {}
+    mine = world.members[viewer_id].household_id
+    for member, listing, weight, endorsed in spoken:
         if member.id == viewer_id:
             own[listing.id] = max(weight, own.get(listing.id, 0.0))
             continue
-        if member.id in said.circle:
+        if endorsed and member.id in said.circle and member.household_id != mine:
             circle.setdefault(listing.id, set()).add(member.household_id)
         if close := nearness(world, viewer_id, member):
+            counted.setdefault(listing.id, set()).add(member.household_id)
+            pair = {viewer_id, member.id}
+            if any(pair == {one.member_id, one.other_id} for one in world.blocks):
+                continue  # counted, and of no weight
             of = near.setdefault(listing.id, {})
             of[member.household_id] = max(close * weight, of.get(member.household_id, 0.0))
     likes: dict[str, float] = {}
@@ -136,7 +140,7 @@ def recommended(
         )
         score = math.fsum(w * t for w, t in zip(weights, terms, strict=True))
         scored = Scored(score, edge, one.scored.distance_m, terms)
-        households = len(circle.get(id, ())), len(heard), one.endorsers
+        households = len(circle.get(id, ())), len(counted.get(id, ())), one.endorsers
         found[id] = One(listing, scored, terms, households, id in own, one.available)
     return found
 

@@ -1,7 +1,7 @@
 """What listings have to say for themselves to one viewer: the terms of a recommendation."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import fsum
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from geo.arrays import FloatArray, IntArray, LonLat
+from geo.arrays import BoolArray, FloatArray, IntArray, LonLat
 from geo.distance import haversine_m
 from indexes.columns import CLASSES, SOLD_OUT
 from indexes.points import Found
@@ -18,7 +18,7 @@ from indexes.scores import BANDS_M
 from matching.paging import Search
 from matching.recommending.model import Terms
 from matching.recommending.reasons import Evidence
-from matching.recommending.voices import Heard, Voices, heard
+from matching.recommending.voices import Heard, Spoken, Voices, heard
 from matching.scoring import Decay
 from matching.trust import shown_levels
 from matching.trusting.edges import ATTESTED_LEVEL, HALF_LIFE_S
@@ -91,25 +91,31 @@ class Case:
         self._catalog = snapshot.catalog
         self._owner = snapshot.vocabulary.owners.number(member_id)
         me = voices.member(member_id)
-        own = self._heard(_among(voices, [member_id]))
+        endorsed, used = (voices.endorsed, 1.0), (voices.used, USE)
+        own = self._heard(_among(voices, [member_id]), endorsed, used)
         self._liked = self._rows(own)
         self._taste = self._tastes(own)
         # In the steps that trust is told in, so that no score tells more.
         rows = self._catalog.rows_of(list(trusted.weights))
         self._trusted = self._by_row(rows, _steps([*trusted.weights.values()]))
-        circle = self._heard(_among(voices, {*trusted.members} - {member_id}))
+        others = _other_dwellings(voices, me)
+        circle = self._heard(np.where(others, _among(voices, trusted.members), 0.0), endorsed)
         self._trusted_households = self._by_row(self._rows(circle), circle.households)
-        blocked = snapshot.people.blocks.get(member_id, ())
-        near = self._heard(_nearness(voices, me, blocked, search.ask.origin))
-        rows = self._rows(near)
-        self._near = self._by_row(rows, _steps(near.weight))
-        self._near_households = self._by_row(rows, near.households)
+        nearness = np.where(others, _nearness(voices, search.ask.origin), 0.0)
+        # Who is blocked has no weight, and is counted all the same: else whoever blocks somebody
+        # would see by a count one lower what they recommend.
+        near = self._heard(nearness, endorsed, used)
+        self._near_households = self._by_row(self._rows(near), near.households)
+        if blocked := snapshot.people.blocks.get(member_id, ()):
+            nearness[_among(voices, blocked) > 0.0] = 0.0
+            near = self._heard(nearness, endorsed, used)
+        self._near = self._by_row(self._rows(near), _steps(near.weight))
 
-    def _heard(self, weight: FloatArray) -> Heard:
-        """What is said by members, each with a weight, by now."""
+    def _heard(self, weight: FloatArray, *how: tuple[Spoken, float]) -> Heard:
+        """What is said by members, each with a weight, in some ways, each with a share, by now."""
         voices, now_s = self._voices, self._now_s
         spoken = []
-        for said, share in ((voices.endorsed, 1.0), (voices.used, USE)):
+        for said, share in how:
             strength = share * weight[said.member]
             rows = np.flatnonzero((strength > 0.0) & (said.at <= now_s))
             aged = strength[rows] * np.exp2((said.at[rows] - now_s) / HALF_LIFE_S)
@@ -225,17 +231,22 @@ def _among(voices: Voices, ids: Iterable[str]) -> FloatArray:
     return found
 
 
-def _nearness(voices: Voices, me: int, blocked: Sequence[str], origin: LonLat) -> FloatArray:
-    """How much each member's word counts for living near: of those in other dwellings who have
-    proved where they live."""
+def _other_dwellings(voices: Voices, me: int) -> BoolArray:
+    """Members of other households than one's own."""
+    if me < 0:
+        return np.ones(len(voices.household), np.bool_)
+    others: BoolArray = voices.household != voices.household[me]
+    return others
+
+
+def _nearness(voices: Voices, origin: LonLat) -> FloatArray:
+    """How much each member's word counts for living near: of those who have proved where they
+    live."""
     distance_m = haversine_m(origin, voices.group_lonlat)
     of_group = np.zeros(len(distance_m) + 1)  # the last stands for no group
     for edge, weight in sorted(NEARNESS.items(), reverse=True):
         of_group[:-1][distance_m < edge if edge else distance_m == 0.0] = weight
     counts = voices.level >= ATTESTED_LEVEL
-    if me >= 0:
-        counts &= voices.household != voices.household[me]
-    counts &= _among(voices, blocked) == 0.0
     return np.where(counts, of_group[voices.group], 0.0)
 
 

@@ -250,7 +250,8 @@ class _Past:
             number = known.members.number(member_id)
             if number is None:
                 return Trusted()
-            evidence = graph.evidence(number)
+            blocked = map(known.members.number, self._snapshot.people.blocks.get(member_id, ()))
+            evidence = graph.evidence(number, [row for row in blocked if row is not None])
             of_listings = evidence.targets >= members
             ids = [known.listings.words[i - members] for i in evidence.targets[of_listings]]
             weights = evidence.positive[of_listings] * np.exp2(-at / HALF_LIFE_S)

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -214,15 +214,19 @@ class TrustTown(Following[Known]):
         viewer = view.row_of(viewer_id)
         return NOTHING_SHOWN if viewer is None else view.shown(viewer, at_s)
 
-    def recommended(self, viewer_id: str, at_s: int) -> dict[str, float]:
+    def recommended(
+        self, viewer_id: str, at_s: int, unheard: Collection[str] = ()
+    ) -> dict[str, float]:
         """What those whom a viewer reaches have to say for listings, by id: weights above 0.
 
         It is the evidence that levels are made of: 1 for a recommendation of today by somebody
-        who is reached as well as the twentieth best. Nothing for who is not there.
+        who is reached as well as the twentieth best. Members ``unheard`` say nothing. Nothing
+        for who is not there.
         """
         view = self._view
         viewer = view.row_of(viewer_id)
-        return {} if viewer is None else view.recommended(viewer, at_s)
+        rows = [row for row in map(view.row_of, unheard) if row is not None]
+        return {} if viewer is None else view.recommended(viewer, at_s, rows)
 
     def neighbours(self, viewer_id: str, listing_ids: Sequence[str]) -> list[int]:
         """How many households of a viewer's building recommend each listing, the own left out.
@@ -340,9 +344,9 @@ class _View:
             self._keep(viewer, evidence, shown)
         return shown
 
-    def recommended(self, viewer: int, at_s: int) -> dict[str, float]:
+    def recommended(self, viewer: int, at_s: int, unheard: Sequence[int]) -> dict[str, float]:
         """See `TrustTown.recommended`."""
-        evidence = self.evidence(viewer)
+        evidence = self.graph.evidence(viewer, unheard) if unheard else self.evidence(viewer)
         some = (evidence.targets >= len(self._there)) & (evidence.positive > 0)
         weights = evidence.positive[some] * np.exp2(-at_s / HALF_LIFE_S)
         return dict(zip(self.names(evidence.targets[some]), weights.tolist(), strict=True))

@@ -20,7 +20,7 @@ from trust_records import NOW as NOON
 from worlds import NOW, Town, make_town
 
 from geo.errors import InputError, MitoyenError
-from indexes.entities import Endorsement, Household, Kind, Listing, Member
+from indexes.entities import Block, Endorsement, Household, Kind, Listing, Member
 from indexes.store import Store, open_store
 from indexes.trusting import Request
 from matching import ANYONE, Engine, NearQuery, Viewer
@@ -278,7 +278,8 @@ def test_what_changes_is_recommended_at_once_as_by_hand(new_store: Callable[[], 
             town.world.endorsements = [one for one in kept if one.created_at is not None]
             answer = engine.recommend(Viewer(viewer), query)
             # Whom they trust is held to walks by hand elsewhere.
-            said.weights = engine._trust.recommended(viewer, int(NOW.timestamp()))
+            blocked = engine._town.snapshot.people.blocks.get(viewer, ())
+            said.weights = engine._trust.recommended(viewer, int(NOW.timestamp()), blocked)
             said.circle = frozenset(engine._trust.reached(viewer))
             compared += assert_equal(answer, town, said, viewer, query)
             town.world.endorsements = kept
@@ -353,6 +354,65 @@ def test_an_instant_asked_about_tells_nothing_of_when_somebody_recommended_it(
     assert told[1:] == told[:1] * 3
     assert "known" in told[0] and "known" not in shares(before, "ana", "four")
     assert told[0]["recommended"] > shares(before, "ana", "four").get("recommended", 0.0)
+
+
+def texts(engine: Engine, viewer: str, id: str) -> dict[str, str]:
+    """What is said of a listing to a viewer."""
+    query = RecommendQuery(at=NOON, kinds=(Kind.MERCHANT,), known=True, lang="en")
+    found = {match.id: match for match in engine.recommend(Viewer(viewer), query).matches}
+    return {reason.code: reason.text for reason in found[id].why}
+
+
+@pytest.fixture
+def trusting(street: Store) -> Store:
+    """Three neighbours whom Ana's walks reach recommend a shop, and so does her own household."""
+    street.put(Household(tenant_id="t", id="h-ned", building_id="b1"))
+    street.put(Member(tenant_id="t", id="ned", household_id="h-ned", level=3))
+    endorse(street, "four", "ana2", "bob", "cleo", "ned")
+    return street
+
+
+def test_ones_own_household_is_none_of_those_that_one_trusts(trusting: Store) -> None:
+    engine = Engine.over(trusting, "t", clock=lambda: NOON)
+    told = texts(engine, "ana", "four")
+    assert told["recommended-trusted"] == "recommended by 3 households that you trust"
+    trusting.delete(Endorsement, "t", "ned-four")
+    engine.refresh()
+    assert "recommended-trusted" not in texts(engine, "ana", "four")
+
+
+def test_who_has_only_used_something_is_none_of_those_who_recommend_it(trusting: Store) -> None:
+    stall = Listing(
+        tenant_id="t", id="quai", kind=Kind.MERCHANT, title="quai", owner_id="hal",
+        lon=trusting.get(Listing, "t", "four").lon, lat=trusting.get(Listing, "t", "four").lat,
+    )  # fmt: skip
+    trusting.put(stall)
+    endorse(trusting, "quai", "bob", "cleo")
+    request = Request(
+        tenant_id="t", id="u", asker_id="ned", helper_id="hal", created_at=NOON - timedelta(days=1),
+        listing_id="quai",
+    )  # fmt: skip
+    ask(trusting, request)
+    reply(trusting, "t", "hal", "u", True, "", request.created_at)
+    for one in ("ned", "hal"):
+        complete(trusting, "t", one, "u", request.created_at)
+    told = texts(Engine.over(trusting, "t", clock=lambda: NOON), "ana", "quai")
+    assert "3 households near you" in told["recommended-near"]
+    assert "recommended-trusted" not in told
+
+
+def test_a_block_takes_weight_and_leaves_the_counts(trusting: Store) -> None:
+    """Else whoever blocks somebody sees whether they recommend it."""
+    trusting.delete(Endorsement, "t", "ana2-four")
+    engine = Engine.over(trusting, "t", clock=lambda: NOON)
+    before, said = shares(engine, "ana", "four"), texts(engine, "ana", "four")
+    for name in ("bob", "cleo"):
+        trusting.put(Block(tenant_id="t", id=f"b-{name}", member_id="ana", other_id=name))
+    engine.refresh()
+    after = shares(engine, "ana", "four")
+    for code in ("recommended-trusted", "recommended-near"):
+        assert 0.0 < after[code] < before[code]
+    assert texts(engine, "ana", "four") == said
 
 
 def test_a_crowd_that_nobody_trusts_and_that_proved_nothing_changes_nothing(street: Store) -> None:
