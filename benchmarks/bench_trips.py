@@ -212,6 +212,7 @@ def main() -> None:
         "bytes_of_grid": round(grid, 1),
         "skipped": skipped,
         "load_before": round(load_before, 2),
+        "command": f"./run bench trips {' '.join(sys.argv[1:])}".strip(),
         "machine": machine("numpy", "numba", "shapely", "psycopg"),
     }
     if args.place == "sample" and args.routes <= MOST_FULL:
