@@ -71,6 +71,7 @@ class Caller:
     tenant_id: str
     scopes: frozenset[Scope] = field(default_factory=frozenset)
     member_id: str | None = None
+    key_id: str | None = field(default=None, compare=False)  # for the record
 
     @property
     def viewer(self) -> Viewer:
@@ -200,7 +201,7 @@ def acting(key: ApiKey, named: str | None) -> Caller:
     """
     if named is not None and Scope.APP not in key.scopes:
         raise DeniedError("only an app's key acts for a member")
-    return Caller(key.tenant_id, key.scopes, _member_of(named))
+    return Caller(key.tenant_id, key.scopes, _member_of(named), key.id)
 
 
 async def caller(

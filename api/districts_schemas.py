@@ -104,6 +104,9 @@ class UnionBody(ReleaseParams):
     )
 
 
+NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+
+
 class ExactBody(Input):
     """Which exact table a town's own staff asks for, and what for."""
 
@@ -111,9 +114,12 @@ class ExactBody(Input):
     category: Annotated[str, StringConstraints(pattern=r"^[a-z]{1,40}$")] | None = Field(
         None, description="Households that offer something in it; by default those registered."
     )
-    purpose: Annotated[str, StringConstraints(min_length=10, max_length=300)] = Field(
-        description="What the figures are needed for: it goes on record."
-    )
+    purpose: Annotated[
+        str,
+        StringConstraints(
+            strip_whitespace=True, min_length=10, max_length=300, pattern=NO_CONTROLS
+        ),
+    ] = Field(description="What the figures are needed for, in one line: it goes on record.")
 
 
 DISTRICT_BODIES: tuple[type[Input], ...] = (ExactBody, UnionBody)

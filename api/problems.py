@@ -214,6 +214,7 @@ TITLES: Mapping[str, tuple[str, str]] = {  # code -> French, English
     "unknown-vintage": ("Millésime inconnu", "Unknown vintage"),
     "unknown-zone": ("Quartier inconnu", "Unknown zone"),
     "unsupported-media-type": ("Type de contenu refusé", "Unsupported media type"),
+    "vintage-changed": ("Quartiers d'un autre millésime", "Zones of another vintage"),
     "vouch-quota": ("Trop de parrainages", "Too many vouches"),
     "vouched-already": ("Déjà parrainé", "Vouched already"),
     "voucher-elsewhere": ("Pas du même voisinage", "Not of one neighbourhood"),

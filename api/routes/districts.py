@@ -44,8 +44,7 @@ from api.towns import Town
 from geo.errors import InputError
 from indexes.district_facts import Quarter
 from matching.districts import Districts
-from matching.planning.outlines import Outlines
-from matching.planning.suppression import exact_table
+from matching.planning.releasing import staff_table
 
 __all__ = ["router"]
 
@@ -300,7 +299,8 @@ def union(
     responses={200: {"description": "Not to be published.", "model": ExactOut}},
     openapi_extra=accepts(ExactBody, EXACT_EXAMPLES),
     description="Counts under 11 are hidden, and so many others that no sum gives one away. Only "
-    "of quarters that were released: a table a day would tell who joined on which.",
+    "of quarters that were released, one table each and by category, made when it is first asked "
+    "for and kept: a table a day would tell who joined on which.",
 )
 def exact(
     request: Request,
@@ -308,17 +308,17 @@ def exact(
     body: Annotated[ExactBody, Depends(JsonBody(ExactBody))],
 ) -> Response:
     town = town_of(request, asking)
-    shelf_of(request).of(town.tenant_id, body.release)
-    # Who is on record for a purpose is known before the figures are.
+    quarter = Quarter.parse(body.release)
+    table = staff_table(town.store, town.tenant_id, quarter, body.category)
+    # Who asked for what purpose is on record before anything is told.
     log.info(
-        "exact table of %s, %s, category %s; purpose: %s",
+        "exact table of %s, %s, category %s, for key %s; purpose: %s",
         town.tenant_id,
-        body.release,
+        quarter,
         body.category or "none",
-        body.purpose,
+        asking.key_id,
+        ascii(body.purpose),
     )
-    facts = town.store.facts(town.tenant_id, Quarter.parse(body.release))
-    table = exact_table(facts, Outlines(town.outlines.zones), body.category)
     rows = [
         {
             "zone": zone,

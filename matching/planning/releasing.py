@@ -15,9 +15,12 @@ from matching.districts import Districts
 from matching.planning.drawing import draw_counts
 from matching.planning.measures import DRAWS, EPSILONS, FLOWS, GOALS
 from matching.planning.outlines import Outlines
+from matching.planning.suppression import ExactTable, exact_table, require_category
 from matching.planning.telling import build_release, require_tellable
 
-__all__ = ["load_districts", "release_quarter"]
+__all__ = ["load_districts", "release_quarter", "staff_table"]
+
+EXACT = "exact"  # the family that exact tables are kept under; "exact-garde" by category
 
 
 def release_quarter(
@@ -137,6 +140,57 @@ def load_districts(
     release = store.release(tenant_id, id, version)
     draws = _stored_draws(store, tenant_id, Quarter.parse(release.id))
     return Districts(release, Outlines(store.zones(tenant_id, release.vintage)), draws)
+
+
+def staff_table(
+    store: Store, tenant_id: str, quarter: Quarter, category: str | None = None
+) -> ExactTable:
+    """A quarter's exact table for a town's own staff: made when first asked for, and kept.
+
+    Parameters
+    ----------
+    store : Store
+    tenant_id : str
+    quarter : Quarter
+        Released.
+    category : str, optional
+        As `exact_table`.
+
+    Returns
+    -------
+    ExactTable
+        The same ever after, whoever joins or leaves and whatever zones are imported: two tables
+        of one quarter would tell of a household by their difference.
+
+    Raises
+    ------
+    NotFoundError
+        If the quarter wasn't released; its code is ``unknown-release``.
+    InputError
+        If there is no such category (code ``unknown-category``).
+    ConflictError
+        If zones of another vintage than the release's were imported before the table was ever
+        asked for; its code is ``vintage-changed``.
+    """
+    require_category(category)
+    release = store.release(tenant_id, str(quarter))
+    family = f"{EXACT}-{category}" if category else EXACT
+    kept = store.draws(tenant_id, str(quarter), family)
+    if kept is None:
+        outlines = Outlines(store.zones(tenant_id))
+        if outlines.vintage != release.vintage:
+            raise ConflictError(
+                f"{quarter} is told by zones of {release.vintage}, and people are counted by those "
+                f"of {outlines.vintage} now: correct the release, and ask again",
+                code="vintage-changed",
+            )
+        made = exact_table(store.facts(tenant_id, quarter), outlines, category)
+        try:
+            store.add_draws(tenant_id, str(quarter), family, made.to_table())
+        except ConflictError:  # another process was first: its table counts
+            return staff_table(store, tenant_id, quarter, category)
+        return made
+    return ExactTable.of(kept)
 
 
 def _vintages(draws: Mapping[str, pa.Table]) -> set[int]:

@@ -8,6 +8,7 @@ programs. Each interval must be as wide as the threshold.
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from scipy.optimize import linprog
 from scipy.sparse import csr_array, vstack
 
@@ -19,7 +20,7 @@ from matching.planning.measures import DRAWS, HOUSEHOLD_THRESHOLD, PEOPLE_CATEGO
 from matching.planning.outlines import Outlines
 from matching.planning.pieces import Pieces
 
-__all__ = ["ExactTable", "exact_table", "interval", "suppressed"]
+__all__ = ["ExactTable", "exact_table", "interval", "require_category", "suppressed"]
 
 SLACK = 1e-6  # of the solver
 
@@ -34,6 +35,17 @@ class ExactTable:
     level: tuple[str, ...]
     zone: tuple[str, ...]
     value: FloatArray  # (n,)
+
+    @classmethod
+    def of(cls, table: pa.Table) -> "ExactTable":
+        """Read what `to_table` made."""
+        level, zone = (tuple(table[name].to_pylist()) for name in ("level", "zone"))
+        return cls(level, zone, np.asarray(table["value"], dtype=np.float64))
+
+    def to_table(self) -> pa.Table:
+        """As it is kept: ``level, zone, value``, null where it is hidden."""
+        values = pa.array(self.value, pa.float64(), from_pandas=True)
+        return pa.table({"level": list(self.level), "zone": list(self.zone), "value": values})
 
 
 def exact_table(facts: Facts, outlines: Outlines, category: str | None = None) -> ExactTable:
@@ -61,13 +73,12 @@ def exact_table(facts: Facts, outlines: Outlines, category: str | None = None) -
     Notes
     -----
     Not differentially private, and no part of a release: whoever asks is a town's own staff, for
-    a purpose that is put on record. Two tables of one quarter protect each other's counts
+    a purpose that is put on record. Made again after somebody came or left, or over other zones,
+    it would tell of one household by its difference from the first: of a quarter and category
+    there must be one, which is kept. Tables of two categories protect each other's counts
     only as far as their figures have nothing to do with each other.
     """
-    if category is not None and category not in PEOPLE_CATEGORIES:
-        raise InputError(
-            f"a category is one of {', '.join(PEOPLE_CATEGORIES)}", code="unknown-category"
-        )
+    require_category(category)
     pieces = Pieces.of(outlines, by_cell=False)
     draw = next(draw for draw in DRAWS if draw.name == ("exchange" if category else "households"))
     column = draw.columns.index(f"offers:{category}" if category else "households")
@@ -88,6 +99,20 @@ def exact_table(facts: Facts, outlines: Outlines, category: str | None = None) -
     hidden = suppressed(rows, leaves)
     value = np.where(hidden, np.nan, rows @ leaves)
     return ExactTable(tuple(level_of), tuple(zones), value)
+
+
+def require_category(category: str | None) -> None:
+    """Refuse a category that no exact table is made of.
+
+    Raises
+    ------
+    InputError
+        With code ``unknown-category``.
+    """
+    if category is not None and category not in PEOPLE_CATEGORIES:
+        raise InputError(
+            f"a category is one of {', '.join(PEOPLE_CATEGORIES)}", code="unknown-category"
+        )
 
 
 def suppressed(

@@ -9,17 +9,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import shapely
-from districts_oracle import QUARTER, Town, cell8, grid_zones
+from districts_oracle import QUARTER, SIDE, SOUTH, WEST, Town, cell8, grid_zones
 
 from geo.errors import ConflictError, InputError, NotFoundError
-from indexes import Figures, Tenant, Zone, open_store
+from indexes import Building, Figures, Household, Member, Tenant, Zone, open_store
 from indexes.district_facts import HOUSEHOLD_FACTS, Facts
 from indexes.releases import digest, table_from_bytes, table_to_bytes
 from indexes.store import Store
 from matching.planning.drawing import draw_counts
 from matching.planning.measures import EPSILONS
 from matching.planning.outlines import Outlines
-from matching.planning.releasing import load_districts, release_quarter
+from matching.planning.releasing import load_districts, release_quarter, staff_table
 from matching.planning.telling import build_release
 
 NOW = datetime(2026, 10, 5, 9, 30, 1, 250_000, tzinfo=UTC)
@@ -171,6 +171,52 @@ def test_nothing_is_drawn_with_an_epsilon_that_protects_nobody(store: Store) -> 
         with pytest.raises(InputError, match="ε"):
             release_quarter(store, "t", QUARTER, created_at=NOW, epsilons=epsilons)
     assert store.draws("t", "2026Q3", "households") is None and not store.releases("t")
+
+
+def settle(store: Store, households: int) -> None:
+    """So many in the first zone."""
+    lon, lat = WEST + SIDE / 2, SOUTH + SIDE / 2
+    store.put(Building(tenant_id="t", id="b", lon=lon, lat=lat, dwellings=50))
+    joined = datetime(2026, 8, 1, tzinfo=UTC)
+    for i in range(households):
+        id = f"h{i}"
+        store.put(Household(tenant_id="t", id=id, building_id="b"))
+        store.put(Member(tenant_id="t", id=id, household_id=id, created_at=joined))
+
+
+def test_an_exact_table_stays_what_it_was_when_it_was_first_asked_for(store: Store) -> None:
+    with pytest.raises(NotFoundError):
+        staff_table(store, "t", QUARTER)
+    settle(store, 20)
+    release_quarter(store, "t", QUARTER, created_at=NOW)
+    with pytest.raises(InputError) as refused:
+        staff_table(store, "t", QUARTER, "drogue")
+    assert refused.value.code == "unknown-category"
+    first = staff_table(store, "t", QUARTER)
+    assert dict(zip(first.zone, first.value, strict=True))[ZONES[0].code] == 20
+    store.delete(Member, "t", "h3")
+    moved = shapely.box(WEST, SOUTH, WEST + 4 * SIDE, SOUTH + 4 * SIDE)
+    store.put_zones([replace(ZONES[0], vintage=2025, geometry=moved)])
+    again = staff_table(store, "t", QUARTER)
+    assert (again.level, again.zone) == (first.level, first.zone)
+    np.testing.assert_array_equal(again.value, first.value)
+    # By category nobody has asked yet: what would be counted now is no longer of the release.
+    with pytest.raises(ConflictError) as caught:
+        staff_table(store, "t", QUARTER, "garde")
+    assert caught.value.code == "vintage-changed"
+
+
+def test_of_two_exact_tables_made_at_once_the_first_counts(store: Store, monkeypatch) -> None:
+    settle(store, 20)
+    release_quarter(store, "t", QUARTER, created_at=NOW)
+    kept = store.add_draws
+
+    def beaten(tenant_id: str, quarter: str, family: str, table: pa.Table) -> None:
+        kept(tenant_id, quarter, family, table.slice(0, 3))
+        kept(tenant_id, quarter, family, table)  # raises ConflictError
+
+    monkeypatch.setattr(store, "add_draws", beaten)
+    assert len(staff_table(store, "t", QUARTER).zone) == 3
 
 
 DATA = Path("../shared/data")
