@@ -17,7 +17,7 @@ from matching.towns.strings import SortedIds
 from matching.towns.vocabulary import Words, numbers_of, whole
 from matching.trusting.edges import Endorsed, TrustColumns
 from matching.trusting.neighbours import Neighbours
-from matching.trusting.vouching import trust_weight
+from matching.trusting.verifying import trust_weight
 
 __all__ = ["Known", "Lasting", "TrustTables"]
 

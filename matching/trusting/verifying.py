@@ -12,7 +12,7 @@ import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from geo.errors import ConflictError, DeniedError, InputError
+from geo.errors import ConflictError, DeniedError, InputError, NotFoundError
 from indexes.entities import Household, Member
 from indexes.store import Desk, Position, Store
 from indexes.trusting import LetterCode, Standing, Vouch
@@ -27,14 +27,17 @@ __all__ = [
     "MAX_HOUSEHOLD",
     "TRIES",
     "VERIFIED_FOR",
+    "VOUCHED_LEVEL",
     "Letter",
     "attest",
     "enter_code",
+    "is_vouched",
     "lapse",
     "level_at",
     "make_code",
     "send_letter",
     "standing_of",
+    "trust_weight",
 ]
 
 LETTER_VALID_FOR = timedelta(days=30)
@@ -46,6 +49,7 @@ GRACE = timedelta(days=30)  # to prove it again
 CODE_BYTES = 5
 SECRET = "letters"
 MAX_LEVEL = 4
+VOUCHED_LEVEL = 2
 
 # What is read wrong on paper: base32 has no 0, 1 or 8.
 _AS_WRITTEN = str.maketrans("018", "OIB", " -")
@@ -179,7 +183,8 @@ def attest(
 def lapse(store: Store, tenant_id: str, now: datetime) -> int:
     """Lower whoever's proof has expired, grace included: how many.
 
-    Two neighbours' vouches still make level 2; nothing does, level 1. To be asked regularly.
+    Whom neighbours still vouch for (`is_vouched`) keeps level 2, anybody else 1. To be asked
+    regularly.
     """
     lowered, after = 0, ""
     while rows := store.page(Standing, tenant_id, after=after, limit=1_000):
@@ -193,6 +198,26 @@ def lapse(store: Store, tenant_id: str, now: datetime) -> int:
 def level_at(member: Member, standing: Standing, now: datetime) -> int:
     """A member's level in force, also before `lapse` has come by."""
     return min(member.level, 1) if _lapsed(standing, now) else member.level
+
+
+def trust_weight(standing: Standing, now: datetime) -> float:
+    """How much what a member says counts: all, half after vouching for a fraud, or nothing."""
+    if standing.suspended:
+        return 0.0
+    penalised = standing.penalised_until is not None and now < standing.penalised_until
+    return 0.5 if penalised else 1.0
+
+
+def is_vouched(desk: Desk, tenant_id: str, member_id: str, now: datetime) -> bool:
+    """Whether people of two dwellings vouch for a member, and may: two of one are one voice."""
+    dwellings = set()
+    for one in desk.all(Vouch, {"vouchee_id": member_id}):
+        voucher = desk.get(Member, one.voucher_id)
+        standing = standing_of(desk, tenant_id, one.voucher_id)
+        proved = level_at(voucher, standing, now) >= ATTESTED_LEVEL
+        if proved and trust_weight(standing, now) == 1.0:
+            dwellings.add(voucher.household_id)
+    return len(dwellings) >= VOUCHERS_NEEDED
 
 
 def standing_of(desk: Desk, tenant_id: str, member_id: str) -> Standing:
@@ -217,14 +242,17 @@ def _lapse_one(store: Store, tenant_id: str, member_id: str, now: datetime) -> i
         member, standing = desk.get(Member, member_id), standing_of(desk, tenant_id, member_id)
         if not _lapsed(standing, now):  # proved again just now
             return 0
-        vouched = len(desk.all(Vouch, {"vouchee_id": member_id})) >= VOUCHERS_NEEDED
-        left = min(_proved(member, standing), 2 if vouched else 1)
+        vouched = is_vouched(desk, tenant_id, member_id, now)
+        left = min(_proved(member, standing), VOUCHED_LEVEL if vouched else 1)
         desk.put(replace(standing, level=left, expires_at=None))
         if not standing.suspended:
             desk.put(replace(member, level=left))
         return 1
 
-    return store.decide(tenant_id, [(Member, member_id)], decision)[0]
+    try:
+        return store.decide(tenant_id, [(Member, member_id)], decision)[0]
+    except NotFoundError:  # gone meanwhile
+        return 0
 
 
 def _lapsed(standing: Standing, now: datetime) -> bool:

@@ -6,15 +6,18 @@ from datetime import datetime
 from geo.errors import ConflictError, InputError, NotFoundError
 from indexes.entities import Building, Household, Member
 from indexes.store import Desk, Position, Store
-from indexes.trusting import Standing, Vouch
+from indexes.trusting import Vouch
 from matching.trusting.dealings import require_apart
-from matching.trusting.edges import ATTESTED_LEVEL
-from matching.trusting.verifying import level_at, standing_of
-from matching.trusting.vouches import VOUCHERS_NEEDED, require_voucher
+from matching.trusting.verifying import (
+    VOUCHED_LEVEL,
+    is_vouched,
+    level_at,
+    standing_of,
+    trust_weight,
+)
+from matching.trusting.vouches import require_voucher
 
-__all__ = ["VOUCHED_LEVEL", "trust_weight", "vouch"]
-
-VOUCHED_LEVEL = 2
+__all__ = ["vouch"]
 
 
 def vouch(
@@ -65,7 +68,7 @@ def vouch(
         its = standing_of(desk, tenant_id, vouchee_id)
         if vouchee.level >= VOUCHED_LEVEL or its.suspended:
             return not its.suspended
-        if len(_dwellings_for(desk, tenant_id, vouchee_id, now)) < VOUCHERS_NEEDED:
+        if not is_vouched(desk, tenant_id, vouchee_id, now):
             return False
         desk.put(replace(its, level=VOUCHED_LEVEL, expires_at=None))
         desk.put(replace(vouchee, level=VOUCHED_LEVEL))
@@ -76,26 +79,6 @@ def vouch(
     except NotFoundError:
         # As of those who block each other.
         raise InputError("no such member", code="unknown-reference") from None
-
-
-def trust_weight(standing: Standing, now: datetime) -> float:
-    """How much what a member says counts: all, half after vouching for a fraud, or nothing."""
-    if standing.suspended:
-        return 0.0
-    penalised = standing.penalised_until is not None and now < standing.penalised_until
-    return 0.5 if penalised else 1.0
-
-
-def _dwellings_for(desk: Desk, tenant_id: str, vouchee_id: str, now: datetime) -> set[str]:
-    """Dwellings whose people vouch for a member and may: two accounts of one are one voice."""
-    found = set()
-    for one in desk.all(Vouch, {"vouchee_id": vouchee_id}):
-        voucher = desk.get(Member, one.voucher_id)
-        standing = standing_of(desk, tenant_id, one.voucher_id)
-        proved = level_at(voucher, standing, now) >= ATTESTED_LEVEL
-        if proved and trust_weight(standing, now) == 1.0:
-            found.add(voucher.household_id)
-    return found
 
 
 def _places(desk: Desk, member: Member) -> set[tuple[str, str]]:

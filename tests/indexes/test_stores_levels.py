@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from trust_records import (
@@ -144,6 +145,55 @@ def test_a_proof_lasts_two_years_and_thirty_days_unless_it_is_renewed(hood: Stor
     for level in (2, 5):
         with pytest.raises(InputError, match="level 3 or 4"):
             attest(hood, "t", "dan", level, NOW)
+
+
+@pytest.mark.parametrize(
+    "vouchers, suspended, left",
+    [
+        (("ana", "ana2"), (), 1),  # of one dwelling
+        (("ana", "bob"), (), 2),
+        (("ana", "bob"), ("bob",), 1),
+        (("ana", "bob", "cleo"), ("bob",), 2),
+    ],
+)
+def test_a_lapse_leaves_level_two_by_the_rule_by_which_vouches_make_it(
+    hood: Store, vouchers: tuple[str, ...], suspended: tuple[str, ...], left: int
+) -> None:
+    for voucher in vouchers:
+        vouch(hood, "t", voucher, "dan", NOW, f"v-{voucher}")
+    attest(hood, "t", "dan", 3, NOW)
+    for name in suspended:
+        report(hood, made_report(name, f"r-{name}"))
+        decide_report(hood, "t", f"r-{name}", ReportState.CONFIRMED, NOW)
+    assert lapse(hood, "t", NOW + 760 * DAY) == 1
+    assert level_of(hood, "dan") == left
+
+
+def test_vouchers_whose_own_proof_has_lapsed_leave_no_level_two(hood: Store) -> None:
+    for voucher in ("ana", "bob"):
+        vouch(hood, "t", voucher, "dan", NOW, f"v-{voucher}")
+    for name in ("ana", "bob", "dan"):
+        attest(hood, "t", name, 3, NOW)
+    assert lapse(hood, "t", NOW + 760 * DAY) == 3
+    assert level_of(hood, "dan") == 1
+
+
+def test_who_goes_while_proofs_lapse_keeps_nobody_else_from_it(
+    hood: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ana", "dan"):
+        attest(hood, "t", name, 3, NOW)
+    page = hood.page
+
+    def going(*args: Any, **options: Any) -> Any:
+        rows = page(*args, **options)
+        if any(row.id == "ana" for row in rows):
+            hood.delete(Member, "t", "ana")
+        return rows
+
+    monkeypatch.setattr(hood, "page", going)
+    assert lapse(hood, "t", NOW + 760 * DAY) == 1
+    assert level_of(hood, "dan") == 1
 
 
 # Vouches.
