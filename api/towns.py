@@ -46,6 +46,7 @@ FOLLOW_S = 1.0
 KEPT_S, TIDY_EVERY_S = 7 * 86_400.0, 3_600.0
 DEFAULT_TENANT = "default"
 OUTLINED = ("zones", "groups")
+UPKEEP = (lapse, cancel_unanswered, note_driven)
 
 
 class Outlines:
@@ -232,11 +233,8 @@ class Towns:
                 self._why = ""
                 if time.monotonic() >= self._tidy_at:
                     self._tidy_at = time.monotonic() + TIDY_EVERY_S
+                    self._keep_up()
                     self.store.trim(KEPT_S)
-                    for tenant_id in self.tenants:
-                        lapse(self.store, tenant_id, self._clock())
-                        cancel_unanswered(self.store, tenant_id, self._clock())
-                        note_driven(self.store, tenant_id, self._clock())
             except MitoyenError as error:
                 # Tried again in a second; what is loaded goes on answering.
                 self._why = error.code  # the rest may name the store: it is for the log
@@ -247,6 +245,16 @@ class Towns:
                 log.exception("could not follow the store")
             self._wake.wait(FOLLOW_S)
             self._wake.clear()
+
+    def _keep_up(self) -> None:
+        """What time alone brings about, in every town; what fails is done the next time."""
+        for tenant_id in self.tenants:
+            for job in UPKEEP:
+                try:
+                    job(self.store, tenant_id, self._clock())
+                except MitoyenError as error:
+                    # Its message may name a person: only what kind it is.
+                    log.warning("%s failed for %s: %s", job.__name__, tenant_id, error.code)
 
     def _drop(self, tenant_id: str) -> None:
         engine = self._towns.pop(tenant_id).engine

@@ -22,6 +22,7 @@ from indexes.entities import (
     Zone,
 )
 from indexes.store import open_store
+from indexes.trusting import Standing
 from matching.trusting.verifying import GRACE, VERIFIED_FOR, attest
 
 LOCAL = ("127.0.0.1", 50_000)
@@ -181,3 +182,39 @@ def test_a_level_whose_proof_has_expired_is_lowered(tmp_path):
     with TestClient(create_app(Settings(store=str(path), now=later)), client=LOCAL):
         until(lambda: store.get(Member, "t", "m").level == 1)
     store.close()
+
+
+def test_a_town_whose_upkeep_fails_keeps_no_other_from_its_own(tmp_path, monkeypatch, caplog):
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    store = open_store(tmp_path / "a.db")
+    for name in ("a", "b"):
+        store.put_all(
+            [
+                Tenant(tenant_id=name, id=name, name=name),
+                Building(tenant_id=name, id="b", lon=5.35, lat=43.3),
+                Household(tenant_id=name, id="h", building_id="b"),
+                Member(tenant_id=name, id="m", household_id="h", level=1),
+            ]
+        )
+        attest(store, name, "m", 3, now)
+    page, done = store.page, []
+
+    def failing(entity, tenant_id, **options):
+        if (entity, tenant_id) == (Standing, "a"):
+            raise InputError("somebody-by-name can't be read")
+        return page(entity, tenant_id, **options)
+
+    def noted(store, tenant_id, now):
+        done.append(tenant_id)
+
+    monkeypatch.setattr(store, "page", failing)
+    monkeypatch.setattr(api.towns, "UPKEEP", (*api.towns.UPKEEP, noted))
+    towns = api.towns.Towns(store, clock=lambda: now + VERIFIED_FOR + GRACE)
+    towns.start()
+    try:
+        until(lambda: done == ["a", "b"])
+        assert store.get(Member, "b", "m").level == 1
+        assert "lapse failed for a" in caplog.text and "by-name" not in caplog.text
+    finally:
+        towns.close()
+        store.close()
