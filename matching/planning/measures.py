@@ -293,6 +293,14 @@ RULES: tuple[tuple[str, str], ...] = (
         "whole IRIS for exchange and carpools.",
     ),
     (
+        "ε couvre ce qu'un foyer demande, propose et prévoit, non ce que ses réponses apprennent "
+        "des autres : servi, en retard, sans réponse favorable ou trajet trouvé comptent avec le "
+        "foyer qui demande ou se déplace, quel que soit celui qui a répondu.",
+        "ε covers what a household asks, offers and plans, not what others learn by its answers "
+        "to them: answered, late, unmet and matched are counted with the household that asked or "
+        "travels, whoever answered.",
+    ),
+    (
         "Offres et demandes : dans une seule catégorie chacune, celle qui en a le plus ; à "
         "égalité, la première par ordre alphabétique. Une demande sans réponse favorable y prime, "
         "puis une réponse tardive.",

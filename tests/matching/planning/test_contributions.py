@@ -47,6 +47,11 @@ def test_counts_are_those_of_plain_python(seed: int) -> None:
 @given(st.integers(0, 10_000), st.integers(0, 39))
 @settings(max_examples=15)
 def test_one_household_changes_counts_by_no_more_than_the_bound(seed: int, who: int) -> None:
+    """All that a household asks, offers and plans, that is: its rows.
+
+    What others learn by its answers isn't its own: whether they were answered, late, unmet or
+    matched is counted with the household that asked or travels, whoever answered.
+    """
     town = Town(ZONES, 40, seed)
     less = town.without(f"h{who}")
     before, after = counts_of(town), counts_of(less)
