@@ -74,6 +74,7 @@ class Town:
         }
         low, high = -0.1 * SIDE, 4.1 * SIDE  # some live in no zone
         places = []
+        uninhabited = {zone.code for zone in zones if zone.type == "A"}
         for _ in range(max(1, households // 3)):
             lon, lat = WEST + rng.uniform(low, high), SOUTH + rng.uniform(low, high)
             inside = [zone.code for zone in zones if zone.geometry.covers(shapely.Point(lon, lat))]
@@ -90,8 +91,10 @@ class Town:
                 | {"members": members, "weeks": weeks}
             )
         inside = Counter(home.tolist())
-        for at, (lon, lat, *_) in enumerate(places):
+        for at, (lon, lat, zone, _) in enumerate(places):
             dwellings = None if rng.random() < 0.3 else int(rng.integers(0, 30))
+            if zone in uninhabited:
+                dwellings = 0
             self.rows["buildings"].append(
                 {"building": f"b{at}", **place(at), "lon": lon, "lat": lat}
                 | {"dwellings": dwellings, "households": inside[at]}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from geo.errors import InputError
 from indexes.district_facts import Facts
@@ -55,10 +56,11 @@ def draw_counts(
     """
     require_epsilons(epsilons)
     tables = {}
+    empty = _empty_zones(outlines, facts.buildings)
     for draw in DRAWS:
         if draw.name in (known or {}):
             continue
-        pieces = Pieces.of(outlines, _empty_zones(outlines), by_cell=draw.by_cell)
+        pieces = Pieces.of(outlines, empty, by_cell=draw.by_cell)
         epsilon = epsilons[draw.family] * draw.share
         noisy = noisy_counts(count_pieces(facts, pieces, draw), draw.bound, epsilon)
         tables[draw.name] = Drawn(pieces, noisy, epsilon, outlines.vintage).to_table(draw)
@@ -96,10 +98,15 @@ def require_epsilons(epsilons: Mapping[str, float]) -> None:
         )
 
 
-def _empty_zones(outlines: Outlines) -> list[str]:
-    """Codes of zones where the census counts no dwelling."""
+def _empty_zones(outlines: Outlines, buildings: pa.Table) -> list[str]:
+    """Codes of zones where the census counts no dwelling, and no building has any."""
+    # A building whose dwellings nobody counted may have some.
+    lived_in = buildings.filter(pc.fill_null(pc.not_equal(buildings["dwellings"], 0), True))
+    built = set(pc.unique(lived_in["zone"]).to_pylist())
     return [
         zone.code
         for zone in outlines.zones
-        if zone.figures is not None and zone.figures.values.get("logements") == 0
+        if zone.figures is not None
+        and zone.figures.values.get("logements") == 0
+        and zone.code not in built
     ]

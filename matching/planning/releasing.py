@@ -98,7 +98,11 @@ def release_quarter(
         except ConflictError:
             continue  # another process drew it first: that one counts, and this one is forgotten
     draws = _stored_draws(store, tenant_id, quarter)
-    before = [head for head in store.releases(tenant_id) if head.id == str(quarter.previous)]
+    before = [  # the newest first
+        head
+        for head in store.releases(tenant_id)
+        if head.id == str(quarter.previous) and head.vintage == outlines.vintage
+    ]
     release = build_release(
         facts,
         outlines,

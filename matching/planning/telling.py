@@ -257,9 +257,12 @@ def _trend(
         at = np.asarray(pc.fill_null(pc.index_in(pa.array(codes), value_set=rows["zone"]), -1))
         columns = [np.asarray(rows[name], dtype=np.float64) for name in ("value", "lower", "upper")]
         before[:, at >= 0] = np.stack(columns)[:, at[at >= 0]]
-    told = (households.status == OK) & ~np.isnan(before[0])
+    told = ~np.isnan(households.value) & ~np.isnan(before[0])
+    # Nobody could live there a quarter ago, nor can now.
+    zero = told & (households.status == ZERO) & (before[2] == 0.0)
     width = (households.upper - households.value) + (before[2] - before[0])
-    status = np.where(told, OK, HIDDEN if comparable else UNKNOWN).astype(np.int8)
+    unless_told = HIDDEN if comparable else UNKNOWN
+    status = np.select([zero, told], [ZERO, OK], unless_told).astype(np.int8)
     return Figure.told(
         "trend", "", households.value - before[0], width, status, before[0], households.source
     )

@@ -11,6 +11,7 @@ import shapely
 from districts_oracle import QUARTER, SOUTH, WEST, Town, grid_zones, little_noise
 
 from geo.errors import InputError, NotFoundError
+from indexes.district_facts import BUILDING_FACTS
 from indexes.releases import RELEASE_SCHEMA, Release, require_release
 from matching.districts import Districts
 from matching.planning.drawing import draw_counts
@@ -151,6 +152,22 @@ def test_zero_is_told_only_where_nobody_can_live(districts: Districts) -> None:
     assert row_of(districts, empty, "penetration")["status"] == "zero"
 
 
+def test_a_zone_that_was_built_since_the_census_is_not_told_as_zero() -> None:
+    code = ZONES[5].code
+    for dwellings, zero in ((0, True), (40, False), (None, False)):
+        rows = TOWN.facts().buildings.to_pylist()
+        for row in rows:
+            if row["zone"] == code:
+                row["dwellings"] = dwellings
+        assert any(row["zone"] == code for row in rows)
+        facts = replace(TOWN.facts(), buildings=pa.Table.from_pylist(rows, BUILDING_FACTS))
+        draws = draw_counts(facts, OUTLINES)
+        release = build_release(facts, OUTLINES, draws, tenant_id="t", version=1, created_at=NOW)
+        found = Districts(release, OUTLINES)
+        assert (row_of(found, code, "households")["status"] == "zero") == zero
+        assert (code in draws["exchange"]["zone"].to_pylist()) == (not zero)
+
+
 def test_rates_are_held_against_the_census(districts: Districts) -> None:
     for code in districts.codes("commune"):
         count, rate = (row_of(districts, code, name) for name in ("households", "penetration"))
@@ -197,7 +214,7 @@ def test_the_trend_is_told_where_both_quarters_are(release: Release, draws) -> N
         fresh = draw_counts(TOWN.facts(), OUTLINES, epsilons=dict.fromkeys(EPSILONS, 8.0))
     after = Districts(release_of(fresh, previous=release), OUTLINES)
     before = Districts(release, OUTLINES)
-    told = 0
+    told = empty = 0
     for code in after.codes("iris"):
         old, new, trend = (
             row_of(before, code, "households"),
@@ -208,9 +225,12 @@ def test_the_trend_is_told_where_both_quarters_are(release: Release, draws) -> N
             told += 1
             assert trend["value"] == new["value"] - old["value"]
             assert trend["denominator"] == old["value"]
+        elif old["status"] == new["status"] == "zero":
+            assert (trend["status"], trend["value"]) == ("zero", 0.0)
+            empty += 1
         else:
             assert trend["value"] is None
-    assert told
+    assert told and empty == 1
 
 
 def test_flows_are_told_between_zones_of_the_coarsest_level_with_eight(districts, draws) -> None:

@@ -173,6 +173,20 @@ def test_nothing_is_drawn_with_an_epsilon_that_protects_nobody(store: Store) -> 
     assert store.draws("t", "2026Q3", "households") is None and not store.releases("t")
 
 
+def test_a_trend_is_to_the_newest_version_over_the_same_zones(store: Store) -> None:
+    spring = QUARTER.previous
+    release_quarter(store, "t", spring, created_at=NOW)
+    store.put_zones([replace(zone, vintage=2020) for zone in ZONES])
+    old = release_quarter(store, "t", spring, created_at=NOW, vintage=2020, correct=True)
+    assert (old.version, old.vintage) == (2, 2020)
+    made = release_quarter(store, "t", QUARTER, created_at=NOW)
+    trend = made.rows.filter(pa.compute.field("measure") == "trend").to_pylist()
+    statuses = {row["status"] for row in trend}
+    assert made.vintage == 2024 and "unknown" not in statuses
+    empty = next(row for row in trend if row["zone"] == ZONES[5].code)
+    assert (empty["status"], empty["value"]) == ("zero", 0.0)
+
+
 def settle(store: Store, households: int) -> None:
     """So many in the first zone."""
     lon, lat = WEST + SIDE / 2, SOUTH + SIDE / 2
