@@ -45,12 +45,12 @@ _SENTENCES = {
     "recommended": ("déjà recommandé", "recommended before"),
     "recommended-by": ("recommandé par {} foyers", "recommended by {} households"),
     "recommended-trusted": (
-        "recommandé par des voisins de confiance",
-        "recommended by neighbours you can trust",
+        "déjà recommandé, niveau de confiance {1} sur 4 pour vous",
+        "recommended before, trust level {1} of 4 for you",
     ),
     "recommended-by-trusted": (
-        "recommandé par {} foyers, dont des voisins de confiance",
-        "recommended by {} households, neighbours you can trust among them",
+        "recommandé par {0} foyers, niveau de confiance {1} sur 4 pour vous",
+        "recommended by {0} households, trust level {1} of 4 for you",
     ),
     "recommended-by-building": (
         "recommandé par {} foyers de votre immeuble",
@@ -225,8 +225,9 @@ def _trust(
         said = _say("recommended-by-building", lang, str(neighbours))
         return Reason("trust-building", said, share)
     key = "recommended-by" if endorsers >= COUNT_FROM else "recommended"
+    # Whose word the level stands on is not told: it may be one person's, or the viewer's own.
     key = f"{key}-trusted" if trusted else key
-    return Reason("trust-recommended", _say(key, lang, str(endorsers)), share)
+    return Reason("trust-recommended", _say(key, lang, str(endorsers), str(level)), share)
 
 
 def _fresh(

@@ -98,9 +98,14 @@ def test_a_person_is_trusted_for_its_level_not_for_endorsements():
         (1, 0, "trust-new", "pas encore recommandé"),
         (1, 2, "trust-recommended", "déjà recommandé"),
         (1, 3, "trust-recommended", "recommandé par 3 foyers"),
-        (3, 0, "trust-recommended", "recommandé par des voisins de confiance"),
-        (2, 2, "trust-recommended", "recommandé par des voisins de confiance"),
-        (4, 5, "trust-recommended", "recommandé par 5 foyers, dont des voisins de confiance"),
+        (3, 0, "trust-recommended", "déjà recommandé, niveau de confiance 3 sur 4 pour vous"),
+        (2, 2, "trust-recommended", "déjà recommandé, niveau de confiance 2 sur 4 pour vous"),
+        (
+            4,
+            5,
+            "trust-recommended",
+            "recommandé par 5 foyers, niveau de confiance 4 sur 4 pour vous",
+        ),
     ],
 )
 def test_what_recommends_a_public_thing_is_told_without_naming_anybody(

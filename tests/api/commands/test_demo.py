@@ -73,7 +73,7 @@ def test_every_question_gets_five_answers_to_the_point(shown, seed, at):
         assert match["kind"] == "artisan"
         assert {"trust-recommended", "trust-new"} & {why["code"] for why in match["why"]}
     told = {why["text"] for match in (*mine, *another) for why in match["why"]}
-    assert any("neighbours you can trust" in text for text in told)
+    assert any("trust level 3 of 4 for you" in text for text in told)
 
 
 def test_a_seed_and_an_instant_give_one_answer_but_for_the_noise_of_figures(shown):
