@@ -34,7 +34,7 @@ from geo.errors import InputError
 from indexes.district_facts import Quarter
 from indexes.releases import Release
 from matching.districts import Districts
-from matching.planning.measures import EPSILONS, GOALS, TITLES
+from matching.planning.measures import EPSILONS, TITLES
 from matching.planning.releasing import load_districts, release_quarter
 
 __all__ = ["level_answer", "print_zones", "register", "zone_lines"]
@@ -110,7 +110,7 @@ def make_release(
 ) -> None:
     """Draw a quarter's figures, once, and keep them; asked again, tell what was kept."""
     chosen = Quarter.parse(quarter)
-    epsilons = epsilons_of(epsilon or ())
+    epsilons = epsilons_of(epsilon) if epsilon else None
     with opened(store, create=False) as kept:
         tenant_id = the_tenant(kept, tenant)
         with Console(stderr=True).status(f"Counting and drawing {chosen}"):
@@ -120,7 +120,7 @@ def make_release(
                 chosen,
                 created_at=datetime.now(UTC),
                 epsilons=epsilons,
-                goals=tuple(goal or GOALS),
+                goals=goal or None,
                 vintage=vintage,
                 correct=correct,
             )

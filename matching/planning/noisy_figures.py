@@ -22,6 +22,7 @@ __all__ = [
     "Sums",
     "counted_figures",
     "goal_gaps",
+    "goal_name",
     "levels_above",
     "rate_of",
     "status_of",
@@ -233,7 +234,7 @@ def goal_gaps(penetration: Figure, goals: Sequence[float]) -> list[Figure]:
         replace(
             penetration,
             measure="goal_gap",
-            category=f"{100.0 * goal:g}",
+            category=goal_name(goal),
             **{
                 name: getattr(penetration, name) - 100.0 * goal
                 for name in ("value", "lower", "upper")
@@ -241,6 +242,11 @@ def goal_gaps(penetration: Figure, goals: Sequence[float]) -> list[Figure]:
         )
         for goal in goals
     ]
+
+
+def goal_name(goal: float) -> str:
+    """A goal in percent, as its category reads."""
+    return f"{100.0 * goal:g}"
 
 
 def _columns(draw: Draw, parts: Sequence[str], category: str) -> list[int]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from math import isclose
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -29,8 +30,8 @@ def release_quarter(
     quarter: Quarter,
     *,
     created_at: datetime,
-    epsilons: Mapping[str, float] = EPSILONS,
-    goals: Sequence[float] = GOALS,
+    epsilons: Mapping[str, float] | None = None,
+    goals: Sequence[float] | None = None,
     vintage: int | None = None,
     correct: bool = False,
 ) -> Release:
@@ -44,10 +45,10 @@ def release_quarter(
         Settled by ``created_at``: 48 hours after its end, for replies, and its last week over.
     created_at : datetime
         Now, aware.
-    epsilons : mapping of str to float
-        ε by family, as `EPSILONS`. Families drawn before keep theirs.
-    goals : sequence of float
-        Shares of a town's households that it aims at, 0 to 1.
+    epsilons : mapping of str to float, optional
+        ε by family; `EPSILONS` by default. Families drawn before keep theirs.
+    goals : sequence of float, optional
+        Shares of a town's households that it aims at, 0 to 1; `GOALS` by default.
     vintage : int, optional
         Of the zones to tell; the newest by default.
     correct : bool
@@ -63,6 +64,9 @@ def release_quarter(
     InputError
         If the quarter isn't settled (code ``quarter-not-over``), there are no zones (``no-zones``)
         or none has census figures (``no-figures``), or ε or a goal is out of range.
+    ConflictError
+        If it was drawn with another ε than is given (code ``already-drawn``), or, without
+        ``correct``, released with other goals or zones (code ``release-exists``).
     NotFoundError
         If there is no such tenant, or no zones of that vintage (code ``unknown-vintage``).
     """
@@ -76,8 +80,11 @@ def release_quarter(
         )
     told = [head for head in store.releases(tenant_id) if head.id == str(quarter)]
     version = max((head.version for head in told), default=0)
+    known = _stored_draws(store, tenant_id, quarter)
+    _require_kept(known, epsilons or {})
     if version and not correct:
-        return store.release(tenant_id, str(quarter), version)
+        return _require_same(store.release(tenant_id, str(quarter), version), goals, vintage)
+    goals = GOALS if goals is None else goals
     if vintage is not None and vintage not in store.vintages(tenant_id):
         raise NotFoundError(f"no zones of {vintage} are stored", code="unknown-vintage")
     newest = Outlines(store.zones(tenant_id))
@@ -91,8 +98,7 @@ def release_quarter(
     outlines = newest if vintage is None else outlines_of(vintage)
     require_tellable(outlines, goals)
     facts = store.facts(tenant_id, quarter)
-    known = _stored_draws(store, tenant_id, quarter)
-    for name, table in draw_counts(facts, newest, known, epsilons).items():
+    for name, table in draw_counts(facts, newest, known, epsilons or EPSILONS).items():
         try:
             store.add_draws(tenant_id, str(quarter), name, table)
         except ConflictError:
@@ -116,6 +122,34 @@ def release_quarter(
     )
     store.add_release(release)
     return release
+
+
+def _require_kept(known: Mapping[str, pa.Table], epsilons: Mapping[str, float]) -> None:
+    """Refuse an ε that a family was not drawn with: it is spent, and nothing is drawn again."""
+    for draw in (*DRAWS, FLOWS):
+        if draw.name in known and draw.family in epsilons:
+            spent = float(known[draw.name].schema.metadata[b"epsilon"]) / draw.share
+            if not isclose(spent, epsilons[draw.family], rel_tol=1e-9):
+                raise ConflictError(
+                    f"{draw.family} was drawn with ε {spent:g}, not "
+                    f"{epsilons[draw.family]:g}: that is spent, and no correction draws again",
+                    code="already-drawn",
+                )
+
+
+def _require_same(last: Release, goals: Sequence[float] | None, vintage: int | None) -> Release:
+    """The release, unless something else is asked for than it tells."""
+    other = []
+    if goals is not None and sorted(goals) != sorted(last.head["goals"]):
+        other.append(f"goals {', '.join(f'{goal:g}' for goal in last.head['goals'])}")
+    if vintage is not None and vintage != last.vintage:
+        other.append(f"zones of {last.vintage}")
+    if other:
+        raise ConflictError(
+            f"{last.id} is released with {' and '.join(other)}: for others, correct it (--correct)",
+            code="release-exists",
+        )
+    return last
 
 
 def load_districts(

@@ -35,6 +35,7 @@ from matching.planning.noisy_figures import (
     Sums,
     counted_figures,
     goal_gaps,
+    goal_name,
     levels_above,
     sums_of,
 )
@@ -160,11 +161,15 @@ def require_tellable(outlines: Outlines, goals: Sequence[float]) -> None:
     Raises
     ------
     InputError
-        If no zone has census figures (code ``no-figures``), or a goal is out of range.
+        If no zone has census figures (code ``no-figures``), a goal is out of range, or
+        two read alike.
     """
     for goal in goals:
         if not 0.0 < goal <= 1.0:
             raise InputError(f"a goal is a share of households above 0 and up to 1, got {goal}")
+    names = [goal_name(goal) for goal in goals]
+    if len(set(names)) < len(names):
+        raise InputError(f"goals must read differently in percent, got {', '.join(names)}")
     if all(zone.figures is None for zone in outlines.zones):
         raise InputError(
             f"zones of {outlines.vintage} have no census figures: import them with the zones",

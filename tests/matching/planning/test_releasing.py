@@ -70,10 +70,12 @@ def test_a_correction_is_a_version_with_the_same_draws_and_other_goals(store: St
     assert load_districts(store, "t", "2026Q3", 1).release.head["goals"] == [0.05, 0.12]
 
 
-def test_epsilon_of_what_was_drawn_stays_whatever_is_configured_later(store: Store) -> None:
+def test_epsilon_of_what_was_drawn_stays_whatever_is_configured_later(
+    store: Store, monkeypatch
+) -> None:
     release_quarter(store, "t", QUARTER, created_at=NOW)
-    more = dict.fromkeys(EPSILONS, 0.3)
-    again = release_quarter(store, "t", QUARTER, created_at=NOW, correct=True, epsilons=more)
+    monkeypatch.setattr("matching.planning.releasing.EPSILONS", dict.fromkeys(EPSILONS, 0.3))
+    again = release_quarter(store, "t", QUARTER, created_at=NOW, correct=True)
     assert again.head["epsilon"] == dict(EPSILONS) | {"total": 1.0}
 
 
@@ -185,6 +187,30 @@ def test_a_trend_is_to_the_newest_version_over_the_same_zones(store: Store) -> N
     assert made.vintage == 2024 and "unknown" not in statuses
     empty = next(row for row in trend if row["zone"] == ZONES[5].code)
     assert (empty["status"], empty["value"]) == ("zero", 0.0)
+
+
+def test_what_differs_from_what_is_kept_is_refused_and_not_ignored(store: Store) -> None:
+    kept = release_quarter(store, "t", QUARTER, created_at=NOW)
+    same = {"epsilons": EPSILONS, "goals": (0.12, 0.05), "vintage": 2024}
+    assert release_quarter(store, "t", QUARTER, created_at=NOW, **same).rows.equals(kept.rows)
+    more = {"epsilons": dict(EPSILONS) | {"members": 0.3}}
+    for asked, code in (
+        ({"goals": (0.2,)}, "release-exists"),
+        ({"vintage": 2020}, "release-exists"),
+        (more, "already-drawn"),
+        (more | {"correct": True}, "already-drawn"),
+    ):
+        with pytest.raises(ConflictError) as caught:
+            release_quarter(store, "t", QUARTER, created_at=NOW, **asked)
+        assert caught.value.code == code
+    assert [head.version for head in store.releases("t")] == [1]
+
+
+def test_goals_that_read_alike_are_refused_before_anything_is_drawn(store: Store) -> None:
+    for goals in ([0.05, 0.05], [0.05, 0.050000001]):
+        with pytest.raises(InputError, match="differently"):
+            release_quarter(store, "t", QUARTER, created_at=NOW, goals=goals)
+    assert store.draws("t", "2026Q3", "households") is None
 
 
 def settle(store: Store, households: int) -> None:
