@@ -124,7 +124,7 @@ def near_cost(members: int, ratings: int, viewers: int, seed: int) -> dict[str, 
     store: Any = _Tables(points, members, ratings, seed)
     snapshot = _snapshot(points, store)
     town: Store = store
-    views = Views(TrustTown(town, "t", lambda: datetime.fromtimestamp(points.at, UTC)))
+    views = Views(TrustTown(town, "t", lambda: datetime.fromtimestamp(points.at, UTC)), b"")
     profiles = Profiles.load()
     rng = np.random.default_rng(seed)
     asked = rng.choice(members, viewers, replace=False).tolist()

@@ -87,7 +87,7 @@ class Engine:
         self._town = LiveTown(store, tenant_id, keeper)
         self._trips = TripTown(store, tenant_id, self._town.choose(meeting_listings))
         self._trust = TrustTown(store, tenant_id, clock, self._town.hand_on_trust())
-        self._views = Views(self._trust)
+        self._views = Views(self._trust, self._secret)
         self._voices: VoiceTown | None = None
         self._reading_voices = threading.Lock()
         self.model = FORMULA

@@ -1,5 +1,6 @@
 """Near me as one viewer sees it: the same index, some rows counting as the viewer trusts them."""
 
+import hmac
 import threading
 import weakref
 from collections import OrderedDict
@@ -46,10 +47,13 @@ class Views:
     ----------
     trust : TrustTown
         What each is shown.
+    secret : bytes
+        Key of the digests: cursors carry them, and nobody who finds one may try out on it whom
+        its owner trusts.
     """
 
-    def __init__(self, trust: TrustTown) -> None:
-        self._trust = trust
+    def __init__(self, trust: TrustTown, secret: bytes) -> None:
+        self._trust, self._secret = trust, secret
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
         self._bytes = 0
         self._asking = threading.Lock()
@@ -78,23 +82,29 @@ class Views:
         # the second at which a level falls, and so the number behind it.
         now_s = self._trust.now_s
         shown = NOTHING_SHOWN if member_id is None else self._trust.shown(member_id, now_s)
-        key = member_id or "", shown.digest if pinned is None else pinned
+        digest = self._keyed(shown)
+        key = member_id or "", digest if pinned is None else pinned
         with self._asking:
             kept = self._kept.get(key)
             if kept is not None:
                 self._kept.move_to_end(key)
-        if key[1] != shown.digest:
+        if key[1] != digest:
             if key[1] and kept is None:
                 raise CursorError("whom you trust has changed since: ask for the first page again")
             shown = kept.shown if kept else NOTHING_SHOWN
+            digest = key[1]
         if not shown.levels:
             return snapshot, ""
         if kept is None or kept.rows != len(snapshot.catalog) or not kept.is_of(snapshot):
             kept = _laid(shown, snapshot, kept)
             self._keep(key, kept)
         if kept.overlay is None:
-            return snapshot, shown.digest
-        return replace(snapshot, index=kept.overlay.over(snapshot.index)), shown.digest
+            return snapshot, digest
+        return replace(snapshot, index=kept.overlay.over(snapshot.index)), digest
+
+    def _keyed(self, shown: Shown) -> str:
+        told = shown.digest.encode()
+        return hmac.digest(self._secret, told, "sha256")[:8].hex() if told else ""
 
     def neighbours(self, member_id: str, listing_ids: Sequence[str]) -> list[int]:
         """See `matching.trusting.town.TrustTown.neighbours`."""
