@@ -1,13 +1,14 @@
 """What every command shares: the options, the store, tables beside JSON."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import typer
+from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -21,6 +22,7 @@ __all__ = [
     "JsonOption",
     "StoreOption",
     "TenantOption",
+    "checked",
     "note",
     "opened",
     "print_json",
@@ -29,6 +31,9 @@ __all__ = [
 ]
 
 DEFAULT_TENANT = "default"
+
+Model = TypeVar("Model", bound=BaseModel)
+Place = tuple[int | str, ...]
 
 StoreOption = Annotated[
     str | None,
@@ -95,6 +100,31 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
         table.add_row(*("" if value is None else str(value) for value in row))
     # What people wrote is told as they wrote it: "[/b]" and ":smile:" are no instructions.
     Console(markup=False, emoji=False, highlight=False).print(table)
+
+
+def option_fault(where: Place, message: str) -> str:
+    """What is wrong with an option, by the name of its field."""
+    return f"--{str(where[0]).replace('_', '-')}: {message}" if where else message
+
+
+def checked(
+    model: type[Model],
+    options: Mapping[str, Any],
+    fault: Callable[[Place, str], str] = option_fault,
+) -> Model:
+    """The options that were given, checked as a request is.
+
+    Raises
+    ------
+    InputError
+        Naming the options at fault, as ``fault`` says it.
+    """
+    given = {name: value for name, value in options.items() if value not in (None, [])}
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        faults = (fault(e["loc"], e["msg"]) for e in error.errors(include_url=False))
+        raise InputError("; ".join(faults)) from error
 
 
 def note(text: str) -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
 from api.answers import near_answer
 from api.commands.common import (
     JsonOption,
     StoreOption,
     TenantOption,
+    checked,
     note,
     opened,
     print_json,
@@ -42,11 +42,7 @@ def asked(**options: Any) -> NearParams:
     InputError
         Naming the options at fault.
     """
-    try:
-        return NearParams.model_validate({k: v for k, v in options.items() if v not in (None, [])})
-    except ValidationError as error:
-        faults = (_fault(e["loc"], e["msg"]) for e in error.errors(include_url=False))
-        raise InputError("; ".join(faults)) from error
+    return checked(NearParams, options, _fault)
 
 
 def _fault(where: tuple[int | str, ...], message: str) -> str:

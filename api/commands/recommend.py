@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
 from api.commands.common import (
     JsonOption,
     StoreOption,
     TenantOption,
+    checked,
     note,
     opened,
     print_json,
@@ -38,12 +38,7 @@ def asked(**options: Any) -> RecommendParams:
     InputError
         Naming the options at fault.
     """
-    given = {name: value for name, value in options.items() if value not in (None, [])}
-    try:
-        return RecommendParams.model_validate(given)
-    except ValidationError as error:
-        faults = [f"--{e['loc'][0]}: {e['msg']}" for e in error.errors(include_url=False)]
-        raise InputError("; ".join(faults)) from error
+    return checked(RecommendParams, options)
 
 
 def recommend(

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from pydantic import ValidationError
 
 from api.commands.common import (
     JsonOption,
     StoreOption,
     TenantOption,
+    checked,
     note,
     opened,
     print_json,
@@ -40,15 +40,7 @@ def asked(**options: Any) -> MatchBody:
     InputError
         Naming the options at fault.
     """
-    given = {name: value for name, value in options.items() if value not in (None, [])}
-    try:
-        return MatchBody.model_validate(given)
-    except ValidationError as error:
-        faults = [
-            f"--{str(e['loc'][0]).replace('_', '-')}: {e['msg']}" if e["loc"] else e["msg"]
-            for e in error.errors(include_url=False)
-        ]
-        raise InputError("; ".join(faults)) from error
+    return checked(MatchBody, options)
 
 
 def match(
