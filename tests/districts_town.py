@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,11 @@ from indexes.entities import (
     Kind,
     Listing,
     Member,
+    Tenant,
     Zone,
 )
 from indexes.releases import Release
-from indexes.store import Store
+from indexes.store import Store, open_store
 from matching.planning.releasing import release_quarter
 
 QUARTER = Quarter(2026, 3)
@@ -131,3 +133,14 @@ def release(store: Store, tenant_id: str, **more: Any) -> Release:
     """The quarter's release."""
     asked: dict[str, Any] = {"quarter": QUARTER, "created_at": RELEASED, **more}
     return release_quarter(store, tenant_id, **asked)
+
+
+def stored(path: Path) -> Path:
+    """A new store with one release of the town, drawn without noise."""
+    store = open_store(path)
+    store.put(Tenant(tenant_id="default", id="default", name="Ville"))
+    fill(store, "default")
+    with without_noise():
+        release(store, "default")
+    store.close()
+    return path

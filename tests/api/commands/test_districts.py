@@ -17,14 +17,7 @@ from indexes.store import open_store
 @pytest.fixture(scope="module")
 def town(tmp_path_factory):
     """A store with one release, drawn without noise."""
-    path = tmp_path_factory.mktemp("districts") / "town.db"
-    store = open_store(path)
-    store.put(Tenant(tenant_id="default", id="default", name="Ville"))
-    districts_town.fill(store, "default")
-    with districts_town.without_noise():
-        districts_town.release(store, "default")
-    store.close()
-    return path
+    return districts_town.stored(tmp_path_factory.mktemp("districts") / "town.db")
 
 
 @pytest.fixture

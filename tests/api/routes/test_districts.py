@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.auth import digest_of
 from api.settings import Settings
-from indexes.entities import ApiKey, Member, Scope, Tenant
+from indexes.entities import ApiKey, Member, Scope
 from indexes.releases import RELEASE_SCHEMA
 from indexes.store import open_store
 
@@ -33,14 +33,7 @@ SQUARE = [[5.355, 43.285], [5.40, 43.285], [5.40, 43.305], [5.355, 43.305], [5.3
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
     """A store with one release, drawn without noise."""
-    path = tmp_path_factory.mktemp("districts") / "town.db"
-    store = open_store(path)
-    store.put(Tenant(tenant_id="default", id="default", name="Ville"))
-    districts_town.fill(store, "default")
-    with districts_town.without_noise():
-        districts_town.release(store, "default")
-    store.close()
-    return path
+    return districts_town.stored(tmp_path_factory.mktemp("districts") / "town.db")
 
 
 @pytest.fixture(scope="module")
