@@ -132,7 +132,13 @@ Timezone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_time
 Lang = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
 Name = Annotated[str, StringConstraints(max_length=300)]
 Line = Annotated[str, StringConstraints(max_length=500)]
-Url = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^(https?://[^\s<>\"]+)?$")]
+# No \s here: which characters it means differs between the dialects that read this pattern.
+Url = Annotated[
+    str,
+    StringConstraints(
+        max_length=2_000, pattern=r"^(https?://[^\u0000-\u0020\u007f-\u00a0<>\"]+)?$"
+    ),
+]
 Id = Annotated[
     str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\u0000-\u001f\u007f]+$")
 ]

@@ -19,9 +19,10 @@ from matching.towns.keeping import Keeper
 
 
 @pytest.fixture(autouse=True)
-def warmed(monkeypatch):
-    """Whether kernels are kept depends on what ran before: of no interest to most tests."""
+def sound(monkeypatch):
+    """Kept kernels and an empty disk: what this machine has is of no interest to most tests."""
     monkeypatch.setattr(warming, "unkept", list)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1 << 40))
 
 
 def told(capsys, *args):
@@ -32,6 +33,10 @@ def told(capsys, *args):
 def check(answer, name):
     (one,) = (c for c in answer["checks"] if c["name"] == name)
     return one
+
+
+def troubles(answer):
+    return [c for c in answer["checks"] if c["state"] != "ok"]
 
 
 def asked(capsys, *args):
@@ -54,7 +59,7 @@ def test_with_no_store_yet_nothing_is_wrong_and_none_is_made(tmp_path, capsys):
 
 def test_a_sound_store_is_told_with_its_tenants_and_counts(served, capsys):
     code, answer = asked(capsys, "--store", str(served.path))
-    assert code == 0 and {c["state"] for c in answer["checks"]} == {"ok"}
+    assert code == 0 and not troubles(answer)
     assert answer["store"]["tenants"] == ["north", "south"]
     assert answer["store"]["counts"]["buildings"] == 4
     assert answer["versions"]["sqlite"] == sqlite3.sqlite_version
@@ -109,7 +114,7 @@ def test_a_database_is_told_with_its_versions(postgis_dsn, capsys):
     assert code == 0 and check(answer, "schema")["state"] == "warning"
     open_store(postgis_dsn).close()
     code, answer = asked(capsys, "--store", postgis_dsn)
-    assert code == 0 and {c["state"] for c in answer["checks"]} == {"ok"}
+    assert code == 0 and not troubles(answer)
     assert {"postgresql", "postgis"} <= answer["versions"].keys()
 
 

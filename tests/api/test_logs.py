@@ -2,12 +2,12 @@
 
 import json
 import logging
-import logging.config
+import subprocess
 import sys
 
 import pytest
 
-from api.logs import formatter, log_config, request_id
+from api.logs import formatter, request_id
 from geo.errors import StoreError
 
 
@@ -67,14 +67,18 @@ def test_text_has_no_fields_twice():
     assert "GET / 200 1.0 ms" in line and "status" not in line
 
 
-def test_what_other_libraries_log_takes_the_same_form(capsys):
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    try:
-        logging.config.dictConfig(log_config("json"))
-        logging.getLogger("uvicorn.error").error("Invalid HTTP request received.")
-    finally:
-        root.handlers[:], level = before
-        root.setLevel(level)
-    found = json.loads(capsys.readouterr().err.splitlines()[-1])
+PROGRAM = """
+import logging.config
+from api.logs import log_config
+
+logging.config.dictConfig(log_config("json"))
+logging.getLogger("uvicorn.error").error("Invalid HTTP request received.")
+"""
+
+
+def test_what_other_libraries_log_takes_the_same_form():
+    ran = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=60
+    )
+    found = json.loads(ran.stderr)
     assert (found["logger"], found["level"]) == ("uvicorn.error", "error")
