@@ -50,11 +50,12 @@ from matching.planning.public_figures import (
 from matching.planning.tabulating import HIDDEN, OK, UNKNOWN, ZERO, Figure, level_rows
 from matching.planning.vintages import apportioned
 
-__all__ = ["build_release", "require_tellable"]
+__all__ = ["build_release", "require_goals", "require_tellable"]
 
 Denominators = Mapping[str, FloatArray]
 
 CENSUS = {"households": "menages", "residents": "pop"}
+MOST_GOALS = 6  # each is a line on a map and a figure of every zone
 
 
 def build_release(
@@ -164,17 +165,30 @@ def require_tellable(outlines: Outlines, goals: Sequence[float]) -> None:
         If no zone has census figures (code ``no-figures``), a goal is out of range, or
         two read alike.
     """
+    require_goals(goals)
+    if all(zone.figures is None for zone in outlines.zones):
+        raise InputError(
+            f"zones of {outlines.vintage} have no census figures: import them with the zones",
+            code="no-figures",
+        )
+
+
+def require_goals(goals: Sequence[float]) -> None:
+    """Refuse goals that no release can tell.
+
+    Raises
+    ------
+    InputError
+        If there are none or more than 6, one is out of range, or two read alike.
+    """
+    if not 1 <= len(goals) <= MOST_GOALS:
+        raise InputError(f"a town aims at 1 to {MOST_GOALS} goals, got {len(goals)}")
     for goal in goals:
         if not 0.0 < goal <= 1.0:
             raise InputError(f"a goal is a share of households above 0 and up to 1, got {goal}")
     names = [goal_name(goal) for goal in goals]
     if len(set(names)) < len(names):
         raise InputError(f"goals must read differently in percent, got {', '.join(names)}")
-    if all(zone.figures is None for zone in outlines.zones):
-        raise InputError(
-            f"zones of {outlines.vintage} have no census figures: import them with the zones",
-            code="no-figures",
-        )
 
 
 def _counted(
