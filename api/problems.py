@@ -172,6 +172,7 @@ TITLES: Mapping[str, tuple[str, str]] = {  # code -> French, English
     "personal-point": ("Une annonce personnelle n'a pas de point", "Personal: no point"),
     "point-required": ("Il manque un point", "A point is missing"),
     "quarter-not-over": ("Trimestre en cours", "Quarter not over"),
+    "quarter-too-old": ("Trimestre trop ancien", "Quarter too old"),
     "rated-already": ("Déjà évalué", "Rated already"),
     "rating-closed": ("Trop tard pour évaluer", "Too late to rate"),
     "release-exists": ("Déjà publié", "Released already"),

@@ -29,6 +29,7 @@ from indexes.entities import Group, GroupPartition, Tenant, Zone
 from indexes.publishing import Publisher
 from indexes.store import Store
 from matching.engine import Engine
+from matching.planning.retention import forget_activity
 from matching.query import ANYONE, NearQuery
 from matching.recommending.model import FORMULA
 from matching.rides.booking import cancel_unanswered
@@ -46,7 +47,7 @@ FOLLOW_S = 1.0
 KEPT_S, TIDY_EVERY_S = 7 * 86_400.0, 3_600.0
 DEFAULT_TENANT = "default"
 OUTLINED = ("zones", "groups")
-UPKEEP = (lapse, cancel_unanswered, note_driven)
+UPKEEP = (lapse, cancel_unanswered, note_driven, forget_activity)
 
 
 class Outlines:

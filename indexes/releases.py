@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -19,11 +20,14 @@ __all__ = [
     "RELEASE_SCHEMA",
     "STATUSES",
     "VERSIONS",
+    "DistrictSettings",
     "Release",
     "ReleaseHead",
     "digest",
     "head_to_text",
     "require_release",
+    "settings_from_text",
+    "settings_to_text",
     "table_from_bytes",
     "table_to_bytes",
 ]
@@ -53,6 +57,25 @@ RELEASE_SCHEMA = pa.schema(
     ]
 )
 _KEY = ("level", "zone", "measure", "category")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistrictSettings:
+    """What a town has chosen for its releases to come.
+
+    Attributes
+    ----------
+    tenant_id : str
+        Whose.
+    goals : tuple of float
+        Shares of households that it aims at; empty where it has chosen none.
+    epsilons : mapping of str to float
+        ε by family of measures, of those that it has chosen.
+    """
+
+    tenant_id: str
+    goals: tuple[float, ...] = ()
+    epsilons: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -142,6 +165,31 @@ def head_to_text(head: dict[str, Any]) -> str:
         return json.dumps(head, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InputError(f"a release's head must be plain JSON: {error}") from error
+
+
+def settings_to_text(settings: DistrictSettings) -> str:
+    """What a town has chosen, as JSON.
+
+    Raises
+    ------
+    InputError
+        If a number is none that JSON can say.
+    """
+    told = {"goals": list(settings.goals), "epsilons": dict(settings.epsilons)}
+    try:
+        return json.dumps(told, allow_nan=False)
+    except ValueError as error:
+        raise InputError("goals and ε must be finite numbers") from error
+
+
+def settings_from_text(tenant_id: str, text: str) -> DistrictSettings:
+    """The inverse of `settings_to_text`; of ``{}`` what holds where nothing is chosen."""
+    told = json.loads(text)
+    return DistrictSettings(
+        tenant_id=tenant_id,
+        goals=tuple(told.get("goals", ())),
+        epsilons=told.get("epsilons", {}),
+    )
 
 
 def table_to_bytes(table: pa.Table) -> bytes:

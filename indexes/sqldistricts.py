@@ -1,7 +1,7 @@
-"""Districts in SQL: weeks of activity, the facts of a quarter, releases and their draws."""
+"""Districts in SQL: the facts of a quarter, settings, releases and their draws."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -10,26 +10,29 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, insert, se
 
 from geo.errors import ConflictError, InputError, NotFoundError
 from indexes import sqlfeed
-from indexes.district_facts import ActivityWeek, Facts, Quarter, require_week
+from indexes.district_facts import Facts, Quarter
 from indexes.facts_joining import RawFacts, RawTrips, joined_facts
 from indexes.placement import Placer
 from indexes.releases import (
     VERSIONS,
+    DistrictSettings,
     Release,
     ReleaseHead,
     digest,
     head_to_text,
     require_release,
+    settings_from_text,
+    settings_to_text,
     table_from_bytes,
     table_to_bytes,
 )
 from indexes.schedules import as_zone, schedule_of_text
+from indexes.sqlactivity import ActivityRecords
 from indexes.sqlrecords import storable
 from indexes.sqltypes import line_ends_of_ewkb
-from indexes.sqlwhole import WholeTables
 from indexes.store import Position
-from indexes.tables import bookings, households, tenants, trips
-from indexes.tables_districts import activity_weeks, draws, releases
+from indexes.tables import bookings, tenants, trips
+from indexes.tables_districts import district_settings, draws, releases
 
 __all__ = ["DistrictRecords"]
 
@@ -112,7 +115,7 @@ _INSTANTS = {
 }
 
 
-class DistrictRecords(WholeTables):
+class DistrictRecords(ActivityRecords):
     """The part of a `indexes.store.Store` that districts are drawn from, and kept in."""
 
     _ewkb: str  # a point or line as EWKB
@@ -121,53 +124,6 @@ class DistrictRecords(WholeTables):
     @abstractmethod
     def _placer(self, db: Connection, tenant_id: str) -> Placer:
         """Places points by the newest zones."""
-
-    # Activity.
-
-    def note_activity(self, tenant_id: str, household_id: str, week: str) -> None:
-        """See `indexes.store.Store.note_activity`."""
-        require_week(week)
-        if not storable(tenant_id, household_id):
-            raise NotFoundError(f"no household {ascii(household_id)[:80]}")
-        known = households.c.tenant_id == tenant_id, households.c.id == household_id
-        noted = (
-            *(activity_weeks.c.tenant_id == tenant_id, activity_weeks.c.week == week),
-            activity_weeks.c.household_id == household_id,
-        )
-        # Looked at first: most weeks are noted already, and a look holds up no writer.
-        with self._reading() as db:
-            if db.execute(select(households.c.id).where(*known)).first() is None:
-                raise NotFoundError(f"no household {ascii(household_id)[:80]}")
-            if db.execute(select(activity_weeks.c.week).where(*noted)).first() is not None:
-                return
-        self.put_activity([ActivityWeek(tenant_id=tenant_id, household_id=household_id, week=week)])
-
-    def put_activity(self, weeks: Iterable[ActivityWeek]) -> None:
-        """See `indexes.store.Store.put_activity`."""
-        rows = sorted({(one.tenant_id, one.week, one.household_id) for one in weeks})
-        for week in {row[1] for row in rows}:
-            require_week(week)
-        if not all(storable(*row) for row in rows):
-            raise InputError("an id holds what no store keeps: a NUL or half a character")
-        columns = ("tenant_id", "week", "household_id")
-        names = ", ".join(columns)
-        staged = f"staged_{activity_weeks.name}"
-        unknown = text(
-            f"SELECT household_id FROM {staged} s WHERE NOT EXISTS (SELECT 1 FROM households h"
-            " WHERE h.tenant_id = s.tenant_id AND h.id = s.household_id) LIMIT 1"
-        )
-        written = text(
-            f"INSERT INTO {activity_weeks.name} ({names}) SELECT {names} FROM {staged}"
-            f" WHERE true ORDER BY {names} ON CONFLICT DO NOTHING"
-        )
-        with self._writing(bulk=True) as db:
-            self._stage(db, staged, activity_weeks, columns, rows)
-            if (missing := db.scalar(unknown)) is not None:
-                raise InputError(
-                    f"household {ascii(missing)[:80]} is not among the households of its tenant",
-                    code="unknown-reference",
-                )
-            db.execute(written)
 
     # Facts.
 
@@ -257,6 +213,33 @@ class DistrictRecords(WholeTables):
         )
         return {id for row in db.execute(asked) for id in row if id is not None}
 
+    # Settings.
+
+    def district_settings(self, tenant_id: str) -> DistrictSettings:
+        """See `indexes.store.Store.district_settings`."""
+        if not storable(tenant_id):
+            raise NotFoundError(f"no tenant {ascii(tenant_id)[:80]}")
+        with self._reading() as db:
+            _require_tenant(db, tenant_id)
+            told = select(district_settings.c.settings).where(
+                district_settings.c.tenant_id == tenant_id
+            )
+            return settings_from_text(tenant_id, db.scalar(told) or "{}")
+
+    def put_district_settings(self, settings: DistrictSettings) -> None:
+        """See `indexes.store.Store.put_district_settings`."""
+        row = {"tenant_id": settings.tenant_id, "settings": settings_to_text(settings)}
+        if not storable(settings.tenant_id):
+            raise NotFoundError(f"no tenant {ascii(settings.tenant_id)[:80]}")
+        written = text(
+            f"INSERT INTO {district_settings.name} (tenant_id, settings)"
+            " VALUES (:tenant_id, :settings)"
+            " ON CONFLICT (tenant_id) DO UPDATE SET settings = excluded.settings"
+        )
+        with self._writing() as db:
+            _require_tenant(db, settings.tenant_id)
+            db.execute(written, row)
+
     # Releases.
 
     def add_release(self, release: Release) -> Position:
@@ -270,8 +253,7 @@ class DistrictRecords(WholeTables):
             "rows": data,
         }
         with self._writing(bulk=True) as db:
-            if db.scalar(select(tenants.c.id).where(tenants.c.id == release.tenant_id)) is None:
-                raise NotFoundError(f"no tenant {ascii(release.tenant_id)[:80]}")
+            _require_tenant(db, release.tenant_id)
             newest = self._release_rows(release.tenant_id, [releases.c.version], release.id)
             version = (db.scalar(newest.limit(1)) or 0) + 1
             if release.version != version:
@@ -354,6 +336,11 @@ class DistrictRecords(WholeTables):
                     f"the noise of {family} is drawn for {quarter} already, and never again",
                     code="already-drawn",
                 )
+
+
+def _require_tenant(db: Connection, tenant_id: str) -> None:
+    if db.scalar(select(tenants.c.id).where(tenants.c.id == tenant_id)) is None:
+        raise NotFoundError(f"no tenant {ascii(tenant_id)[:80]}")
 
 
 def _head(row: RowMapping) -> dict[str, Any]:

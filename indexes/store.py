@@ -15,7 +15,7 @@ from geo.errors import InputError
 from indexes.district_facts import ActivityWeek, Facts, Quarter
 from indexes.entities import ApiKey, Entity, GroupPartition, Zone
 from indexes.journeys import Booking, Trip
-from indexes.releases import Release, ReleaseHead
+from indexes.releases import DistrictSettings, Release, ReleaseHead
 from indexes.rules import Checked
 
 __all__ = [
@@ -381,11 +381,20 @@ class Store(Protocol):
         Raises `InputError` where a household is unknown.
         """
 
+    def drop_activity(self, tenant_id: str, before: str) -> int:
+        """Forget what was noted of weeks before an ISO week: how many households' weeks."""
+
     def facts(self, tenant_id: str, quarter: Quarter) -> Facts:
         """What a quarter's figures are counted from, as of one instant. Raises `NotFoundError`.
 
         A member counts from ``created_at`` on; who was there before that was noted, always.
         """
+
+    def district_settings(self, tenant_id: str) -> DistrictSettings:
+        """What a town has chosen for its releases. Raises `NotFoundError`."""
+
+    def put_district_settings(self, settings: DistrictSettings) -> None:
+        """Keep what a town has chosen, in place of what it had. Raises `NotFoundError`."""
 
     def add_release(self, release: Release) -> Position:
         """Keep a release for good. Its version is 1, or one more than the newest of its id:

@@ -1,4 +1,4 @@
-"""The tables of districts: weeks of activity, published releases, and the draws behind them."""
+"""The tables of districts: weeks of activity, settings, published releases, their draws."""
 
 from sqlalchemy import (
     CheckConstraint,
@@ -14,7 +14,7 @@ from sqlalchemy import (
 from indexes.sqltypes import Id, Instant
 from indexes.tables import metadata
 
-__all__ = ["activity_weeks", "draws", "releases"]
+__all__ = ["activity_weeks", "district_settings", "draws", "releases"]
 
 
 def _of_tenant(table: str) -> ForeignKeyConstraint:
@@ -69,4 +69,13 @@ draws = Table(
     Column("rows", LargeBinary, nullable=False),
     _of_tenant("draws"),
     CheckConstraint("length(family) BETWEEN 1 AND 64", "ck_draws_family"),
+)
+
+# What a town has chosen for its releases to come. Those that are made have a copy in their head.
+district_settings = Table(
+    "district_settings",
+    metadata,
+    Column("tenant_id", Id, primary_key=True),
+    Column("settings", Text, nullable=False),  # JSON
+    _of_tenant("district_settings"),
 )

@@ -1,13 +1,11 @@
 """``mitoyen districts``: a quarter's figures by district, released, read, written, drawn."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from api.commands.common import (
     JsonOption,
@@ -19,6 +17,7 @@ from api.commands.common import (
     print_table,
     the_tenant,
 )
+from api.commands.districts_release import GOAL_GAP, LangOption, make_release, settings
 from api.districts_answers import (
     district_answer,
     file_of,
@@ -32,21 +31,20 @@ from api.districts_files import WGS84, FileFormat
 from api.districts_words import Lang, number_text, title_of, unit_of, words
 from geo.errors import InputError
 from indexes.district_facts import Quarter
-from indexes.releases import Release
 from matching.districts import Districts
-from matching.planning.measures import EPSILONS, TITLES
-from matching.planning.releasing import load_districts, release_quarter
+from matching.planning.measures import TITLES
+from matching.planning.releasing import load_districts
 
 __all__ = ["level_answer", "print_zones", "register", "zone_lines"]
 
 LISTED = ("households", "penetration", "active_rate", "member_rate")
-TOLD = ("iris_h", "iris", "quartier", "arrondissement", "commune", "cell")
 COLUMNS = ("figure", "value", "from", "to", "status", "of")
 ORDER = {measure: place for place, measure in enumerate(TITLES)}
 TOLD_STATUSES = ("ok", "zero")
-GOAL_GAP = "goal_gap"  # has a category for each goal
 
 districts_app = typer.Typer(no_args_is_help=True, help="Figures by district, lawful to publish.")
+districts_app.command("release")(make_release)
+districts_app.command("settings")(settings)
 
 ReleaseOption = Annotated[
     str | None,
@@ -58,7 +56,6 @@ VersionOption = Annotated[
 LevelOption = Annotated[
     str, typer.Option(help="iris, quartier, arrondissement, commune or cell (H3 at 8).")
 ]
-LangOption = Annotated[Literal["fr", "en"], typer.Option(help="Language, fr or en.")]
 CodeArgument = Annotated[
     str, typer.Argument(metavar="CODE", help="Of an IRIS, a commune, a cell and so on.")
 ]
@@ -83,94 +80,6 @@ def release_of(
         Quarter.parse(release)
     with opened(store, create=False) as kept:
         yield load_districts(kept, the_tenant(kept, tenant), release, version)
-
-
-@districts_app.command("release")
-def make_release(
-    quarter: Annotated[str, typer.Argument(metavar="QUARTER", help="Such as 2026Q3; it is over.")],
-    goal: Annotated[
-        list[float] | None,
-        typer.Option(help="Share of households aimed at; repeatable. By default 0.05 and 0.12."),
-    ] = None,
-    epsilon: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FAMILY=ε", help=f"Of {', '.join(EPSILONS)}; repeatable."),
-    ] = None,
-    vintage: Annotated[
-        int | None, typer.Option(metavar="YEAR", help="Of the zones; by default the newest.")
-    ] = None,
-    correct: Annotated[
-        bool,
-        typer.Option("--correct", help="A further version, of the same draws."),
-    ] = False,
-    lang: LangOption = "en",
-    store: StoreOption = None,
-    tenant: TenantOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Draw a quarter's figures, once, and keep them; asked again, tell what was kept."""
-    chosen = Quarter.parse(quarter)
-    epsilons = epsilons_of(epsilon) if epsilon else None
-    with opened(store, create=False) as kept:
-        tenant_id = the_tenant(kept, tenant)
-        with Console(stderr=True).status(f"Counting and drawing {chosen}"):
-            made = release_quarter(
-                kept,
-                tenant_id,
-                chosen,
-                created_at=datetime.now(UTC),
-                epsilons=epsilons,
-                goals=goal or None,
-                vintage=vintage,
-                correct=correct,
-            )
-    if as_json:
-        print_json(head_answer(made))
-    else:
-        show_release(made, lang)
-
-
-def epsilons_of(given: Iterable[str]) -> dict[str, float]:
-    """ε by family: the defaults, and over them what is given as ``family=ε``.
-
-    Raises
-    ------
-    InputError
-        If a family or a number is none.
-    """
-    chosen = dict(EPSILONS)
-    for text in given:
-        family, _, number = text.partition("=")
-        if family not in chosen:
-            raise InputError(f"--epsilon: families are {', '.join(EPSILONS)}, got {family[:40]!r}")
-        try:
-            chosen[family] = float(number)
-        except ValueError as error:
-            raise InputError(f"--epsilon: {family}= wants a number") from error
-    return chosen
-
-
-def show_release(made: Release, lang: Lang) -> None:
-    """What a release says of itself, as tables."""
-    spent = made.head["epsilon"]
-    print_table(
-        f"{made.id}, version {made.version}",
-        ("family", "ε of a household and quarter"),
-        [(family, f"{value:g}") for family, value in spent.items()],
-    )
-    shares = made.head["visible"]
-    levels = [level for level in TOLD if any(level in told for told in shares.values())]
-    rows = []
-    for name, told in shares.items():
-        measure, _, category = name.partition("__")
-        if not category or measure == GOAL_GAP:
-            cells = [
-                number_text(round(100 * told[level]), "percent", lang) if level in told else None
-                for level in levels
-            ]
-            rows.append((name, *cells))
-    columns = (level.replace("arrondissement", "arrond.") for level in levels)
-    print_table("Share of zones whose figure is shown", ("measure", *columns), rows)
 
 
 @districts_app.command("releases")

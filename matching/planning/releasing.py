@@ -14,8 +14,10 @@ from indexes.releases import Release
 from indexes.store import Store
 from matching.districts import Districts
 from matching.planning.drawing import draw_counts
-from matching.planning.measures import DRAWS, EPSILONS, FLOWS, GOALS
+from matching.planning.measures import DRAWS, FLOWS
 from matching.planning.outlines import Outlines
+from matching.planning.retention import oldest_kept
+from matching.planning.settings import settings_of
 from matching.planning.suppression import ExactTable, exact_table, require_category
 from matching.planning.telling import build_release, require_tellable
 
@@ -46,9 +48,11 @@ def release_quarter(
     created_at : datetime
         Now, aware.
     epsilons : mapping of str to float, optional
-        ε by family; `EPSILONS` by default. Families drawn before keep theirs.
+        ε by family, of some: by default as the town has chosen (`settings_of`). Families drawn
+        before keep theirs.
     goals : sequence of float, optional
-        Shares of a town's households that it aims at, 0 to 1; `GOALS` by default.
+        Shares of a town's households that it aims at, 0 to 1; by default as the town has chosen,
+        and of a correction, those of the version before.
     vintage : int, optional
         Of the zones to tell; the newest by default.
     correct : bool
@@ -62,8 +66,9 @@ def release_quarter(
     Raises
     ------
     InputError
-        If the quarter isn't settled (code ``quarter-not-over``), there are no zones (``no-zones``)
-        or none has census figures (``no-figures``), or ε or a goal is out of range.
+        If the quarter isn't settled (code ``quarter-not-over``) or its weeks of activity are
+        forgotten (``quarter-too-old``), there are no zones (``no-zones``) or none has census
+        figures (``no-figures``), or ε or a goal is out of range.
     ConflictError
         If it was drawn with another ε than is given (code ``already-drawn``), or, without
         ``correct``, released with other goals or zones (code ``release-exists``).
@@ -84,7 +89,9 @@ def release_quarter(
     _require_kept(known, epsilons or {})
     if version and not correct:
         return _require_same(store.release(tenant_id, str(quarter), version), goals, vintage)
-    goals = GOALS if goals is None else goals
+    chosen = settings_of(store, tenant_id)
+    if goals is None:
+        goals = told[0].head["goals"] if told else chosen.goals
     if vintage is not None and vintage not in store.vintages(tenant_id):
         raise NotFoundError(f"no zones of {vintage} are stored", code="unknown-vintage")
     newest = Outlines(store.zones(tenant_id))
@@ -97,8 +104,10 @@ def release_quarter(
 
     outlines = newest if vintage is None else outlines_of(vintage)
     require_tellable(outlines, goals)
+    _require_activity(known, quarter, oldest_kept(created_at, zone))
     facts = store.facts(tenant_id, quarter)
-    for name, table in draw_counts(facts, newest, known, epsilons or EPSILONS).items():
+    epsilons = {**chosen.epsilons, **(epsilons or {})}
+    for name, table in draw_counts(facts, newest, known, epsilons).items():
         try:
             store.add_draws(tenant_id, str(quarter), name, table)
         except ConflictError:
@@ -122,6 +131,15 @@ def release_quarter(
     )
     store.add_release(release)
     return release
+
+
+def _require_activity(known: Mapping[str, pa.Table], quarter: Quarter, oldest: Quarter) -> None:
+    """Refuse to draw a quarter whose weeks of activity are forgotten: nobody was active then."""
+    if quarter < oldest and not all(draw.name in known for draw in DRAWS):
+        raise InputError(
+            f"activity is kept since {oldest}, and {quarter} was never drawn: too late to release",
+            code="quarter-too-old",
+        )
 
 
 def _require_kept(known: Mapping[str, pa.Table], epsilons: Mapping[str, float]) -> None:

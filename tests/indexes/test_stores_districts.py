@@ -1,4 +1,4 @@
-"""Districts, held whole against every store: activity, facts, releases and draws."""
+"""Districts, held whole against every store: activity, facts, settings, releases and draws."""
 
 import sqlite3
 from contextlib import closing
@@ -18,7 +18,7 @@ from indexes.copying import copy_store, restore
 from indexes.district_facts import ActivityWeek, Quarter
 from indexes.entities import Household, Member, Tenant
 from indexes.migrations import migrate
-from indexes.releases import RELEASE_SCHEMA, Release
+from indexes.releases import RELEASE_SCHEMA, DistrictSettings, Release
 from indexes.sqlite import APPLICATION_ID
 from indexes.store import Store, open_store
 
@@ -211,6 +211,41 @@ def test_who_was_a_member_before_it_was_noted_counts_always(dsn: str) -> None:
         assert store.facts("t", Quarter(2001, 1)).households.num_rows == 0
 
 
+def test_weeks_before_one_are_forgotten_of_one_tenant_only(town: Store) -> None:
+    town.put_all(replace(one, created_at=datetime(2026, 1, 1, tzinfo=UTC)) for one in MEMBERS)
+    for week in ("2025-W52", "2026-W26", "2026-W27", "2026-W39"):
+        town.note_activity("t", "h1", week)
+    town.note_activity("t", "h2", "2026-W26")
+    assert town.drop_activity("nobody", "2026-W30") == 0
+    assert town.drop_activity("t", "2026-W27") == 3
+    assert weeks_of(town) == {"h1": 2} and weeks_of(town, Quarter(2026, 2)) == {}
+    assert town.drop_activity("t", "2026-W27") == 0
+    with pytest.raises(InputError):
+        town.drop_activity("t", "2026-W3")
+
+
+# Settings.
+
+CHOSEN = DistrictSettings(tenant_id="t", goals=(0.08, 0.2), epsilons={"active": 0.3})
+
+
+def test_settings_come_back_as_they_were_chosen_last(town: Store) -> None:
+    assert town.district_settings("t") == DistrictSettings(tenant_id="t")
+    town.put_district_settings(replace(CHOSEN, goals=(0.1,)))
+    town.put_district_settings(CHOSEN)
+    assert town.district_settings("t") == CHOSEN
+
+
+def test_settings_of_nobody_and_of_no_number_are_refused(town: Store) -> None:
+    for id in ("nobody", "no\0body"):
+        with pytest.raises(NotFoundError):
+            town.district_settings(id)
+        with pytest.raises(NotFoundError):
+            town.put_district_settings(replace(CHOSEN, tenant_id=id))
+    with pytest.raises(InputError):
+        town.put_district_settings(replace(CHOSEN, goals=(float("nan"),)))
+
+
 # Releases.
 
 
@@ -327,11 +362,14 @@ def test_draws_of_nothing_known_are_refused(town: Store) -> None:
 
 
 @pytest.mark.parametrize("by", ["copy", "backup"])
-def test_copies_hold_activity_releases_and_draws(store: Store, tmp_path: Path, by: str) -> None:
+def test_copies_hold_activity_settings_releases_and_draws(
+    store: Store, tmp_path: Path, by: str
+) -> None:
     world = World(3)
     world.put(store)
     store.add_release(made_release())
     store.add_draws("t", "2026Q3", "adoption", DRAWN)
+    store.put_district_settings(CHOSEN)
     target = open_store(tmp_path / "target.db")
     with closing(target):
         if by == "copy":
@@ -341,5 +379,6 @@ def test_copies_hold_activity_releases_and_draws(store: Store, tmp_path: Path, b
             restore(tmp_path / "backup.db", target)
         assert bags(target.facts("t", Q3)) == world.expected()
         assert told(target.release("t")) == told(made_release())
+        assert target.district_settings("t") == CHOSEN
         kept = target.draws("t", "2026Q3", "adoption")
         assert kept is not None and kept.equals(DRAWN)

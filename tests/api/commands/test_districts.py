@@ -7,6 +7,7 @@ import json
 import districts_town
 import pyogrio
 import pytest
+import time_machine
 
 from api.cli import main
 from indexes.entities import Tenant
@@ -27,7 +28,8 @@ def typed(town, capfd, monkeypatch):
     monkeypatch.setenv("COLUMNS", "140")
 
     def run(*words):
-        status = main(["districts", *map(str, words)])
+        with time_machine.travel(districts_town.RELEASED):
+            status = main(["districts", *map(str, words)])
         told = capfd.readouterr()
         return status, told.out, told.err
 
@@ -117,6 +119,24 @@ def test_a_correction_is_a_version_of_its_own_with_the_same_draws(typed, town, t
     assert goals == {"20"}
 
 
+def test_a_town_chooses_its_goals_and_epsilons_for_releases_to_come(typed, town, tmp_path):
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(town.read_bytes())
+    _, out, _ = typed("settings", "--store", copy)
+    assert "0.25" in out
+    chosen = ("settings", "--goal", "0.08", "--epsilon", "active=0.3", "--store", copy, "--json")
+    told = json.loads(typed(*chosen)[1])
+    assert told["goals"] == [0.08]
+    assert told["epsilon"]["active"] == 0.3 and told["epsilon"]["total"] == pytest.approx(1.1)
+    _, out, _ = typed("release", "2026Q2", "--json", "--store", copy)
+    head = json.loads(out)["head"]
+    assert head["goals"] == [0.08] and head["epsilon"]["active"] == 0.3
+    _, out, _ = typed("release", "2026Q3", "--json", "--store", copy)
+    assert json.loads(out)["head"]["goals"] == [0.05, 0.12]
+    told = json.loads(typed("settings", "--reset", "--store", copy, "--json")[1])
+    assert told["goals"] == [0.05, 0.12] and told["epsilon"]["total"] == 1.0
+
+
 @pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:2154"])
 def test_an_export_opens_in_qgis_and_says_what_it_is(typed, tmp_path, crs):
     path = tmp_path / "districts.gpkg"
@@ -170,14 +190,18 @@ def test_a_map_is_a_picture_of_the_commune(typed, tmp_path):
         (["list", "--measure", "income"], "no measure"),
         (["release", "2026-3"], "a quarter is written as 2026Q3"),
         (["release", "2199Q1"], "ends on"),
-        (["release", "2025Q1", "--goal", "7"], "a goal is"),
-        (["release", "2025Q1", "--epsilon", "people=1"], "families are"),
-        (["release", "2025Q1", "--epsilon", "households=lots"], "wants a number"),
-        (["release", "2025Q2", "--epsilon", "households=-1"], "must be 0.001 to 1"),
+        (["release", "2024Q1"], "activity is kept since 2025Q3"),
+        (["release", "2026Q2", "--goal", "7"], "a goal is"),
+        (["release", "2026Q2", "--epsilon", "people=1"], "families are"),
+        (["release", "2026Q2", "--epsilon", "households=lots"], "wants a number"),
+        (["release", "2026Q1", "--epsilon", "households=-1"], "must be 0.001 to 1"),
         (["release", "2026Q3", "--goal", "0.2"], "--correct"),
         (["release", "2026Q3", "--vintage", "1999"], "--correct"),
         (["release", "2026Q3", "--epsilon", "members=0.3"], "is spent"),
         (["release", "2025Q3", "--vintage", "1999"], "zones"),
+        (["settings", "--goal", "1.5"], "a goal is"),
+        (["settings", "--epsilon", "active=nan"], "must be 0.001 to 1"),
+        (["settings", "--epsilon", "income=1"], "families are"),
         (["export", "--format", "gpkg", "-o", "x.gpkg", "--crs", "EPSG:3857"], "crs must be"),
         (["export", "--format", "csv", "-o", "/nowhere/at/all.csv"], "can't write"),
         (["map", "--measure", "income", "-o", "x.png"], "no measure"),
@@ -200,6 +224,6 @@ def test_a_store_without_releases_or_zones_says_so(typed, tmp_path):
     store.put(Tenant(tenant_id="default", id="default", name="Ville"))
     store.close()
     assert "release" in typed("show", "132010101", "--store", empty)[2]
-    assert "zones" in typed("release", "2025Q1", "--store", empty)[2]
+    assert "zones" in typed("release", "2026Q2", "--store", empty)[2]
     assert typed("show", "132010101", "--store", tmp_path / "no.db")[0] == 2
     assert not (tmp_path / "no.db").exists()

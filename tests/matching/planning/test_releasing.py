@@ -20,6 +20,7 @@ from matching.planning.drawing import draw_counts
 from matching.planning.measures import EPSILONS
 from matching.planning.outlines import Outlines
 from matching.planning.releasing import load_districts, release_quarter, staff_table
+from matching.planning.settings import change_settings
 from matching.planning.telling import build_release
 
 NOW = datetime(2026, 10, 5, 9, 30, 1, 250_000, tzinfo=UTC)
@@ -71,12 +72,25 @@ def test_a_correction_is_a_version_with_the_same_draws_and_other_goals(store: St
 
 
 def test_epsilon_of_what_was_drawn_stays_whatever_is_configured_later(
-    store: Store, monkeypatch
+    store: Store,
 ) -> None:
     release_quarter(store, "t", QUARTER, created_at=NOW)
-    monkeypatch.setattr("matching.planning.releasing.EPSILONS", dict.fromkeys(EPSILONS, 0.3))
+    change_settings(store, "t", goals=[0.3], epsilons=dict.fromkeys(EPSILONS, 0.3))
     again = release_quarter(store, "t", QUARTER, created_at=NOW, correct=True)
     assert again.head["epsilon"] == dict(EPSILONS) | {"total": 1.0}
+    assert again.head["goals"] == [0.05, 0.12]
+    earlier = release_quarter(store, "t", QUARTER.previous, created_at=NOW)
+    assert earlier.head["epsilon"]["members"] == 0.3 and earlier.head["goals"] == [0.3]
+
+
+def test_a_quarter_whose_activity_is_forgotten_is_not_drawn(store: Store) -> None:
+    late = NOW + timedelta(days=365 + 180)
+    with pytest.raises(InputError) as caught:
+        release_quarter(store, "t", QUARTER, created_at=late)
+    assert caught.value.code == "quarter-too-old"
+    assert store.draws("t", "2026Q3", "households") is None
+    release_quarter(store, "t", QUARTER, created_at=NOW)
+    assert release_quarter(store, "t", QUARTER, created_at=late, correct=True).version == 2
 
 
 def test_of_two_that_draw_at_once_the_first_counts(store: Store, monkeypatch) -> None:
