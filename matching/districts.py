@@ -11,13 +11,13 @@ from scipy.sparse import csr_array
 from shapely import Geometry
 
 from geo import cell_to_text, cells_to_lonlat, text_to_cell
-from geo.arrays import CellArray, FloatArray, IntArray
+from geo.arrays import BoolArray, CellArray, FloatArray, IntArray
 from geo.errors import InputError, NotFoundError
-from indexes.releases import Release
-from matching.planning.measures import DRAWS
+from indexes.releases import STATUSES, Release
+from matching.planning.measures import DRAWS, MEASURES, Draw
 from matching.planning.noisy_figures import Drawn, counted_figures, goal_gaps, sums_of
 from matching.planning.outlines import Outlines
-from matching.planning.tabulating import level_rows
+from matching.planning.tabulating import UNKNOWN, level_rows
 
 __all__ = ["Districts", "column_name"]
 
@@ -264,8 +264,8 @@ class Districts:
         sums = {}
         for draw in (draw for draw in DRAWS if draw.by_cell):
             drawn = Drawn.of(self._draws[draw.name], draw)
-            chosen = np.isin(drawn.pieces.cell, cells)
-            sums[draw.name] = sums_of(drawn, draw, csr_array(chosen[None, :].astype(np.float64)))
+            chosen = csr_array(np.isin(drawn.pieces.cell, cells)[None, :].astype(np.float64))
+            sums[draw.name] = sums_of(drawn, draw, chosen, self._uncounted(draw, cells))
         known = {
             "households": self._denominator("households", cells),
             "residents": self._denominator("members", cells),
@@ -277,12 +277,22 @@ class Districts:
         figures += goal_gaps(penetration, self.release.head["goals"])
         return level_rows("cell", ["union"], figures, (), self.release.vintage, self.release.id)
 
+    def _uncounted(self, draw: Draw, cells: CellArray) -> BoolArray:
+        """Whether some may live in one of the cells of whom nothing was drawn."""
+        measure = next(one.name for one in MEASURES if one.draw == draw.name)
+        statuses = self._of_cells("status", measure, cells)
+        return np.array([STATUSES[UNKNOWN] in statuses.to_pylist()])
+
     def _denominator(self, measure: str, cells: CellArray) -> FloatArray:
         """What cells hold together of what a measure is held against; NaN where one is unknown."""
+        column = self._of_cells("denominator", measure, cells)
+        return np.array([np.sum(np.asarray(column, dtype=np.float64))])
+
+    def _of_cells(self, name: str, measure: str, cells: CellArray) -> pa.Array:
+        """A column of a measure without categories, of some cells."""
         sheet = self._sheet("cell")
         at = pa.array([sheet.index[cell_to_text(cell)] for cell in cells.tolist()])
-        column = sheet.column("denominator", sheet.figures.index((measure, ""))).take(at)
-        return np.array([np.sum(np.asarray(column, dtype=np.float64))])
+        return sheet.column(name, sheet.figures.index((measure, ""))).take(at)
 
     def _sheet(self, level: str) -> _Sheet:
         if level not in self._sheets:

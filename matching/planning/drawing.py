@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from geo.errors import InputError
 from indexes.district_facts import Facts
@@ -20,7 +19,7 @@ from matching.planning.measures import (
 )
 from matching.planning.noisy_figures import Drawn
 from matching.planning.outlines import Outlines
-from matching.planning.pieces import Pieces
+from matching.planning.pieces import Pieces, empty_zones
 
 __all__ = ["draw_counts", "require_epsilons"]
 
@@ -56,14 +55,15 @@ def draw_counts(
     """
     require_epsilons(epsilons)
     tables = {}
-    empty = _empty_zones(outlines, facts.buildings)
+    empty = empty_zones(outlines, facts.buildings)
     for draw in DRAWS:
         if draw.name in (known or {}):
             continue
         pieces = Pieces.of(outlines, empty, by_cell=draw.by_cell)
         epsilon = epsilons[draw.family] * draw.share
         noisy = noisy_counts(count_pieces(facts, pieces, draw), draw.bound, epsilon)
-        tables[draw.name] = Drawn(pieces, noisy, epsilon, outlines.vintage).to_table(draw)
+        drawn = Drawn(pieces, noisy, epsilon, outlines.vintage, tuple(empty))
+        tables[draw.name] = drawn.to_table(draw)
     level = flow_level(outlines)
     if level and FLOWS.name not in (known or {}):
         zones = outlines.level(level)
@@ -96,17 +96,3 @@ def require_epsilons(epsilons: Mapping[str, float]) -> None:
             f"all ε together must be at most {EPSILON_TOTAL:g}, got {total:g}: a household's "
             "losses in privacy add up over the families"
         )
-
-
-def _empty_zones(outlines: Outlines, buildings: pa.Table) -> list[str]:
-    """Codes of zones where the census counts no dwelling, and no building has any."""
-    # A building whose dwellings nobody counted may have some.
-    lived_in = buildings.filter(pc.fill_null(pc.not_equal(buildings["dwellings"], 0), True))
-    built = set(pc.unique(lived_in["zone"]).to_pylist())
-    return [
-        zone.code
-        for zone in outlines.zones
-        if zone.figures is not None
-        and zone.figures.values.get("logements") == 0
-        and zone.code not in built
-    ]

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from geo.arrays import IntArray
+from geo.arrays import BoolArray, IntArray
 from matching.disclosure import half_widths, visible_flows
 from matching.planning.measures import FLOWS
 from matching.planning.noisy_figures import OWN
@@ -38,7 +38,7 @@ def flows_to_table(codes: tuple[str, ...], noisy: IntArray, level: str, epsilon:
     return table.replace_schema_metadata({"epsilon": repr(epsilon), "level": level})
 
 
-def flow_figures(table: pa.Table, codes: tuple[str, ...]) -> list[Figure]:
+def flow_figures(table: pa.Table, codes: tuple[str, ...], uncounted: BoolArray) -> list[Figure]:
     """Flows as figures of their origins, a category per destination.
 
     Parameters
@@ -48,6 +48,8 @@ def flow_figures(table: pa.Table, codes: tuple[str, ...]) -> list[Figure]:
     codes : tuple of str
         Zones to tell, of the same level: ``unknown`` where nothing was drawn, as happens in
         another vintage.
+    uncounted : ndarray of bool, shape (n,)
+        Zones that have grown since.
     """
     drawn = table["zone"].unique().to_pylist()
     n = len(drawn)
@@ -57,10 +59,10 @@ def flow_figures(table: pa.Table, codes: tuple[str, ...]) -> list[Figure]:
     status = np.where(visible_flows(flows, widths), OK, HIDDEN).astype(np.int8)
     at = {code: i for i, code in enumerate(drawn)}
     rows = np.array([at.get(code, -1) for code in codes])
+    rows[uncounted] = -1
     none = np.full(len(codes), np.nan)
     figures = []
-    for code in codes:
-        to = at.get(code, -1)
+    for code, to in zip(codes, rows.tolist(), strict=True):
         known = np.where((rows >= 0) & (to >= 0), status[rows, to], UNKNOWN).astype(np.int8)
         figures.append(
             Figure.told(

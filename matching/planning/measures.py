@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from indexes.district_facts import WEEKS
 
 __all__ = [
+    "ACCESS_MINUTES",
+    "ACCESS_THINGS",
     "BUILDING_THRESHOLD",
     "DRAWS",
     "EPSILONS",
@@ -28,6 +30,7 @@ __all__ = [
     "TITLES",
     "Draw",
     "Measure",
+    "access_name",
 ]
 
 EPSILONS: Mapping[str, float] = {
@@ -75,6 +78,10 @@ others count as ``autre``."""
 
 PUBLIC_CATEGORIES = ("artisan", OTHER, "bonplan", "commerce", "lieu", "restaurant", "sortie")
 """The same for public listings."""
+
+ACCESS_MINUTES = (5, 10, 15)
+ACCESS_THINGS = (1, 3)
+"""On foot, how far, and to how many public things of a category: something, and a choice."""
 
 NONE = ("",)
 
@@ -215,6 +222,32 @@ MEASURES = (
     Measure("carpool_seats", "seats", ("seats",), behind="carpool_drivers"),
 )  # fmt: skip
 
+
+def access_name(minutes: int, things: int) -> str:
+    """The measure of households with so many public things within a walk.
+
+    Examples
+    --------
+    >>> access_name(10, 1), access_name(10, 3)
+    ('access_10', 'access_10_3')
+    """
+    return f"access_{minutes}" if things == 1 else f"access_{minutes}_{things}"
+
+
+def _access_title(minutes: int, things: int) -> tuple[str, str, str]:
+    if things == 1:
+        return (
+            "percent",
+            f"Foyers à moins de {minutes} min à pied",
+            f"Households within {minutes} minutes on foot",
+        )
+    return (
+        "percent",
+        f"Foyers ayant {things} choix à moins de {minutes} min à pied",
+        f"Households with {things} choices within {minutes} minutes on foot",
+    )
+
+
 TITLES: Mapping[str, tuple[str, str, str]] = {
     "households": ("count", "Foyers inscrits", "Households registered"),
     "penetration": ("percent", "Foyers inscrits pour 100 foyers", "Households registered, of 100"),
@@ -254,21 +287,7 @@ TITLES: Mapping[str, tuple[str, str, str]] = {
     "carpool_seats": ("count", "Places offertes", "Seats offered"),
     "flows": ("count", "Foyers de zone à zone", "Households from zone to zone"),
     "businesses": ("count", "Annonces publiques", "Public listings"),
-    "access_5": (
-        "percent",
-        "Foyers à moins de 5 min à pied",
-        "Households within 5 minutes on foot",
-    ),
-    "access_10": (
-        "percent",
-        "Foyers à moins de 10 min à pied",
-        "Households within 10 minutes on foot",
-    ),
-    "access_15": (
-        "percent",
-        "Foyers à moins de 15 min à pied",
-        "Households within 15 minutes on foot",
-    ),
+    **{access_name(m, n): _access_title(m, n) for n in ACCESS_THINGS for m in ACCESS_MINUTES},
     "supply_rate": (
         "per 1,000",
         "Offre à 15 min pour 1 000 foyers",

@@ -24,8 +24,8 @@ __all__ = [
     "goal_gaps",
     "goal_name",
     "levels_above",
+    "merged",
     "rate_of",
-    "status_of",
     "sums_of",
 ]
 
@@ -46,12 +46,15 @@ class Drawn:
         What was spent.
     vintage : int
         Of the zones that the pieces were cut from.
+    empty : tuple of str
+        Codes of those zones that have no piece, since nobody could live there.
     """
 
     pieces: Pieces
     counts: IntArray
     epsilon: float
     vintage: int
+    empty: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, table: pa.Table, draw: Draw) -> "Drawn":
@@ -73,7 +76,13 @@ class Drawn:
         )
         counts = np.stack([np.asarray(table[name]) for name in draw.columns], axis=1)
         said = table.schema.metadata
-        return cls(pieces, counts.astype(np.int64), float(said[b"epsilon"]), int(said[b"vintage"]))
+        return cls(
+            pieces,
+            counts.astype(np.int64),
+            float(said[b"epsilon"]),
+            int(said[b"vintage"]),
+            tuple(said.get(b"empty", b"").decode().split()),
+        )
 
     def to_table(self, draw: Draw) -> pa.Table:
         """A draw as it is kept: ``zone, cell`` and a column per count; metadata tell the rest."""
@@ -87,19 +96,25 @@ class Drawn:
         ]
         table = pa.table(columns, names=["zone", "cell", *draw.columns])
         return table.replace_schema_metadata(
-            {"epsilon": repr(self.epsilon), "vintage": str(self.vintage)}
+            {
+                "epsilon": repr(self.epsilon),
+                "vintage": str(self.vintage),
+                "empty": " ".join(self.empty),
+            }
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sums:
-    """A draw summed by zone: row i of both is one zone.
+    """A draw summed by zone: row i of each array is one zone.
 
     ``terms`` is how many noises are in each count: 0 where nobody can live, so nothing is counted.
+    ``uncounted`` is where some may live of whom nothing was drawn, as in zones added since.
     """
 
     counts: FloatArray  # (n, k)
     terms: IntArray  # (n,)
+    uncounted: BoolArray  # (n,)
     scale: float
 
 
@@ -138,7 +153,7 @@ def levels_above(
     return found
 
 
-def sums_of(drawn: Drawn, draw: Draw, weights: csr_array) -> Sums:
+def sums_of(drawn: Drawn, draw: Draw, weights: csr_array, uncounted: BoolArray) -> Sums:
     """Sum a draw's pieces by zone.
 
     Parameters
@@ -148,11 +163,13 @@ def sums_of(drawn: Drawn, draw: Draw, weights: csr_array) -> Sums:
     weights : sparse array, shape (n, len(pieces))
         How much of each piece (column) lies in each zone (row): 1 or 0, or between where pieces
         are of another vintage.
+    uncounted : ndarray of bool, shape (n,)
+        As in `Sums`.
     """
     counts = np.asarray(weights @ drawn.counts[:-1].astype(np.float64))
     # The variance of a part of a piece's noise goes with the square; a part of a term counts whole.
     terms = np.ceil(np.asarray(weights.power(2).sum(axis=1)) - 1e-9).astype(np.int64)
-    return Sums(counts, terms, draw.bound / drawn.epsilon)
+    return Sums(counts, terms, uncounted, draw.bound / drawn.epsilon)
 
 
 def counted_figures(
@@ -199,19 +216,24 @@ def counted_figures(
             told = visible(value, measure.margin * width, measure.threshold)
             if measure.behind:
                 told &= found[measure.behind, ""].status == OK
-            status, parent = status_of(told, of.terms == 0, above, (measure.name, category))
-            # Of another vintage: people live there, but in no piece that was counted.
-            status[(status == ZERO) & (denominators["households"] > 0.0)] = UNKNOWN
+            empty = of.terms == 0
+            # The census counts people where nobody could live when the draw was made.
+            unknown = of.uncounted | (empty & (denominators["households"] > 0.0))
+            status, parent = merged(
+                np.select([unknown, empty, told], [UNKNOWN, ZERO, OK], HIDDEN),
+                above,
+                (measure.name, category),
+            )
             figure = Figure.told(
                 measure.name, category, value, width, status, known, OWN, parent=parent, least=0.0
             )
             found[measure.name, category] = figure
             if measure.rate:
-                rates.append(rate_of(figure, measure.rate, f"{OWN}; {census}"))
+                rates.append(rate_of(figure, measure.rate, f"{OWN}; {census}", above))
     return [*found.values(), *rates]
 
 
-def rate_of(figure: Figure, name: str, source: str) -> Figure:
+def rate_of(figure: Figure, name: str, source: str, above: Sequence[Above] = ()) -> Figure:
     """A figure as a percentage of its denominator; ``unknown`` where that is, or is 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
         parts = [
@@ -219,24 +241,32 @@ def rate_of(figure: Figure, name: str, source: str) -> Figure:
             for bound in (figure.value, figure.lower, figure.upper)
         ]
     zero = figure.status == ZERO
-    unknown = ~zero & ~(figure.denominator > 0.0)
+    unknown = (figure.status == UNKNOWN) | ~(zero | (figure.denominator > 0.0))
     value, lower, upper = (np.where(zero, 0.0, np.where(unknown, np.nan, part)) for part in parts)
-    status = np.where(unknown, np.int8(UNKNOWN), figure.status)
-    parent = None if figure.parent is None else np.where(unknown, -1, figure.parent)
+    # A zone that carries the figure carries no rate if nobody knows what to hold it against.
+    status, parent = merged(
+        np.select([unknown, figure.status == MERGED], [UNKNOWN, HIDDEN], figure.status),
+        above,
+        (name, figure.category),
+    )
     return Figure(
         name, figure.category, value, lower, upper, status, figure.denominator, source, parent
     )
 
 
 def goal_gaps(penetration: Figure, goals: Sequence[float]) -> list[Figure]:
-    """How far a zone is from each goal line, in points: below 0 short of it."""
+    """How far a zone is from each goal line, in points: below 0 short of it.
+
+    Where no dwelling is, nobody is missing: 0.
+    """
+    lived_in = penetration.status != ZERO
     return [
         replace(
             penetration,
             measure="goal_gap",
             category=goal_name(goal),
             **{
-                name: getattr(penetration, name) - 100.0 * goal
+                name: getattr(penetration, name) - np.where(lived_in, 100.0 * goal, 0.0)
                 for name in ("value", "lower", "upper")
             },
         )
@@ -258,29 +288,24 @@ def _columns(draw: Draw, parts: Sequence[str], category: str) -> list[int]:
     ]
 
 
-def status_of(
-    told: BoolArray,
-    empty: BoolArray,
-    above: Sequence[Above],
-    key: tuple[str, str],
+def merged(
+    status: IntArray, above: Sequence[Above], key: tuple[str, str]
 ) -> tuple[StatusArray, IntArray | None]:
-    """What becomes of a figure in each zone, and which zone carries a merged one.
+    """Make hidden figures of a level ``merged`` where a zone above tells them, and say which.
 
     Parameters
     ----------
-    told, empty : ndarray of bool, shape (n,)
-        Where it is visible; where nobody can live.
+    status : ndarray of int64, shape (n,)
     above : sequence of Above
     key : (measure, category)
     """
-    status = np.where(told, OK, HIDDEN).astype(np.int8)
-    status[empty] = ZERO
+    found = status.astype(np.int8)
     if not above:
-        return status, None
-    parent = np.full(len(told), -1, dtype=np.int64)
+        return found, None
+    parent = np.full(len(found), -1, dtype=np.int64)
     for level in above:
         carries = (level.position >= 0) & (level.figures[key].status[level.position] == OK)
-        here = (status == HIDDEN) & carries
-        status[here] = MERGED
+        here = (found == HIDDEN) & carries
+        found[here] = MERGED
         parent[here] = level.number[level.position[here]]
-    return status, parent
+    return found, parent

@@ -9,11 +9,11 @@ import pyarrow.compute as pc
 from scipy.sparse import csr_array
 
 from geo import cells_to_lonlat
-from geo.arrays import CellArray, FloatArray, IntArray
+from geo.arrays import BoolArray, CellArray, FloatArray, IntArray
 from geo.sphere import on_sphere
 from matching.planning.outlines import PARENT_LEVELS, Outlines
 
-__all__ = ["Pieces", "level_weights", "own_weights", "piece_shares"]
+__all__ = ["Pieces", "empty_zones", "level_weights", "own_weights", "piece_shares", "touched"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,6 +127,38 @@ class Pieces:
         rows, at_first = np.unique(row[order], return_index=True)
         found[rows] = piece[order[at_first]]
         return found
+
+
+def empty_zones(outlines: Outlines, buildings: pa.Table) -> list[str]:
+    """Codes of zones where the census counts no dwelling, and no building has any."""
+    # A building whose dwellings nobody counted may have some.
+    lived_in = buildings.filter(pc.fill_null(pc.not_equal(buildings["dwellings"], 0), True))
+    built = set(pc.unique(lived_in["zone"]).to_pylist())
+    return [
+        zone.code
+        for zone in outlines.zones
+        if zone.figures is not None
+        and zone.figures.values.get("logements") == 0
+        and zone.code not in built
+    ]
+
+
+def touched(iris: BoolArray, outlines: Outlines) -> dict[str, BoolArray]:
+    """Zones that some of the IRIS lie in, by level; cells that a piece of one lies in.
+
+    Parameters
+    ----------
+    iris : ndarray of bool, shape (IRIS,)
+    outlines : Outlines
+    """
+    found = {}
+    for name in outlines.levels[:-1]:
+        level = outlines.level(name)
+        found[name] = np.zeros(len(level.codes), dtype=bool)
+        found[name][level.of_iris[iris & (level.of_iris >= 0)]] = True
+    zone, cell, _ = outlines.pieces
+    found["cell"] = np.isin(outlines.cells, cell[iris[zone]])
+    return found
 
 
 def piece_shares(outlines: Outlines, buildings: pa.Table) -> FloatArray:

@@ -7,26 +7,35 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
-from geo.arrays import FloatArray, IntArray, LonLatArray
+from geo.arrays import BoolArray, FloatArray, IntArray, LonLatArray
 from indexes.district_facts import Facts
 from indexes.entities import Kind
 from matching.disclosure import half_widths, visible
-from matching.planning.access import Catchment, catchments, nth_nearest_m, reach_m
+from matching.planning.access import (
+    Catchment,
+    catchments,
+    nth_nearest_m,
+    reach_m,
+    within_reach,
+)
 from matching.planning.businesses import business_cells, withheld
 from matching.planning.contributions import category_numbers
 from matching.planning.measures import (
+    ACCESS_MINUTES,
+    ACCESS_THINGS,
     DRAWS,
     HOUSEHOLD_THRESHOLD,
     PEOPLE_CATEGORIES,
     PUBLIC_CATEGORIES,
+    access_name,
 )
-from matching.planning.noisy_figures import OWN, Sums, levels_above, status_of
+from matching.planning.noisy_figures import OWN, Sums, levels_above, merged
 from matching.planning.outlines import PARENT_LEVELS, Outlines
+from matching.planning.pieces import touched
 from matching.planning.tabulating import HIDDEN, OK, UNKNOWN, ZERO, Figure
 
 __all__ = ["WALKED", "access_figures", "business_figures", "supply_figures"]
 
-MINUTES = (5, 10, 15)
 CATCHMENT_MINUTES = 15
 BUSINESSES = (Kind.ARTISAN, Kind.MERCHANT, Kind.OFFER)
 STANDING = (Kind.ARTISAN, Kind.MERCHANT, Kind.PLACE)  # there on any day
@@ -77,7 +86,7 @@ def business_figures(listings: pa.Table, outlines: Outlines) -> dict[str, list[F
         figures[name] = []
         for i, word in enumerate(PUBLIC_CATEGORIES):
             key = "businesses", word
-            status, parent = status_of(~withhold[:, i], np.zeros(len(totals), bool), above, key)
+            status, parent = merged(np.where(withhold[:, i], HIDDEN, OK), above, key)
             figures[name].append(
                 Figure.told(*key, totals[:, i], 0.0, status, none, OWN, parent=parent)
             )
@@ -99,9 +108,9 @@ def _parents(levels: list[str], outlines: Outlines) -> list[IntArray]:
 
 
 def access_figures(
-    facts: Facts, outlines: Outlines, denominators: Denominators
+    facts: Facts, outlines: Outlines, denominators: Denominators, empty: BoolArray
 ) -> dict[str, list[Figure]]:
-    """Households with a public thing within 5, 10 and 15 minutes, of 100 by the census.
+    """Households with n public things within 5, 10 and 15 minutes, of 100 by the census.
 
     Parameters
     ----------
@@ -110,6 +119,8 @@ def access_figures(
     outlines : Outlines
     denominators : mapping
         Census households by level.
+    empty : ndarray of bool, shape (IRIS,)
+        Where nobody can live. Elsewhere, without census households, nobody knows.
 
     Returns
     -------
@@ -121,22 +132,25 @@ def access_figures(
     things = _of_kinds(facts.listings, STANDING)
     category = category_numbers(things["category"], PUBLIC_CATEGORIES)
     points = _points(things)
-    farthest = reach_m(max(MINUTES))
+    farthest = reach_m(max(ACCESS_MINUTES))
     n = len(outlines.map.codes)
     all_of = np.bincount(zone, weights=weight, minlength=n)
     shares = {}
     for i, word in enumerate(PUBLIC_CATEGORIES):
-        away = nth_nearest_m(homes, points[category == i], within_m=farthest)
-        for minutes in MINUTES:
-            near = np.where(away <= reach_m(minutes), weight, 0.0)
-            shares[f"access_{minutes}", word] = np.bincount(zone, near, minlength=n) / all_of
+        away = nth_nearest_m(homes, points[category == i], ACCESS_THINGS, within_m=farthest)
+        for minutes in ACCESS_MINUTES:
+            for j, wanted in enumerate(ACCESS_THINGS):
+                near = np.where(away[:, j] <= reach_m(minutes), weight, 0.0)
+                key = access_name(minutes, wanted), word
+                shares[key] = np.bincount(zone, near, minlength=n) / all_of
     figures: dict[str, list[Figure]] = {}
     households = denominators["iris"]["households"]
+    built = touched(~empty, outlines)
     for name in outlines.levels:
         if name == "cell":
             continue
         total = denominators[name]["households"]
-        status = np.select([total > 0.0, total == 0.0], [OK, ZERO], UNKNOWN).astype(np.int8)
+        status = np.select([total > 0.0, ~built[name]], [OK, ZERO], UNKNOWN).astype(np.int8)
         figures[name] = []
         for key, share in shares.items():
             inside = _summed(share * households, name, outlines)
@@ -179,26 +193,30 @@ def supply_figures(
     lonlat = np.column_stack((shapely.get_x(sites), shapely.get_y(sites)))
     households = denominators["iris"]["households"]
     demand = np.nan_to_num(households)
+    lived_in = demand > 0.0
+    reachable = within_reach(lonlat, reach_m(CATCHMENT_MINUTES))
     found: dict[str, list[Figure]] = {name: [] for name in outlines.levels if name != "cell"}
     for word, of, columns, draw in _supplies():
         counted = sums["iris"][draw]
         near = catchments(
+            reachable,
             counted.counts[:, columns].sum(axis=1),
             counted.terms * len(columns),
             demand,
-            lonlat,
-            reach_m(CATCHMENT_MINUTES),
         )
-        rate, gap = _rate_and_gap(word, near, counted.scale, households)
+        # What a zone offers that was never counted is missing all around it.
+        known = lived_in & (reachable @ counted.uncounted.astype(np.float64) == 0.0)
+        lost = touched(lived_in & ~known, outlines)
+        rate, gap = _rate_and_gap(word, near, counted.scale, households, known)
         found["iris"] += [rate, gap]
-        under = 1000.0 * near.rate < np.median(1000.0 * near.rate[demand > 0.0])
+        under = 1000.0 * near.rate < np.median(1000.0 * near.rate[lived_in])
         for name in (level for level in PARENT_LEVELS if level in outlines.levels):
             carried = next(f for f in figures[name] if (f.measure, f.category) == of)
             total = denominators[name]["households"]
             inside = _summed(np.where(under, households, 0.0 * households), name, outlines)
             share = np.divide(100.0 * inside, total, out=np.zeros_like(total), where=total > 0.0)
             status = np.where(carried.status == OK, OK, HIDDEN)
-            status = np.where(total > 0.0, status, UNKNOWN).astype(np.int8)
+            status = np.where((total > 0.0) & ~lost[name], status, UNKNOWN).astype(np.int8)
             found[name].append(
                 Figure.told("under_median", word, share, np.nan, status, total, WALKED)
             )
@@ -219,7 +237,7 @@ def _supplies() -> list[tuple[str, tuple[str, str], list[int], str]]:
 
 
 def _rate_and_gap(
-    word: str, near: Catchment, scale: float, households: FloatArray
+    word: str, near: Catchment, scale: float, households: FloatArray, known: BoolArray
 ) -> tuple[Figure, Figure]:
     per_thousand = 1000.0 * near.rate
     # As wide as that many noises; beyond a few, they are as good as normal.
@@ -227,8 +245,7 @@ def _rate_and_gap(
     width = 1000.0 * one * np.sqrt(near.rate_terms)
     reached = SUPPLY_MARGIN * half_widths(near.terms, scale)
     told = visible(near.supply, reached, HOUSEHOLD_THRESHOLD)
-    status = np.where(told, OK, HIDDEN)
-    status = np.where(households > 0.0, status, UNKNOWN).astype(np.int8)
+    status = np.where(known, np.where(told, OK, HIDDEN), UNKNOWN).astype(np.int8)
     source = f"{OWN}; {WALKED}"
     rate = Figure.told("supply_rate", word, per_thousand, width, status, households, source)
     lived_in = households > 0.0

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from geo.arrays import FloatArray
+from geo.arrays import BoolArray, FloatArray
 from geo.errors import InputError
 from indexes.district_facts import Facts
-from indexes.releases import Release
+from indexes.releases import STATUSES, Release
 from matching.disclosure import (
     BUSINESS_SHARE,
     BUSINESS_UNITS,
@@ -40,7 +40,14 @@ from matching.planning.noisy_figures import (
     sums_of,
 )
 from matching.planning.outlines import Outlines
-from matching.planning.pieces import Pieces, level_weights, own_weights, piece_shares
+from matching.planning.pieces import (
+    Pieces,
+    empty_zones,
+    level_weights,
+    own_weights,
+    piece_shares,
+    touched,
+)
 from matching.planning.public_figures import (
     WALKED,
     access_figures,
@@ -105,11 +112,13 @@ def build_release(
     release_id = str(facts.quarter)
     drawn = {draw.name: Drawn.of(draws[draw.name], draw) for draw in DRAWS}
     denominators, census = _denominators(outlines, facts)
-    sums = _sums(drawn, outlines, drawn_in or {}, facts.buildings)
+    empty = np.isin(outlines.map.codes, empty_zones(outlines, facts.buildings))
+    lived_in = denominators["iris"]["households"] > 0.0
+    sums = _sums(drawn, outlines, drawn_in or {}, facts.buildings, empty, lived_in)
     figures = _counted(sums, outlines, denominators, census, goals, previous)
     for more in (
         business_figures(facts.listings, outlines),
-        access_figures(facts, outlines, denominators),
+        access_figures(facts, outlines, denominators, empty),
         supply_figures(sums, figures, outlines, denominators),
     ):
         for level, added in more.items():
@@ -118,7 +127,9 @@ def build_release(
     if FLOWS.name in draws:
         flows_level = draws[FLOWS.name].schema.metadata[b"level"].decode()
         if flows_level in figures:
-            figures[flows_level] += flow_figures(draws[FLOWS.name], outlines.codes(flows_level))
+            uncounted = sums[flows_level]["carpool"].uncounted
+            codes = outlines.codes(flows_level)
+            figures[flows_level] += flow_figures(draws[FLOWS.name], codes, uncounted)
     visible_shares = _visible(figures, outlines)
     parents, vintage = outlines.parent_codes, outlines.vintage
     tables = [  # each level's figures are let go when its rows are there
@@ -208,8 +219,7 @@ def _counted(
         by_name = {figure.measure: figure for figure in found if not figure.category}
         found += goal_gaps(by_name["penetration"], goals)
         if level != "cell":
-            codes, vintage = outlines.codes(level), outlines.vintage
-            found.append(_trend(by_name["households"], level, codes, vintage, previous))
+            found.append(_trend(by_name["households"], level, outlines, previous))
         figures[level] = found
     return figures
 
@@ -219,9 +229,16 @@ def _sums(
     outlines: Outlines,
     drawn_in: Mapping[int, Outlines],
     buildings: pa.Table,
+    empty: BoolArray,
+    lived_in: BoolArray,
 ) -> dict[str, dict[str, Sums]]:
+    """Draws summed by level.
+
+    IRIS where nobody can live now (``empty``) or could when it was drawn need no piece, unless
+    the census counts households there (``lived_in``).
+    """
     found: dict[str, dict[str, Sums]] = {level: {} for level in outlines.levels}
-    pieces, weights = None, {}
+    pieces, weights, uncounted = None, {}, {}
     for draw in DRAWS:
         one = drawn[draw.name]
         if pieces is None or not pieces.same(one.pieces):  # draws of one run have the same
@@ -231,8 +248,11 @@ def _sums(
             else:
                 iris = apportioned(pieces, drawn_in[one.vintage], outlines, buildings)
             weights = level_weights(pieces, outlines, iris)
+            outside = np.asarray(iris.sum(axis=1)) == 0.0
+            outside &= lived_in | ~(empty | np.isin(outlines.map.codes, one.empty))
+            uncounted = touched(outside, outlines)
         for level, of_level in weights.items():
-            found[level][draw.name] = sums_of(one, draw, of_level)
+            found[level][draw.name] = sums_of(one, draw, of_level, uncounted[level])
     return found
 
 
@@ -262,26 +282,26 @@ def _denominators(outlines: Outlines, facts: Facts) -> tuple[dict[str, Denominat
     return found, f"insee-rp{max(census)}"
 
 
-def _trend(
-    households: Figure, level: str, codes: Sequence[str], vintage: int, previous: Release | None
-) -> Figure:
+def _trend(households: Figure, level: str, outlines: Outlines, previous: Release | None) -> Figure:
     """Households more or less than a quarter ago, where both are told and zones are the same."""
-    n = len(codes)
-    before = np.full((3, n), np.nan)
-    comparable = previous is not None and previous.vintage == vintage
-    if previous is not None and comparable:
-        rows = previous.rows.filter(
-            (pc.field("level") == level) & (pc.field("measure") == "households")
-        )
+    codes = outlines.codes(level)
+    before, comparable = np.full((3, len(codes)), np.nan), np.zeros(len(codes), dtype=bool)
+    if previous is not None and previous.vintage == outlines.vintage:
+        rows = previous.rows.filter(pc.field("measure") == "households")
+        told_then = rows.filter(pc.field("level") == "iris")["zone"]
+        joined = pc.invert(pc.is_in(pa.array(outlines.map.codes), value_set=told_then))
+        rows = rows.filter(pc.field("level") == level)
         at = np.asarray(pc.fill_null(pc.index_in(pa.array(codes), value_set=rows["zone"]), -1))
         columns = [np.asarray(rows[name], dtype=np.float64) for name in ("value", "lower", "upper")]
         before[:, at >= 0] = np.stack(columns)[:, at[at >= 0]]
-    told = ~np.isnan(households.value) & ~np.isnan(before[0])
+        unknown = rows.filter(pc.field("status") == STATUSES[UNKNOWN])["zone"]
+        comparable = (at >= 0) & ~touched(np.asarray(joined), outlines)[level]
+        comparable &= ~np.isin(codes, unknown.to_pylist()) & (households.status != UNKNOWN)
+    told = comparable & ~np.isnan(households.value) & ~np.isnan(before[0])
     # Nobody could live there a quarter ago, nor can now.
     zero = told & (households.status == ZERO) & (before[2] == 0.0)
     width = (households.upper - households.value) + (before[2] - before[0])
-    unless_told = HIDDEN if comparable else UNKNOWN
-    status = np.select([zero, told], [ZERO, OK], unless_told).astype(np.int8)
+    status = np.select([zero, told, comparable], [ZERO, OK, HIDDEN], UNKNOWN).astype(np.int8)
     return Figure.told(
         "trend", "", households.value - before[0], width, status, before[0], households.source
     )

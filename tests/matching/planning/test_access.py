@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from districts_oracle import away
 
-from matching.planning.access import catchments, nth_nearest_m, reach_m
+from matching.planning.access import catchments, nth_nearest_m, reach_m, within_reach
 
 
 def scattered(n: int, seed: int) -> np.ndarray:
@@ -14,20 +14,21 @@ def metres(one: np.ndarray, other: np.ndarray) -> float:
     return away((one[1], one[0]), (other[1], other[0]))
 
 
-@pytest.mark.parametrize("n", [1, 3])
-def test_the_nth_nearest_is_that_of_brute_force(n: int) -> None:
+def test_the_nth_nearest_is_that_of_brute_force() -> None:
     origins, things = scattered(30, 1), scattered(40, 2)
-    expected = [sorted(metres(origin, thing) for thing in things)[n - 1] for origin in origins]
-    assert nth_nearest_m(origins, things, n) == pytest.approx(expected, abs=1e-5)
+    every = [sorted(metres(origin, thing) for thing in things) for origin in origins]
+    expected = np.array([[away[n - 1] for n in (1, 3)] for away in every])
+    np.testing.assert_allclose(nth_nearest_m(origins, things, (1, 3)), expected, atol=1e-5)
     limit = float(np.median(expected))
-    near = nth_nearest_m(origins, things, n, within_m=limit)
-    assert np.isfinite(near).tolist() == [value <= limit for value in expected]
+    near = nth_nearest_m(origins, things, (1, 3), within_m=limit)
+    np.testing.assert_array_equal(np.isfinite(near), expected <= limit)
 
 
 def test_nothing_is_within_reach_of_fewer_than_n() -> None:
-    assert np.isinf(nth_nearest_m(scattered(3, 1), scattered(1, 2), n=2)).all()
-    assert np.isinf(nth_nearest_m(scattered(3, 1), np.empty((0, 2)))).all()
-    assert nth_nearest_m(np.empty((0, 2)), scattered(3, 1)).size == 0
+    found = nth_nearest_m(scattered(3, 1), scattered(1, 2), (1, 2))
+    assert np.isfinite(found[:, 0]).all() and np.isinf(found[:, 1]).all()
+    assert np.isinf(nth_nearest_m(scattered(3, 1), np.empty((0, 2)), (1,))).all()
+    assert nth_nearest_m(np.empty((0, 2)), scattered(3, 1), (1,)).size == 0
 
 
 def test_a_walk_of_five_minutes_leads_277_metres_through_the_air() -> None:
@@ -49,7 +50,7 @@ def test_catchments_are_those_of_the_two_steps_by_hand(seed: int) -> None:
     def added(values) -> list[float]:
         return [sum(values[j] for j in range(n) if near[i][j]) for i in range(n)]
 
-    found = catchments(supply, terms, demand, sites, within_m)
+    found = catchments(within_reach(sites, within_m), supply, terms, demand)
     assert found.rate == pytest.approx(added([supply[j] * share[j] for j in range(n)]))
     assert found.supply == pytest.approx(added(supply))
     assert found.terms.tolist() == added(terms)
@@ -60,5 +61,5 @@ def test_all_supply_is_shared_out_among_those_within_reach() -> None:
     """What the rates give to everybody adds up to the supply that anybody can reach."""
     sites, demand = scattered(30, 5), np.arange(1.0, 31.0)
     supply = np.arange(30.0)
-    found = catchments(supply, np.ones(30, dtype=int), demand, sites, 2000.0)
+    found = catchments(within_reach(sites, 2000.0), supply, np.ones(30, dtype=int), demand)
     assert (found.rate * demand).sum() == pytest.approx(supply.sum())

@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -64,7 +65,7 @@ def districts(town: Town) -> Districts:
 
 
 def test_access_is_that_of_every_dwelling_to_every_thing(town: Town, districts: Districts) -> None:
-    compared = 0
+    compared: Counter[int] = Counter()
     for word in ("commerce", "artisan", "lieu", "sortie"):
         things = [
             (row["lat"], row["lon"])
@@ -77,16 +78,21 @@ def test_access_is_that_of_every_dwelling_to_every_thing(town: Town, districts: 
             if not total or zone.type != "H":
                 continue
             for minutes, reach in WALK_M.items():
-                near = sum(
-                    row["dwellings"] or 0
+                within = [
+                    sum(away((row["lat"], row["lon"]), thing) <= reach for thing in things)
                     for row in homes
-                    if any(away((row["lat"], row["lon"]), thing) <= reach for thing in things)
-                )
-                found = row_of(districts, zone.code, f"access_{minutes}", word)
-                assert found["value"] == pytest.approx(100.0 * near / total)
-                assert (found["status"], found["source"]) == ("ok", "walk-estimate")
-                compared += 0 < near < total
-    assert compared
+                ]
+                for wanted, name in ((1, f"access_{minutes}"), (3, f"access_{minutes}_3")):
+                    near = sum(
+                        row["dwellings"] or 0
+                        for row, n in zip(homes, within, strict=True)
+                        if n >= wanted
+                    )
+                    found = row_of(districts, zone.code, name, word)
+                    assert found["value"] == pytest.approx(100.0 * near / total)
+                    assert (found["status"], found["source"]) == ("ok", "walk-estimate")
+                    compared[wanted] += 0 < near < total
+    assert compared[1] and compared[3]
 
 
 def test_access_of_a_town_is_that_of_its_zones_by_their_households(districts: Districts) -> None:
@@ -98,6 +104,33 @@ def test_access_of_a_town_is_that_of_its_zones_by_their_households(districts: Di
     town = row_of(districts, "13055", "access_10", "commerce")
     assert town["value"] == pytest.approx(100 * inside / total)
     assert town["denominator"] == pytest.approx(total)
+
+
+@pytest.mark.parametrize(
+    "values, built, status",
+    [
+        ({"menages": 0.0, "pop": 0.0, "logements": 0.0}, 0, "zero"),
+        ({"menages": 0.0, "pop": 0.0, "logements": 0.0}, 40, "unknown"),  # since the census
+        ({"menages": 0.0, "pop": 0.0, "logements": 9.0}, 0, "unknown"),  # all of them vacant
+    ],
+)
+def test_access_is_zero_only_where_no_dwelling_is(values, built: int, status: str) -> None:
+    zone = ZONES[6]
+    assert zone.figures is not None
+    zones = [
+        replace(zone, figures=replace(zone.figures, values=values)) if one is zone else one
+        for one in ZONES
+    ]
+    town = Town(ZONES, 150, seed=3)
+    inside = [row for row in town.rows["buildings"] if row["zone"] == zone.code]
+    assert inside
+    for row in inside:
+        row["dwellings"] = built
+    facts, outlines = town.facts(), Outlines(zones)
+    draws = draw_counts(facts, outlines)
+    release = build_release(facts, outlines, draws, tenant_id="t", version=1, created_at=NOW)
+    row = row_of(Districts(release, outlines), zone.code, "access_10", "commerce")
+    assert (row["status"], row["value"]) == (status, 0.0 if status == "zero" else None)
 
 
 def test_a_zone_whose_buildings_nobody_counted_lives_all_over() -> None:
