@@ -10,16 +10,19 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from types import FrameType
 from typing import Any
 
 import msgspec
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.auth import Caller
+from api.clock import Clock
 from geo.errors import IndexBehindError
 from indexes.store import Position
 from matching.engine import Engine
@@ -93,7 +96,7 @@ class Streams:
 
 
 async def events(
-    engine: Engine, asking: Caller, after: Position, streams: Streams
+    engine: Engine, asking: Caller, after: Position, streams: Streams, clock: Clock
 ) -> AsyncIterator[bytes]:
     """Events of a town from a position on, and a heartbeat where there are none.
 
@@ -112,11 +115,11 @@ async def events(
             yield f"event: gap\nid: {after}\ndata: {{}}\n\n".encode()
         for batch in watched.batches or ():
             after = batch.position
-            told = [event for event in map(teller(asking, watched.eyes), batch.moves) if event]
+            tell = teller(asking, watched.eyes)
+            told = [b"data: " + event for event in map(tell, batch.moves) if event]
+            told += await trips_matched(engine, asking, batch.moves, clock())
             if told:
-                yield b"".join(b"data: %s\n\n" % event for event in told[:-1]) + (
-                    f"id: {after}\ndata: ".encode() + told[-1] + b"\n\n"
-                )
+                yield b"\n\n".join(told) + f"\nid: {after}\n\n".encode()
                 told_at = time.monotonic()
         if time.monotonic() - told_at > HEARTBEAT_S:
             yield f": heartbeat\nid: {after}\n\n".encode()
@@ -145,6 +148,23 @@ def teller(asking: Caller, eyes: Eyes) -> Callable[[Move], bytes | None]:
 
 def _event(move: Move, op: str) -> bytes:
     return msgspec.json.encode({"entity": move.entity, "id": move.id, "op": op})
+
+
+async def trips_matched(
+    engine: Engine, asking: Caller, moves: Sequence[Move], now: datetime
+) -> list[bytes]:
+    """What to tell a member of trips that came or changed, and match one of their own.
+
+    Found when it is told: by who may see which trip, who blocks whom, and what is there, now.
+    """
+    came = {move.id for move in moves if move.entity == "trips"}
+    if not came or asking.member_id is None:
+        return []
+    matched = await run_in_threadpool(engine.standing_matches, asking.member_id, came, now)
+    return [
+        b"event: trip-matched\ndata: " + msgspec.json.encode({"id": own, "match": other})
+        for own, other in matched
+    ]
 
 
 class EventStream(Response):

@@ -3,9 +3,10 @@
 import hmac
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 from geo.arrays import LonLat
@@ -22,6 +23,7 @@ from matching.recommending.model import FORMULA
 from matching.recommending.voices import VoiceTown
 from matching.rides.book import TripView
 from matching.rides.carpool import ANYBODY, Party
+from matching.rides.standing import standing_matches
 from matching.rides.town import TripTown, meeting_listings
 from matching.scoring import Profiles
 from matching.towns.follower import Follower
@@ -88,6 +90,7 @@ class Engine:
         self._trips = TripTown(store, tenant_id, self._town.choose(meeting_listings))
         self._trust = TrustTown(store, tenant_id, clock, self._town.hand_on_trust())
         self._views = Views(self._trust, self._secret)
+        self._trips_of = lru_cache(maxsize=1)(self._only_trips)
         self._voices: VoiceTown | None = None
         self._reading_voices = threading.Lock()
         self.model = FORMULA
@@ -158,6 +161,27 @@ class Engine:
     def timezone(self) -> str:
         """The town's, an IANA name."""
         return self._trips.timezone
+
+    def standing_matches(
+        self, member_id: str, trip_ids: Collection[str], now: datetime
+    ) -> list[tuple[str, str]]:
+        """Which of some trips, just come or changed, match which of a member's own.
+
+        Returns
+        -------
+        list of (str, str)
+            The id of the member's own trip, and of one that `matching.trips.matches_of_trip`
+            finds for it now.
+        """
+        view, own = self.trips, self._trips.owned_by(member_id)
+        if not own:
+            return []
+        came = self._trips_of(self._trips.position, frozenset(trip_ids))
+        return standing_matches(view, own, came, now)
+
+    def _only_trips(self, position: Position, ids: frozenset[str]) -> TripView:
+        """Some trips as of a position: made once, for whoever waits for them."""
+        return self.trips.only(ids)
 
     def published(self, trip: Trip) -> Published | None:
         """What of a trip others may see: see `indexes.publishing.Publisher.publish`."""
@@ -321,9 +345,13 @@ class Engine:
         Returns
         -------
         Watched or None
-            Moves are told once searches see them. None if there is no such member.
+            Moves are told once searches, of trips too, see them. None if there is no such member.
         """
-        return self._town.watch(viewer.member_id, after)
+        shown = self._trips.position  # first: what is read after it is as new at least
+        watched = self._town.watch(viewer.member_id, after)
+        if watched is None or watched.batches is None:
+            return watched
+        return watched._replace(batches=[one for one in watched.batches if one.position <= shown])
 
     def refresh(self) -> bool:
         """Take in what has changed, now; says whether anything had.

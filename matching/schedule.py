@@ -44,6 +44,7 @@ __all__ = [
     "days_of",
     "instants",
     "occurrences",
+    "once_day",
     "runs",
 ]
 
@@ -172,6 +173,19 @@ def days_of(schedule: Schedule, first: date, last: date) -> IntArray:
     kept[rows(schedule.removed)] = False
     found: IntArray = days[kept]
     return found
+
+
+def once_day(schedule: Schedule) -> date | None:
+    """The service day of a trip that takes place once: the local one; None for a weekly trip.
+
+    Examples
+    --------
+    >>> once_day(Schedule(timezone="Europe/Paris", at=datetime(2026, 11, 27, 23, 30, tzinfo=UTC)))
+    datetime.date(2026, 11, 28)
+    """
+    if schedule.at is None:
+        return None
+    return schedule.at.astimezone(as_zone(schedule.timezone)).date()
 
 
 def instants(schedule: Schedule, days: IntArray) -> tuple[IntArray, IntArray]:

@@ -72,7 +72,7 @@ from matching.rides.carpool import Party, Prices, TripMatch, TripQuery
 from matching.rides.clock import EPOCH
 from matching.rides.parts import DriverPart, Places, Rides
 from matching.rides.rules import may_see, suits
-from matching.schedule import check_schedule
+from matching.schedule import check_schedule, once_day
 
 __all__ = ["find_drivers", "find_riders", "matches_of_trip"]
 
@@ -190,6 +190,7 @@ def matches_of_trip(
     lang: str = "fr",
     prices: Prices | None = None,
     trusts: Mapping[str, int] | None = None,
+    among: TripView | None = None,
 ) -> tuple[TripMatch, ...]:
     """What matches a trip of the view, in each role it has, best first: a standing search.
 
@@ -202,9 +203,11 @@ def matches_of_trip(
     id : str
         Of a trip in it.
     first, limit, lang, prices
-        As for `find_riders`.
+        As for `find_riders`. A trip that took place once, before ``first``, matches nothing.
     trusts : mapping of member id to int, optional
         Whom the trip's owner trusts (`matching.rides.carpool.Party`).
+    among : TripView, optional
+        What is searched, if not all of the view: `matching.rides.book.TripView.only` some trips.
 
     Raises
     ------
@@ -215,6 +218,10 @@ def matches_of_trip(
     if held is None:
         raise InputError("no such trip", code="unknown-trip")
     trip, owner, rides = held
+    day = once_day(trip.schedule)
+    if first is not None and day is not None and day < first:
+        return ()
+    view = among or view
     owner = replace(owner, trusts=trusts or {})
     found: list[TripMatch] = []
     if trip.role is not Role.PASSENGER:

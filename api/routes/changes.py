@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Request, Response
 
 from api.auth import Anyone
 from api.changes import EventStream, Streams, events
+from api.clock import Clock
 from api.routes.records import town_of
 from indexes.store import Position
 
@@ -31,8 +32,10 @@ ANSWERED: dict[int | str, dict[str, Any]] = {
     responses=ANSWERED,
     description='`{"entity": "listings", "id": …, "op": "put"}` when a listing appears or changes, '
     '`"delete"` when one that the caller could see is gone or hidden from them; an event comes '
-    "once a search finds what it tells of. The app's own key and an operator's are told of all "
-    'listings, and of other records as `"changed"`: read them again. Resume with `Last-Event-ID`, '
+    "once a search finds what it tells of. A member who has trips is told `trip-matched`, with "
+    '`{"id": …, "match": …}`, when a trip of another came or changed and '
+    "`/v1/trips/{id}/matches` finds it for theirs. The app's own key and an operator's are told "
+    'of all listings, and of other records as `"changed"`: read them again. Resume with `Last-Event-ID`, '
     "as browsers do by themselves; an event `gap` says that too much was missed: read everything "
     "again. A stream ends after ten minutes, so that the key is looked at again.",
 )
@@ -52,4 +55,5 @@ async def changes(
     streams.require_room()
     engine = town_of(request, asking).engine
     after = Position.parse(resumed) if resumed else engine.position
-    return EventStream(events(engine, asking, after, streams), streams)
+    clock: Clock = request.app.state.clock
+    return EventStream(events(engine, asking, after, streams, clock), streams)

@@ -65,6 +65,10 @@ class TripTown(Following["_Loaded"]):
         """What a search reads now. Take it once."""
         return self._state.book.view
 
+    def owned_by(self, member_id: str) -> tuple[str, ...]:
+        """The ids of a member's trips, in no order."""
+        return tuple(self._state.owned.get(member_id, ()))  # copied whole: a writer may add to it
+
     @property
     def publisher(self) -> Publisher:
         """Tells what of a trip others may see."""
@@ -89,6 +93,7 @@ class _Loaded:
         )
         self._blocks = blocks_by_member(store.blocks(tenant_id))
         self._owners: dict[str, str] = {}  # of trips that have one
+        self.owned: dict[str, set[str]] = {}  # those trips by owner
         self._meeting = _meeting_points(listings)
         self.book = TripBook(meeting=MeetingPoints(tuple(self._meeting.values())))
         self._put(store.trips(tenant_id), store.bookings(tenant_id))
@@ -118,8 +123,8 @@ class _Loaded:
             self._put(trips, self._store.bookings(self._tenant_id, ids))
             gone = ids - {trip.id for trip in trips}
             self.book.remove(gone)
-            for id in gone & self._owners.keys():
-                del self._owners[id]
+            for id in gone:
+                self._own(id, None)
         return True
 
     def _take_listings(self, ids: Collection[str]) -> None:
@@ -130,8 +135,9 @@ class _Loaded:
             self.book.meet_at(MeetingPoints(tuple(kept.values())))
 
     def _put(self, trips: Sequence[Trip], bookings: Iterable[Booking]) -> None:
+        for trip in trips:
+            self._own(trip.id, trip.owner_id)
         owners = {trip.id: trip.owner_id for trip in trips if trip.owner_id is not None}
-        self._owners |= owners
         rows: list[dict[str, Any]] = []
         if owners:
             table = self._store.member_table(self._tenant_id, set(owners.values()))
@@ -154,6 +160,15 @@ class _Loaded:
             rides,
         )
         self.book.remove({trip.id for trip in trips} - published.keys())
+
+    def _own(self, id: str, owner: str | None) -> None:
+        """Note whose a trip is from now on; nobody's where it is gone."""
+        before = self._owners.pop(id, None)
+        if before is not None:
+            self.owned[before].discard(id)
+        if owner is not None:
+            self._owners[id] = owner
+            self.owned.setdefault(owner, set()).add(id)
 
     def _party(self, row: Mapping[str, Any]) -> Party:
         group = self._groups.get(row["group"] or "")
