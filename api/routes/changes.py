@@ -35,9 +35,9 @@ ANSWERED: dict[int | str, dict[str, Any]] = {
     "once a search finds what it tells of. A member who has trips is told `trip-matched`, with "
     '`{"id": …, "match": …}`, when a trip of another came or changed and '
     "`/v1/trips/{id}/matches` finds it for theirs. The app's own key and an operator's are told "
-    'of all listings, and of other records as `"changed"`: read them again. Resume with `Last-Event-ID`, '
-    "as browsers do by themselves; an event `gap` says that too much was missed: read everything "
-    "again. A stream ends after ten minutes, so that the key is looked at again.",
+    'of all listings, and of other records as `"changed"`: read them again. Resume with '
+    "`Last-Event-ID`, as browsers do by themselves; an event `gap` says that too much was missed: "
+    "read everything again. A stream ends after ten minutes, so that the key is looked at again.",
 )
 async def changes(
     request: Request,
