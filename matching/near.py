@@ -69,8 +69,7 @@ def near(
     DeniedError
         ``member-origin-required`` if people alone are asked for from a free origin.
     CursorError
-        If the cursor belongs to another query or to older profiles, or to levels of trust that
-        are known no more.
+        If the cursor belongs to another query or to older profiles.
     """
     search = asked(snapshot, profiles, secret, viewer, query, views)
     return told(search, profiles, secret, query, search.best(query.limit + 1), age_s)

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -25,6 +25,7 @@ __all__ = ["NOTHING_SHOWN", "Shown", "Start", "TrustTown"]
 KEPT_BYTES = 48 * 2**20  # of viewers' evidence, those who asked last
 LONGEST_S = 2**22  # seven weeks: how long the same levels are looked ahead for
 Start = tuple[Position, pa.Table, TrustTables]
+_Asked = tuple[int, ...]  # a viewer's row, then those whom the viewer does not hear
 LEAST_TOLD = 2  # of whom nothing is known has a lower level
 
 
@@ -32,9 +33,9 @@ LEAST_TOLD = 2  # of whom nothing is known has a lower level
 class Shown:
     """Of whom, and of which public listings, a viewer is shown more than anybody is.
 
-    ``levels`` are theirs, 2 to 4: of the members, by id, then of the listings. Between
-    ``since_s`` and ``until_s``, in seconds since 1970, both included, they are the same. Equal
-    ones have one ``digest``.
+    ``levels`` are theirs, 2 to 4: of the members, by id, then of the listings. From ``since_s``
+    to ``until_s``, in seconds since 1970, both included, they are the same. Equal ones have one
+    ``digest``.
     """
 
     members: tuple[str, ...]
@@ -275,7 +276,7 @@ class _View:
         self._members, self._listings = known.members, known.listings
         self._there, self._lasting = there, lasting
         self._listed = len(columns.endorsed.owners)
-        self._kept: OrderedDict[int, tuple[Evidence, Shown | None]] = OrderedDict()
+        self._kept: OrderedDict[_Asked, tuple[Evidence, Shown | None]] = OrderedDict()
         self._bytes = 0
         self._asking = threading.Lock()
 
@@ -332,21 +333,22 @@ class _View:
         found = iter(self.graph.levels_from(self.evidence(viewer), known, now_s).tolist())
         return [0 if row is None else next(found) for row in rows]
 
-    def evidence(self, viewer: int) -> Evidence:
-        """What a viewer's raters say."""
-        return self._ask(viewer)[0]
+    def evidence(self, viewer: int, unheard: Iterable[int] = ()) -> Evidence:
+        """What a viewer's raters say, but for some rows who say nothing."""
+        return self._ask((viewer, *sorted(unheard)))[0]
 
     def shown(self, viewer: int, at_s: int) -> Shown:
         """See `TrustTown.shown`."""
-        evidence, shown = self._ask(viewer)
+        asked = (viewer,)
+        evidence, shown = self._ask(asked)
         if shown is None or not shown.since_s <= at_s <= shown.until_s:
             shown = self._shown(evidence, at_s)
-            self._keep(viewer, evidence, shown)
+            self._keep(asked, evidence, shown)
         return shown
 
     def recommended(self, viewer: int, at_s: int, unheard: Sequence[int]) -> dict[str, float]:
         """See `TrustTown.recommended`."""
-        evidence = self.graph.evidence(viewer, unheard) if unheard else self.evidence(viewer)
+        evidence = self.evidence(viewer, unheard)
         some = (evidence.targets >= len(self._there)) & (evidence.positive > 0)
         weights = evidence.positive[some] * np.exp2(-at_s / HALF_LIFE_S)
         return dict(zip(self.names(evidence.targets[some]), weights.tolist(), strict=True))
@@ -354,14 +356,12 @@ class _View:
     def _shown(self, evidence: Evidence, at_s: int) -> Shown:
         levels = self.graph.known_levels(evidence, at_s)
 
-        def lasts(step_s: int) -> int:
-            # Levels never rise with time: what is the same at both ends is so in between.
-            while step_s and not np.array_equal(
-                levels, self.graph.known_levels(evidence, at_s + step_s)
-            ):
-                step_s = int(step_s / 2)
-            return at_s + step_s
-
+        # Levels never rise with time: what is the same at both ends is so in between.
+        step_s = LONGEST_S
+        while step_s and not np.array_equal(
+            levels, self.graph.known_levels(evidence, at_s + step_s)
+        ):
+            step_s //= 2
         told = levels >= LEAST_TOLD
         rows = evidence.targets[told]
         people = rows < len(self._there)
@@ -371,27 +371,27 @@ class _View:
         text = sorted(zip((*members, *(f" {id}" for id in listings)), numbers, strict=True))
         digest = blake2b(repr(text).encode(), digest_size=8).hexdigest() if text else ""
         return Shown(
-            tuple(members), tuple(listings), tuple(numbers),
-            lasts(-LONGEST_S), lasts(LONGEST_S), digest,
+            tuple(members), tuple(listings), tuple(numbers), at_s, at_s + step_s, digest,
         )  # fmt: skip
 
-    def _ask(self, viewer: int) -> tuple[Evidence, Shown | None]:
+    def _ask(self, asked: _Asked) -> tuple[Evidence, Shown | None]:
         with self._asking:
-            found = self._kept.get(viewer)
+            found = self._kept.get(asked)
             if found is not None:
-                self._kept.move_to_end(viewer)
+                self._kept.move_to_end(asked)
                 return found
-        return self._keep(viewer, self.graph.evidence(viewer), None)
+        viewer, *unheard = asked
+        return self._keep(asked, self.graph.evidence(viewer, unheard), None)
 
     def _keep(
-        self, viewer: int, evidence: Evidence, shown: Shown | None
+        self, asked: _Asked, evidence: Evidence, shown: Shown | None
     ) -> tuple[Evidence, Shown | None]:
         """Keep what was worked out, for those who asked last."""
         with self._asking:
-            before = self._kept.pop(viewer, None)
+            before = self._kept.pop(asked, None)
             if before is not None:
                 self._bytes -= _bytes_of(*before)
-            self._kept[viewer] = evidence, shown
+            self._kept[asked] = evidence, shown
             self._bytes += _bytes_of(evidence, shown)
             while self._bytes > KEPT_BYTES:
                 self._bytes -= _bytes_of(*self._kept.popitem(last=False)[1])

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from geo.arrays import IntArray
-from geo.errors import CursorError
 from indexes.overlay import Overlay
 from matching.towns.snapshot import Snapshot
 from matching.towns.vocabulary import Vocabulary
@@ -71,36 +70,37 @@ class Views:
             Who looks; nobody in particular sees it as it is.
         pinned : str, optional
             The digest of the page before: levels are those of that page, whatever has been
-            said since.
-
-        Raises
-        ------
-        CursorError
-            If those levels are known no more.
+            said since. Where they are known no more, or never were, as in another process, they
+            are those of now.
         """
         # As old as it is now, whatever instant is asked about: who chose the instant could find
         # the second at which a level falls, and so the number behind it.
         now_s = self._trust.now_s
         shown = NOTHING_SHOWN if member_id is None else self._trust.shown(member_id, now_s)
         digest = self._keyed(shown)
-        key = member_id or "", digest if pinned is None else pinned
-        with self._asking:
-            kept = self._kept.get(key)
-            if kept is not None:
-                self._kept.move_to_end(key)
-        if key[1] != digest:
-            if key[1] and kept is None:
-                raise CursorError("whom you trust has changed since: ask for the first page again")
-            shown = kept.shown if kept else NOTHING_SHOWN
-            digest = key[1]
-        if not shown.levels:
+        if pinned == "":
+            shown, digest = NOTHING_SHOWN, ""
+        elif pinned is not None and (before := self._known(member_id, pinned)):
+            shown, digest = before.shown, pinned
+        if member_id is None or not shown.levels:
             return snapshot, ""
+        key = member_id, digest
+        kept = self._known(*key)
         if kept is None or kept.rows != len(snapshot.catalog) or not kept.is_of(snapshot):
             kept = _laid(shown, snapshot, kept)
             self._keep(key, kept)
         if kept.overlay is None:
             return snapshot, digest
         return replace(snapshot, index=kept.overlay.over(snapshot.index)), digest
+
+    def _known(self, member_id: str | None, digest: str) -> _Kept | None:
+        """What is kept of levels that a viewer was shown."""
+        key = member_id or "", digest
+        with self._asking:
+            kept = self._kept.get(key)
+            if kept is not None:
+                self._kept.move_to_end(key)
+            return kept
 
     def _keyed(self, shown: Shown) -> str:
         told = shown.digest.encode()
