@@ -1,6 +1,5 @@
 """A town that other platforms ask: some trips of its own, and a clock that stands."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -11,6 +10,7 @@ from uuid import uuid4
 import httpx
 from fastapi import FastAPI
 from starlette.testclient import TestClient
+from waiting import until_ready
 
 from api.app import create_app
 from api.auth import digest_of
@@ -175,10 +175,7 @@ def served(path: Path, **settings: Any) -> Iterator[Asked]:
     """An app over a store, once its index is loaded."""
     app = create_app(Settings(store=str(path), operator=OURS, **settings))
     with TestClient(app, client=("127.0.0.1", 50_000), raise_server_exceptions=False) as local:
-        until = time.monotonic() + 60
-        while local.get("/readyz").status_code != 200:
-            assert time.monotonic() < until, "the index was not loaded in a minute"
-            time.sleep(0.05)
+        until_ready(local.get)
         remote = TestClient(app, client=("192.0.2.7", 50_000), raise_server_exceptions=False)
         asked = Asked(app, local, remote, app.state.towns.store)
         yield asked

@@ -10,14 +10,12 @@ import doctest
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
+from waiting import PATIENCE_S, lent_port, until_ready
 
 from api.app import create_app
 from api.cli import COMMANDS
@@ -38,12 +36,10 @@ DOCTEST_FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 class Reader:
     """Somebody who types what a document shows, in a home of their own."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, port: int) -> None:
         self.home = home
+        self.port = port
         self.servers: list[subprocess.Popen[bytes]] = []
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
         for path in ROOT.iterdir():
             if path.name not in ("run", ".git"):
                 (home / path.name).symlink_to(path)
@@ -75,7 +71,7 @@ class Reader:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE_S,
             check=False,
         )
         assert done.returncode == 0, f"{rest}\n{done.stdout}\n{done.stderr}"
@@ -88,30 +84,24 @@ class Reader:
             stdout=subprocess.DEVNULL,
         )
         self.servers.append(server)
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and server.poll() is None:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5).close()
-                return
-            except OSError:
-                time.sleep(0.2)
-        raise AssertionError(f"{command!r} serves nothing; exit {server.poll()}")
+        until_ready(url=f"http://127.0.0.1:{self.port}/readyz", process=server)
 
     def leaves(self) -> None:
         for server in self.servers:
             server.terminate()
-            server.wait(timeout=30)
+            server.wait(PATIENCE_S)
 
 
 @pytest.fixture
 def reader(tmp_path, monkeypatch):
-    reader = Reader(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    for name, value in reader.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
-    yield reader
-    reader.leaves()
+    with lent_port() as port:
+        reader = Reader(tmp_path, port)
+        monkeypatch.chdir(tmp_path)
+        for name, value in reader.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+        yield reader
+        reader.leaves()
 
 
 def test_every_command_and_snippet_of_the_readme_runs(reader):

@@ -1,6 +1,5 @@
 """A served town: two tenants in one SQLite file, keys of every scope, people in four homes."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ import pytest
 import shapely
 from fastapi import FastAPI
 from starlette.testclient import TestClient
+from waiting import until_ready
 
 from api.app import create_app
 from api.auth import digest_of
@@ -167,9 +167,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     app = create_app(Settings(store=str(path), tenant="north"))
     app.state.streams.life_s = 0.0  # these clients read an answer whole
     with TestClient(app, client=LOCAL, raise_server_exceptions=False) as local:
-        until = time.monotonic() + 60
-        while local.get("/readyz").status_code != 200:
-            assert time.monotonic() < until, "the index was not loaded in a minute"
-            time.sleep(0.05)
+        until_ready(local.get)
         remote = TestClient(app, client=REMOTE, raise_server_exceptions=False)
         yield Served(app, path, local, remote)

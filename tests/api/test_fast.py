@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from conftest import QUICK
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
+from waiting import until_ready
 
 import api.fast
 import api.routes.near
@@ -121,10 +121,7 @@ def twins(served: Any) -> Iterator[Twins]:
         patch.setattr(Engine, "age_s", 0.25)
         for app in (served.app, behind):  # no key is forgotten between two questions
             patch.setattr(app.state.keys, "_clock", lambda: 0.0)
-        until = time.monotonic() + 120
-        while client.get("/readyz").status_code != 200:
-            assert time.monotonic() < until, "the index was not loaded in two minutes"
-            time.sleep(0.05)
+        until_ready(client.get)
         first = layer(served.app)
         routes = first.app
 

@@ -29,7 +29,21 @@ import sys
 from pathlib import Path
 from api.importing import import_file
 from indexes.store import open_store
-import_file(open_store(sys.argv[1]), "t", Path(sys.argv[2]), "merchant")
+
+class Endless:  # a store that waits, at its last batch, to be killed
+    def __init__(self, store):
+        self.store, self.batches = store, 0
+
+    def put_columns(self, *args):
+        self.batches += 1
+        if self.batches == 6:
+            sys.stdin.read()
+        return self.store.put_columns(*args)
+
+    def __getattr__(self, name):
+        return getattr(self.store, name)
+
+import_file(Endless(open_store(sys.argv[1])), "t", Path(sys.argv[2]), "merchant")
 """
 
 
@@ -98,6 +112,7 @@ def test_an_import_killed_in_the_middle_leaves_whole_batches_and_resumes_to_the_
         [sys.executable, "-c", IMPORT, dsn, str(path)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
     )
     try:
         while process.poll() is None and store.count(Listing, "t") == 0:
@@ -107,7 +122,7 @@ def test_an_import_killed_in_the_middle_leaves_whole_batches_and_resumes_to_the_
         process.wait()
     left = store.count(Listing, "t")
     batch = CHUNK_ROWS - CHUNK_ROWS // BAD_EVERY
-    assert 0 < left < 6 * batch, "killed too early or too late to tell anything"
+    assert 0 < left < 6 * batch, "it ended by itself"
     assert left % batch == 0
 
     resumed = import_file(store, "t", path, "merchant")

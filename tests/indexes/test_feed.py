@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 from store_records import RESIDENCE, SHOP, TENANT
+from waiting import PATIENCE_S
 
 import indexes.feed
 from geo.errors import FeedGapError, InputError, StoreError
@@ -22,7 +23,6 @@ from indexes.store import Position, Store, open_store
 WRITERS, BATCHES, BATCH, CUTS = 8, 100, 25, 20
 EXPECTED = sorted(f"{w}-{b:03d}-{i:02d}" for w in range(WRITERS) for b in range(BATCHES)
                   for i in range(BATCH))  # fmt: skip
-PATIENCE_S = 60
 
 
 @contextmanager
@@ -153,7 +153,7 @@ def test_on_postgis_nothing_is_lost_or_doubled_while_the_reader_is_cut(postgis_d
 def test_a_read_is_woken_by_a_commit_and_does_not_wait_for_the_next_look(
     dsn, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(indexes.feed, "POLL_S", 30.0)
+    monkeypatch.setattr(indexes.feed, "POLL_S", 2 * PATIENCE_S)
     with closing(open_store(dsn)) as store, closing(open_store(dsn)) as other:
         store.put(TENANT)
         for writer in (store, other):
@@ -164,10 +164,8 @@ def test_a_read_is_woken_by_a_commit_and_does_not_wait_for_the_next_look(
                 time.sleep(0.1)
                 writer.put_all([replace(RESIDENCE, name=str(time.monotonic_ns()))])
 
-            began = time.monotonic()
             with running(write):
-                assert [change.id for change in feed.read(20)] == ["r1"]
-            assert time.monotonic() - began < 10
+                assert [change.id for change in feed.read(PATIENCE_S)] == ["r1"]
             feed.close()
 
 
@@ -190,14 +188,14 @@ def test_a_lost_wake_up_delays_a_change_and_loses_none(dsn, monkeypatch: pytest.
             store.put(RESIDENCE)
 
         with running(write):
-            assert [change.id for change in feed.read(20)] == ["r1"]
+            assert [change.id for change in feed.read(PATIENCE_S)] == ["r1"]
 
 
 def test_a_read_of_nothing_returns_after_its_timeout(town: Store):
     feed = Feed(town, town.position())
     began = time.monotonic()
     assert feed.read(0.3) == []
-    assert 0.3 <= time.monotonic() - began < 5
+    assert time.monotonic() - began >= 0.3
     feed.close()
 
 
@@ -224,8 +222,9 @@ def test_the_lag_is_that_of_the_last_look_at_everything(
     time.sleep(0.2)
     feed.read(0)  # one is left
     assert feed.lag_s >= 0.2
+    looked_at = time.monotonic()
     feed.read(0)
-    assert feed.lag_s < 0.2
+    assert feed.lag_s <= time.monotonic() - looked_at
     feed.close()
 
 
@@ -239,10 +238,11 @@ def test_a_transaction_under_way_holds_up_later_changes_and_shows_as_lag(postgis
         assert feed.read(0.3) == []
         assert feed.lag_s >= 0.3
         with running(lambda: (time.sleep(0.1), straggler.commit())[0]):
-            found = feed.read(20)
+            found = feed.read(PATIENCE_S)
+        looked_at = time.monotonic()
         found += feed.read(0)
         assert [change.id for change in found] == ["early", "r1"]
-        assert feed.lag_s < 0.3
+        assert feed.lag_s <= time.monotonic() - looked_at
         feed.close()
 
 
@@ -282,7 +282,7 @@ def test_a_cut_while_a_read_waits_is_an_error_and_no_silence(postgis_dsn):
             )
 
         with running(cut), pytest.raises(StoreError):
-            feed.read(20)
+            feed.read(PATIENCE_S)
         store.put(RESIDENCE)
         assert [change.id for change in feed.read(1)] == ["r1"]
         feed.close()

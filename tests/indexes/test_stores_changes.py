@@ -17,6 +17,7 @@ from store_records import (
     TOWN,
     start_of,
 )
+from waiting import PATIENCE_S
 
 from geo.errors import InputError
 from indexes.entities import (
@@ -103,7 +104,7 @@ def test_followers_lose_no_change_of_many_writers(dsn: str) -> None:
     threads = [threading.Thread(target=write, args=(writer,)) for writer in range(writers)]
     for thread in threads:
         thread.start()
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE_S
     while len(seen) < per_writer * writers and time.monotonic() < until:
         for change in store.changes(after, limit=7):
             seen.append(change.id)
@@ -178,7 +179,7 @@ def test_a_writer_replaces_what_another_inserts_meanwhile(postgis_dsn: str) -> N
     ):
         other.execute("INSERT INTO residences (tenant_id, id, name) VALUES ('t', 'r1', 'theirs')")
         writer.start()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while observer.execute(waiting).fetchone() == (0,):
             assert writer.is_alive() and time.monotonic() < deadline
             time.sleep(0.01)
@@ -208,7 +209,7 @@ def test_a_killed_writer_leaves_whole_batches(dsn: str) -> None:
         begun = spawn.Event()
         writer = spawn.Process(target=_write_for_ever, args=(dsn, begun.set))
         writer.start()
-        assert begun.wait(60)
+        assert begun.wait(PATIENCE_S)
         time.sleep(delay)
         assert writer.pid is not None
         os.kill(writer.pid, signal.SIGKILL)

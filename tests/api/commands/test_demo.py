@@ -7,11 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
 import pytest
+from waiting import PATIENCE_S, lent_port, until_ready
 
 import api.commands.demo_attack
 from api.cli import main
@@ -129,11 +129,14 @@ def test_what_can_t_be_shown_is_refused(words, capfd):
     assert "Traceback" not in capfd.readouterr().err
 
 
+@pytest.fixture
+def port():
+    with lent_port() as port:
+        yield port
+
+
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_the_line_it_prints_asks_its_server_and_nothing_is_left_behind(tmp_path, ending):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def test_the_line_it_prints_asks_its_server_and_nothing_is_left_behind(tmp_path, port, ending):
     code = "import sys; from api.cli import main; sys.exit(main())"
     with (tmp_path / "said").open("w") as said:
         server = subprocess.Popen(
@@ -146,16 +149,16 @@ def test_the_line_it_prints_asks_its_server_and_nothing_is_left_behind(tmp_path,
         )
     try:
         base = f"http://127.0.0.1:{port}"
-        until_ready(server, f"{base}/readyz")
+        until_ready(url=f"{base}/readyz", process=server)
         line = (tmp_path / "said").read_text().replace("\\\n", " ")
         headers = dict(re.findall(r"-H '([^:]+): ([^']+)'", line))
         asked = re.search(rf"'({base}/v1/near[^']+)'", line)
         assert set(headers) == {"Authorization", "Mitoyen-Member"} and asked
-        served = httpx.get(asked[1], headers=headers).json()
+        served = httpx.get(asked[1], headers=headers, timeout=PATIENCE_S).json()
         assert httpx.get(asked[1]).status_code == 422  # without the member: from where?
         assert list(tmp_path.glob("mitoyen-demo-*/town.db"))
         server.send_signal(ending)
-        printed, _ = server.communicate(timeout=30)
+        printed, _ = server.communicate(timeout=PATIENCE_S)
     finally:
         server.kill()
         server.wait()
@@ -164,14 +167,3 @@ def test_the_line_it_prints_asks_its_server_and_nothing_is_left_behind(tmp_path,
     assert server.returncode == 0
     assert "Traceback" not in (tmp_path / "said").read_text()
     assert not list(tmp_path.glob("mitoyen-demo-*"))
-
-
-def until_ready(server, url):
-    deadline = time.monotonic() + 120
-    while server.poll() is None and time.monotonic() < deadline:
-        try:
-            if httpx.get(url).status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.2)
-    raise AssertionError(f"not ready; exit {server.poll()}")

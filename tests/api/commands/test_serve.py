@@ -1,52 +1,37 @@
 """`mitoyen serve`: a real server on a port of its own, asked over a socket, stopped by a signal."""
 
-import json
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
+
+import httpx
+from waiting import PATIENCE_S, lent_port, until_ready
 
 from api.cli import main
 from api.commands.serve import _is_loopback
 
 
-def ask(port, path):
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
-
-
 def test_a_server_answers_logs_no_place_and_stops_when_told(served):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = ["--port", str(port), "--store", str(served.path), "--tenant", "north"]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "api.cli", "serve", *options],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        for _ in range(300):
-            try:
-                if ask(port, "/readyz")[0] == 200:
-                    break
-            except OSError:
-                assert server.poll() is None, server.stderr.read()
-            time.sleep(0.1)
-        status, answer = ask(port, "/v1/near?lat=43.3014242&lon=5.3514242&kind=merchant")
-        assert status == 200 and answer["matches"]
-        assert ask(port, "/v1/near?lat=43.3014242&lon=NaN")[0] == 422
-        server.send_signal(signal.SIGTERM)
-        _, log = server.communicate(timeout=20)
-    finally:
-        server.kill()
+    with lent_port() as port:
+        options = ["--port", str(port), "--store", str(served.path), "--tenant", "north"]
+        server = subprocess.Popen(
+            [sys.executable, "-m", "api.cli", "serve", *options],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        url = f"http://127.0.0.1:{port}"
+        near = f"{url}/v1/near?lat=43.3014242"
+        try:
+            until_ready(url=f"{url}/readyz", process=server)
+            answer = httpx.get(f"{near}&lon=5.3514242&kind=merchant", timeout=PATIENCE_S)
+            assert answer.status_code == 200 and answer.json()["matches"]
+            assert httpx.get(f"{near}&lon=NaN").status_code == 422
+            server.send_signal(signal.SIGTERM)
+            _, log = server.communicate(timeout=PATIENCE_S)
+        finally:
+            server.kill()
+            server.wait()
     assert "GET /v1/near 200" in log and "GET /v1/near 422" in log
     assert "4242" not in log and "lat=" not in log and "Traceback" not in log
 

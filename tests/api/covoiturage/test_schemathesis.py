@@ -63,11 +63,7 @@ def own_document() -> dict[str, Any]:
 
 proxy = Prefixed()
 own = schemathesis.openapi.from_dict(own_document(), config=CONFIG)
-theirs = schemathesis.openapi.from_dict(
-    standard() if DOCUMENT.exists() else {"openapi": "3.0.1", "info": {}, "paths": {}},
-    config=CONFIG,
-)
-own.app = theirs.app = proxy
+own.app = proxy
 GENERATED = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -91,11 +87,20 @@ def test_every_answer_is_as_our_document_says(case: Any, running_app: Any) -> No
     call(case)
 
 
-@theirs.parametrize()
-@GENERATED
-def test_every_answer_is_as_the_standard_says(case: Any, running_app: Any) -> None:
-    asked[case.operation.label] += 1
-    call(case)
+if DOCUMENT.exists():
+    theirs = schemathesis.openapi.from_dict(standard(), config=CONFIG)
+    theirs.app = proxy
+
+    @theirs.parametrize()
+    @GENERATED
+    def test_every_answer_is_as_the_standard_says(case: Any, running_app: Any) -> None:
+        asked[case.operation.label] += 1
+        call(case)
+
+else:  # no operation at all is an error where tests are collected
+
+    def test_every_answer_is_as_the_standard_says() -> None:
+        standard()
 
 
 def test_enough_was_asked() -> None:

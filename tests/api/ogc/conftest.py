@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from starlette.testclient import TestClient
+from waiting import until, until_ready
 
 from api.app import create_app
 from api.auth import digest_of
@@ -84,10 +84,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     store.close()
     app = create_app(Settings(store=str(path), tenant=ogc_town.TENANT))
     with TestClient(app, client=LOCAL, raise_server_exceptions=False) as client:
-        until = time.monotonic() + 60
-        while client.get("/readyz").status_code != 200:
-            assert time.monotonic() < until, "the index was not loaded in a minute"
-            time.sleep(0.05)
+        until_ready(client.get)
         yield Town(app, outlines, client)
 
 
@@ -100,10 +97,8 @@ def on_a_port(app: Any) -> Iterator[str]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:
-        until = time.monotonic() + 30
-        while not server.started:
-            assert time.monotonic() < until and thread.is_alive()
-            time.sleep(0.01)
+        until(lambda: server.started or not thread.is_alive())
+        assert server.started
         yield f"http://127.0.0.1:{listening.getsockname()[1]}/ogc"
     finally:
         server.should_exit = True

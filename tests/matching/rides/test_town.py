@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from store_records import HOUSEHOLDS, MEMBERS, TOWN, partition_of
 from trip_records import DRIVER, MONDAY, OPERATORS, TRIPS, booking
+from waiting import PATIENCE_S
 
 from geo.errors import DeniedError
 from indexes.entities import Audience, Block, Kind, Listing, Member
@@ -144,12 +145,12 @@ def test_changes_applied_late_or_twice_do_no_harm(store):
 def test_an_engine_shows_its_own_writes_to_trips(store):
     engine = Engine.over(store, "t")
     position = store.put(replace(DRIVER, id="d9"))
-    engine.wait_for(str(position), timeout_s=5.0)
+    engine.wait_for(str(position), timeout_s=PATIENCE_S)
     assert engine.trips.trip("d9") is not None
     engine.start()
     try:
         position = store.delete(Trip, "t", "d9")
-        engine.wait_for(str(position), timeout_s=5.0)
+        engine.wait_for(str(position), timeout_s=PATIENCE_S)
         assert engine.trips.trip("d9") is None
     finally:
         engine.close()

@@ -1,12 +1,13 @@
 """What happens to a follower whose changes were dropped, or whose towns are in trouble."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from waiting import PATIENCE_S, until
 
 from geo.errors import FeedGapError
 from indexes.entities import Kind, Listing, Tenant
@@ -17,7 +18,6 @@ from matching.towns.follower import Follower
 
 QUERY = NearQuery(at=datetime(2025, 6, 14, 9, 30, tzinfo=UTC), origin=(5.37, 43.29))
 SHOP = Listing(tenant_id="t", id="a", kind=Kind.MERCHANT, title="Le Four", lon=5.37, lat=43.29)
-SOON_S = 10.0
 
 
 @pytest.fixture
@@ -33,13 +33,6 @@ def found(engine: Engine) -> str:
     return "".join(match.id for match in engine.near(ANYONE, QUERY).matches)
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    stop_s = time.monotonic() + SOON_S
-    while not holds() and time.monotonic() < stop_s:
-        time.sleep(0.01)
-    assert holds()
-
-
 def test_a_town_that_fell_behind_what_was_trimmed_is_read_anew(store: Store) -> None:
     engine = Engine.over(store, "t")
     store.put_all([replace(SHOP, id=id) for id in "bc"])
@@ -49,10 +42,10 @@ def test_a_town_that_fell_behind_what_was_trimmed_is_read_anew(store: Store) -> 
         store.changes(engine.position)
     engine.start()
     try:
-        wait_until(lambda: found(engine) == "abc")
+        until(lambda: found(engine) == "abc")
         assert engine.rebuilds == 1
         written = store.put(replace(SHOP, id="d"))
-        engine.wait_for(str(written), timeout_s=SOON_S)
+        engine.wait_for(str(written), timeout_s=PATIENCE_S)
         assert found(engine) == "abcd"
     finally:
         engine.stop()
@@ -80,11 +73,11 @@ def test_a_gap_while_following_reads_every_town_anew_and_goes_on(
             engine.start(follower)
         written = store.put(replace(SHOP, id="b"))
         for engine in engines:
-            engine.wait_for(str(written), timeout_s=SOON_S)
+            engine.wait_for(str(written), timeout_s=PATIENCE_S)
         assert [found(engine) for engine in engines] == ["ab", "a"]
         assert [engine.rebuilds for engine in engines] == [1, 1]
         written = store.put(replace(SHOP, tenant_id="u", id="c"))
-        engines[1].wait_for(str(written), timeout_s=SOON_S)
+        engines[1].wait_for(str(written), timeout_s=PATIENCE_S)
         assert found(engines[1]) == "ac"
     finally:
         for engine in engines:
@@ -110,7 +103,7 @@ def test_one_towns_trouble_is_not_the_others(store: Store, monkeypatch: pytest.M
         monkeypatch.setattr(type(store), "touched", fails_once)
         written = store.put_all([replace(SHOP, tenant_id=id, id="b") for id in "tu"])
         for engine in engines:
-            engine.wait_for(str(written), timeout_s=SOON_S)
+            engine.wait_for(str(written), timeout_s=PATIENCE_S)
         assert [found(engine) for engine in engines] == ["ab", "ab"]
         assert [engine.rebuilds for engine in engines] == [1, 0]
     finally:
@@ -126,7 +119,7 @@ def test_the_last_town_that_goes_stops_nothing_for_the_next(store: Store) -> Non
             engine = Engine.over(store, id)
             engine.start(follower)
             written = store.put(replace(SHOP, tenant_id=id, title=f"Le Four {time.monotonic()}"))
-            engine.wait_for(str(written), timeout_s=SOON_S)
+            engine.wait_for(str(written), timeout_s=PATIENCE_S)
             engine.stop()
     finally:
         follower.close()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from near_checks import assert_equal, walked
 from town_changes import EVERY, Changes
+from waiting import PATIENCE_S
 from worlds import NOW, make_questions, make_town
 
 import matching.towns.live
@@ -24,7 +25,6 @@ from matching import ANYONE, Engine, NearQuery, Profiles, near
 from matching.towns.live import LiveTown
 
 SEEDS = st.integers(0, 2**32 - 1)
-SOON_S = 20.0
 EVERYWHERE_M = 20_000_000.0
 
 
@@ -79,7 +79,7 @@ class LiveTownMachine(RuleBasedStateMachine):
     @rule(seed=SEEDS)
     def search(self, seed: int) -> None:
         town = self.changes.town
-        self.engine.wait_for(str(self.written), timeout_s=SOON_S)
+        self.engine.wait_for(str(self.written), timeout_s=PATIENCE_S)
         # What has just changed for a member is asked for by that member.
         concerned, self.changes.concerned = self.changes.concerned[-5:], []
         asked = make_questions(town, seed, 2) + make_questions(town, seed, 2, concerned)
@@ -314,7 +314,7 @@ def test_searches_beside_changes_and_rebuilds_never_see_half_of_a_batch(
     try:
         for batch in range(1, 30):
             written = store.put_all([replace(shop(id), title=str(batch % 10)) for id in ids])
-            engine.wait_for(str(written), timeout_s=SOON_S)
+            engine.wait_for(str(written), timeout_s=PATIENCE_S)
     finally:
         over.set()
         for thread in threads:
