@@ -47,7 +47,8 @@ FOLLOW_S = 1.0
 KEPT_S, TIDY_EVERY_S = 7 * 86_400.0, 3_600.0
 DEFAULT_TENANT = "default"
 OUTLINED = ("zones", "groups")
-UPKEEP = (lapse, cancel_unanswered, note_driven, forget_activity)
+UPKEEP = (lapse, note_driven, forget_activity)
+SEATS_EVERY_S = 60.0  # so soon a seat that nobody answered for is found again
 
 
 class Outlines:
@@ -205,7 +206,7 @@ class Towns:
         self._make_keeper = keeper
         self._loading: Keeper | None = None
         self._follower: Follower | None = None
-        self._tidy_at = 0.0
+        self._tidy_at = self._seats_at = 0.0
         self._wake = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="towns", daemon=True)
@@ -232,9 +233,12 @@ class Towns:
                     else:
                         town.follow()
                 self._why = ""
+                if time.monotonic() >= self._seats_at:
+                    self._seats_at = time.monotonic() + SEATS_EVERY_S
+                    self._keep_up(cancel_unanswered)
                 if time.monotonic() >= self._tidy_at:
                     self._tidy_at = time.monotonic() + TIDY_EVERY_S
-                    self._keep_up()
+                    self._keep_up(*UPKEEP)
                     self.store.trim(KEPT_S)
             except MitoyenError as error:
                 # Tried again in a second; what is loaded goes on answering.
@@ -247,10 +251,10 @@ class Towns:
             self._wake.wait(FOLLOW_S)
             self._wake.clear()
 
-    def _keep_up(self) -> None:
+    def _keep_up(self, *jobs: Callable[[Store, str, datetime], int]) -> None:
         """What time alone brings about, in every town; what fails is done the next time."""
         for tenant_id in self.tenants:
-            for job in UPKEEP:
+            for job in jobs:
                 try:
                     job(self.store, tenant_id, self._clock())
                 except MitoyenError as error:

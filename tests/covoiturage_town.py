@@ -173,7 +173,7 @@ def booking_of(journey: dict[str, Any], passenger: str = "pam", **fields: Any) -
 
 def served(path: Path, **settings: Any) -> Iterator[Asked]:
     """An app over a store, once its index is loaded."""
-    app = create_app(Settings(store=str(path), operator=OURS, **settings))
+    app = create_app(Settings(store=str(path), operator=OURS, **({"now": NOW} | settings)))
     with TestClient(app, client=("127.0.0.1", 50_000), raise_server_exceptions=False) as local:
         until_ready(local.get)
         remote = TestClient(app, client=("192.0.2.7", 50_000), raise_server_exceptions=False)

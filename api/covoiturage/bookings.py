@@ -32,7 +32,7 @@ from geo.arrays import LonLat
 from geo.errors import ConflictError, InputError, NotFoundError
 from indexes.entities import Member
 from indexes.journeys import BookingStatus, Role
-from matching.rides.booking import admit
+from matching.rides.booking import admit, as_of
 from matching.rides.journey import JourneyId, is_open
 from matching.rides.journeys import ride_on
 
@@ -171,7 +171,7 @@ def _booking(asking: Asking, id: str) -> kept.Booking:
         raise _missing() from None
     if not asking.takes_part(found):
         raise _missing()
-    return found
+    return as_of(found, asking.platform.clock())
 
 
 def _missing() -> NotFoundError:
@@ -206,7 +206,7 @@ def _bring_forward(
     def change(old: kept.Booking) -> kept.Booking:
         if not asking.takes_part(old):
             raise _missing()
-        if status.rank <= old.status.rank:
+        if status.rank <= as_of(old, asking.platform.clock()).status.rank:
             raise ConflictError("a booking is that far already", code=ALREADY_SET)
         return replace(old, status=status)
 

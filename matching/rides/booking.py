@@ -10,7 +10,7 @@ from indexes.journeys import Booking, BookingStatus, Role, Trip
 from indexes.store import Store
 from matching.schedule import days_of
 
-__all__ = ["ANSWER_WITHIN", "admit", "cancel_unanswered", "is_unanswered", "seats_free"]
+__all__ = ["ANSWER_WITHIN", "admit", "as_of", "cancel_unanswered", "is_unanswered", "seats_free"]
 
 ANSWER_WITHIN = timedelta(days=1)
 
@@ -45,9 +45,9 @@ def admit(trip: Trip, taken: Sequence[Booking], booking: Booking) -> None:
     trip : Trip
         The one that it names.
     taken : sequence of Booking
-        Those that hold seats on the same day.
+        Those that hold seats on the same day; what nobody has answered in time holds none.
     booking : Booking
-        A new one.
+        A new one, made now: at its ``created_at``.
 
     Raises
     ------
@@ -74,6 +74,8 @@ def admit(trip: Trip, taken: Sequence[Booking], booking: Booking) -> None:
         )
     if booking.status is BookingStatus.CANCELLED:
         return
+    made_at = booking.created_at
+    taken = [one for one in taken if made_at is None or not is_unanswered(one, made_at)]
     who = booking.passenger_id, booking.passenger_operator
     if any(
         (one.passenger_id, one.passenger_operator) == who
@@ -92,6 +94,8 @@ def admit(trip: Trip, taken: Sequence[Booking], booking: Booking) -> None:
 def is_unanswered(booking: Booking, now: datetime) -> bool:
     """Whether a booking has waited for its driver too long: a day, or until the pick-up.
 
+    Never so of one on another platform's trip: that is for the platform to see to.
+
     Examples
     --------
     >>> from datetime import UTC
@@ -104,28 +108,30 @@ def is_unanswered(booking: Booking, now: datetime) -> bool:
     >>> [is_unanswered(booking, at - timedelta(hours=hours)) for hours in (49, 48, 0)]
     [False, True, True]
     """
-    if booking.status is not BookingStatus.WAITING_CONFIRMATION:
+    if booking.trip_id is None or booking.status is not BookingStatus.WAITING_CONFIRMATION:
         return False
     begun = booking.created_at
     return now >= booking.pickup_at or (begun is not None and now - begun >= ANSWER_WITHIN)
 
 
+def as_of(booking: Booking, now: datetime) -> Booking:
+    """A booking as it stands at an instant: cancelled if its driver has not answered in time."""
+    if is_unanswered(booking, now):
+        return replace(booking, status=BookingStatus.CANCELLED)
+    return booking
+
+
 def cancel_unanswered(store: Store, tenant_id: str, now: datetime) -> int:
     """Cancel the bookings that no driver has answered, so that their seats are free: how many.
 
-    To be asked regularly. Those on other platforms' trips are for these to see to.
+    To be asked regularly; for who reads one, `as_of` has cancelled it by then.
     """
     cancelled, after = 0, ""
     waiting = {"status": BookingStatus.WAITING_CONFIRMATION.value}
     while found := store.page(Booking, tenant_id, after=after, limit=1_000, where=waiting):
         for one in found:
-            if one.trip_id is not None and is_unanswered(one, now):
-                new, _ = store.change_booking(tenant_id, one.id, partial(_cancelled, now=now))
+            if is_unanswered(one, now):
+                new, _ = store.change_booking(tenant_id, one.id, partial(as_of, now=now))
                 cancelled += new.status is BookingStatus.CANCELLED
         after = found[-1].id
     return cancelled
-
-
-def _cancelled(old: Booking, now: datetime) -> Booking:
-    """The booking cancelled, unless its driver has answered meanwhile."""
-    return replace(old, status=BookingStatus.CANCELLED) if is_unanswered(old, now) else old

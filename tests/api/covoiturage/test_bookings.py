@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from covoiturage_town import OURS, PARTNER, WAY, booking_of, instant
+from covoiturage_town import OURS, PARTNER, WAY, at, booking_of, instant
 
 from indexes.journeys import Booking, Message
 
@@ -86,6 +86,25 @@ def test_a_booking_takes_its_seat_and_gives_it_back(town: Any) -> None:
     refused = town.ask("POST", "/bookings", json=booking_of(one, "pol"))
     assert refused.status_code == 400 and "error" in refused.json()
     assert patch(town, body["id"], CANCELLED).status_code == 200
+    assert town.ask("POST", "/bookings", json=booking_of(one, "pol")).status_code == 201
+
+
+def test_who_is_not_answered_in_a_day_has_no_seat_from_that_second_on(
+    town: Any, checker: Any
+) -> None:
+    one = a_workday(town)
+    body = booking_of(one)
+    assert town.ask("POST", "/bookings", json=body).status_code == 201
+    town.set(clock=at(24 - 1 / 3_600))
+    assert status_of(town, body["id"]) == WAITING
+    assert town.ask("POST", "/bookings", json=booking_of(one, "pol")).status_code == 400
+    town.set(clock=at(24))
+    assert town.store.get(Booking, "town", body["id"]).status == WAITING  # nobody wrote it down
+    read = town.get(f"/bookings/{body['id']}")
+    path = "/bookings/{bookingId}"
+    assert checker.check("get", path, read, booking_status=CANCELLED) == set()
+    late = patch(town, body["id"], CONFIRMED)
+    assert (late.status_code, late.json()) == (409, {"error": "status_already_set"})
     assert town.ask("POST", "/bookings", json=booking_of(one, "pol")).status_code == 201
 
 
