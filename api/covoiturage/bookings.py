@@ -35,6 +35,7 @@ from indexes.journeys import BookingStatus, Role
 from matching.rides.booking import admit, as_of
 from matching.rides.journey import JourneyId, is_open
 from matching.rides.journeys import ride_on
+from matching.schedule import once_day
 
 __all__ = ["router"]
 
@@ -107,10 +108,11 @@ def _on_our_driver(asking: Asking, body: Booking) -> dict[str, Any]:
         published = asking.town.engine.published(trip)
     if published is None:
         raise InputError(f"{MISSING_JOURNEY}: this journey was withdrawn")
-    # Seats are counted along the trip's own line, which begins before what is told of it.
+    # Seats are counted along the trip's own line, which begins before what is told of it: for a
+    # trip that takes place once, maybe on the day before.
     return {
         "trip_id": id.trip_id,
-        "day": id.day,
+        "day": once_day(trip.schedule) or id.day,
         "pickup_s": published.start_s + journey.pickup_s,
         "dropoff_s": published.start_s + journey.dropoff_s,
     }
@@ -147,7 +149,7 @@ def post_booking(
     booking = replace(_kept(asking, body, body.driver, body.passenger, body.price), **ours)
     _require_part(asking, booking)
     asking.town.store.book(booking, partial(admit, booking=booking))
-    return _json(booking_out(booking, asking.ours), 201)
+    return _json(_told(asking, booking), 201)
 
 
 def _require_part(asking: Asking, booking: kept.Booking) -> None:
@@ -161,7 +163,17 @@ def _require_part(asking: Asking, booking: kept.Booking) -> None:
     responses={200: {"model": Booking}, 404: {"model": Failure}},
 )
 def get_booking(asking: AskingPlatform, bookingId: Annotated[str, Path()]) -> Response:  # noqa: N803
-    return _json(booking_out(_booking(asking, _uuid(bookingId)), asking.ours), 200)
+    return _json(_told(asking, _booking(asking, _uuid(bookingId))), 200)
+
+
+def _told(asking: Asking, booking: kept.Booking) -> Booking:
+    """A booking whose journeys are named as searches name them now."""
+    days = {}
+    for id in (booking.trip_id, booking.passenger_trip_id):
+        held = None if id is None else asking.view.trip(id)
+        if id is not None and held is not None:
+            days[id] = once_day(held[0].schedule) or booking.day
+    return booking_out(booking, asking.ours, days)
 
 
 def _booking(asking: Asking, id: str) -> kept.Booking:

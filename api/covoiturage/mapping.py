@@ -1,7 +1,7 @@
 """From journeys and bookings of ours to the standard's, and back."""
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -276,9 +276,24 @@ def booking_in(
     )
 
 
-def booking_out(booking: kept.Booking, ours: str) -> Booking:
-    """A booking as both platforms know it."""
+def booking_out(booking: kept.Booking, ours: str, days: Mapping[str, date]) -> Booking:
+    """A booking as both platforms know it.
+
+    Parameters
+    ----------
+    booking : indexes.journeys.Booking
+    ours : str
+        Our operator.
+    days : mapping of trip id to date
+        On which day a trip is told to take place, where that may be another than the booking's.
+    """
     duration_s = round(booking.dropoff_s - booking.pickup_s)
+
+    def journey_id(role: Role, trip_id: str | None) -> str | None:
+        if trip_id is None:
+            return None
+        return str(JourneyId(role, days.get(trip_id, booking.day), trip_id))
+
     return Booking(
         id=booking.id,
         driver=User(
@@ -302,10 +317,6 @@ def booking_out(booking: kept.Booking, ours: str) -> Booking:
         passengerDropAddress=booking.dropoff_address or None,
         duration=duration_s if duration_s > 0 else None,
         webUrl=booking.url or None,
-        driverJourneyId=_journey_id(Role.DRIVER, booking, booking.trip_id),
-        passengerJourneyId=_journey_id(Role.PASSENGER, booking, booking.passenger_trip_id),
+        driverJourneyId=journey_id(Role.DRIVER, booking.trip_id),
+        passengerJourneyId=journey_id(Role.PASSENGER, booking.passenger_trip_id),
     )
-
-
-def _journey_id(role: Role, booking: kept.Booking, trip_id: str | None) -> str | None:
-    return None if trip_id is None else str(JourneyId(role, booking.day, trip_id))

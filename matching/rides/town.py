@@ -16,6 +16,7 @@ from matching.detour import Ride
 from matching.rides.book import TripBook, TripView
 from matching.rides.carpool import Party
 from matching.rides.meeting import MEETING_CATEGORIES, MeetingPoint, MeetingPoints
+from matching.schedule import once_day
 from matching.towns.following import Following
 from matching.towns.people import blocks_by_member
 
@@ -151,9 +152,11 @@ class _Loaded:
         rides: dict[str, dict[date, list[Ride]]] = {}
         for booking in bookings:
             if booking.trip_id in published:
-                start_s = published[booking.trip_id].start_s
+                trip, start_s = published[booking.trip_id].trip, published[booking.trip_id].start_s
                 days = rides.setdefault(booking.trip_id, {})
-                days.setdefault(booking.day, []).append(_ride(booking, start_s))
+                # What begins once, just before midnight, may be told to begin just after it.
+                day = once_day(trip.schedule) or booking.day
+                days.setdefault(day, []).append(_ride(booking, start_s))
         self.book.put(
             [one.trip for one in published.values()],
             {row["id"]: self._party(row) for row in rows},

@@ -1,13 +1,15 @@
 """Bookings, messages and events between two platforms."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
-from covoiturage_town import OURS, PARTNER, WAY, at, booking_of, instant
+from covoiturage_town import OURS, PARTNER, TRIPS, WAY, at, booking_of, instant, once
 
-from indexes.journeys import Booking, Message
+from indexes.journeys import Anchor, Booking, Message
 
 WAITING, CONFIRMED, PENDING, VALIDATED, CANCELLED = (
     "WAITING_CONFIRMATION",
@@ -105,6 +107,36 @@ def test_who_is_not_answered_in_a_day_has_no_seat_from_that_second_on(
     assert checker.check("get", path, read, booking_status=CANCELLED) == set()
     late = patch(town, body["id"], CONFIRMED)
     assert (late.status_code, late.json()) == (409, {"error": "status_already_set"})
+    assert town.ask("POST", "/bookings", json=booking_of(one, "pol")).status_code == 201
+
+
+@pytest.mark.parametrize("hour", [23.99, 24.01], ids=["before midnight", "after it"])
+def test_a_drive_that_is_told_to_begin_on_another_day_can_be_booked(
+    town: Any, checker: Any, hour: float
+) -> None:
+    (home,) = [trip for trip in TRIPS if trip.id == "from-home"]
+    anchor = Anchor.DEPART if hour < 24 else Anchor.ARRIVE
+    trip = replace(home, id=f"night-{anchor}", schedule=once(hour, anchor=anchor), seats=1)
+    engine = town.app.state.towns.town("town").engine
+    engine.wait_for(str(town.store.put(trip)), 20.0)
+    query = {"departureLat": 43.28, "departureLng": 5.32, "departureRadius": 10}
+    query |= {"departureDate": instant(24), "timeDelta": 3_600}
+    (one,) = [one for one in town.search("/driver_journeys", **query) if trip.id in one["id"]]
+    assert trip.schedule.at is not None
+    own = trip.schedule.at.astimezone(ZoneInfo("Europe/Paris")).date()
+    assert str(own) not in one["id"]
+    body = booking_of(one)
+    answer = town.ask("POST", "/bookings", json=body)
+    assert checker.check("post", "/bookings", answer, status=201) == set()
+    assert answer.json()["driverJourneyId"] == one["id"]
+    kept = town.store.get(Booking, "town", body["id"])
+    assert kept.day == own
+    assert town.ask("POST", "/bookings", json=booking_of(one, "pol")).status_code == 400  # full
+    engine.wait_for(str(town.store.position()), 20.0)
+    assert all(trip.id not in one["id"] for one in town.search("/driver_journeys", **query))
+    read = town.get(f"/bookings/{body['id']}").json()
+    assert read["driverJourneyId"] == one["id"]
+    assert patch(town, body["id"], CANCELLED).status_code == 200
     assert town.ask("POST", "/bookings", json=booking_of(one, "pol")).status_code == 201
 
 
