@@ -133,7 +133,7 @@ def test_its_age_counts_from_the_last_time_it_was_current(store: Store) -> None:
         current_at = time.monotonic() - engine.age_s
         failing.down = True
         until(lambda: engine.age_s >= 0.5)
-        assert engine.age_s <= time.monotonic() - current_at
+        assert engine.age_s <= time.monotonic() - current_at + 0.001  # it is rounded
         assert engine.near(ANYONE, QUERY).index_age_s >= 0.5
         failing.down = False
         until(lambda: engine.age_s < 0.3)
