@@ -8,8 +8,8 @@ import msgspec
 import shapely
 
 from api.version import VERSION
-from geo.errors import NotFoundError, StoreError
-from indexes.releases import ReleaseHead, digest, table_to_bytes
+from geo.errors import StoreError
+from indexes.releases import ReleaseHead, chosen_release, digest, table_to_bytes
 from indexes.store import Store
 from matching.districts import Districts
 from matching.planning.releasing import load_districts
@@ -56,16 +56,20 @@ class Shelf:
         return self._heads[tenant_id]
 
     def of(
-        self, tenant_id: str, release: str | None = None, version: int | None = None
+        self,
+        tenant_id: str,
+        release: str | None = None,
+        version: int | None = None,
+        vintage: int | None = None,
     ) -> Districts:
-        """A release, by default the newest; of one, by default its last version.
+        """The release that `indexes.releases.chosen_release` chooses.
 
         Raises
         ------
         NotFoundError
-            With code ``unknown-release``.
+            With code ``unknown-release`` or ``unknown-vintage``.
         """
-        return self._shelved(self._head(tenant_id, release, version))[0]
+        return self._shelved(chosen_release(self.heads(tenant_id), release, version, vintage))[0]
 
     def etag(self, districts: Districts, *query: object) -> str:
         """What names an answer: the release's own bytes, the outlines and what was asked."""
@@ -90,14 +94,6 @@ class Shelf:
             if found is not None:
                 self._read.move_to_end(key)
             return found
-
-    def _head(self, tenant_id: str, release: str | None, version: int | None) -> ReleaseHead:
-        heads = self.heads(tenant_id)
-        for head in heads:
-            if release in (None, head.id) and version in (None, head.version):
-                return head
-        known = ", ".join(sorted({head.id for head in heads})) or "none yet"
-        raise NotFoundError(f"no such release; known here: {known}", code="unknown-release")
 
     def _load(self, head: ReleaseHead) -> tuple[Districts, str]:
         districts = load_districts(self._store, head.tenant_id, head.id, head.version)

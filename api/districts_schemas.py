@@ -52,7 +52,13 @@ class ReleaseParams(Input):
         None, examples=["2026Q3"], description="A quarter; by default the newest release."
     )
     version: Annotated[int, Field(ge=1, le=1_000), Whole] | None = Field(
-        None, description="Version of the release; by default its last."
+        None, description="Version of the release; by default its last, over the newest zones."
+    )
+    vintage: Annotated[int, Field(ge=1_900, le=9_999), Whole] | None = Field(
+        None,
+        examples=[2024],
+        description="Year of the zones, of those that the release is told over; by default the "
+        "newest.",
     )
 
 

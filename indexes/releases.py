@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from geo.arrays import BoolArray
-from geo.errors import InputError, StoreError
+from geo.errors import InputError, NotFoundError, StoreError
 from indexes.district_facts import Quarter
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "DistrictSettings",
     "Release",
     "ReleaseHead",
+    "chosen_release",
     "digest",
     "head_to_text",
     "require_release",
@@ -111,6 +112,47 @@ class Release(ReleaseHead):
     """A quarter's published figures: ``rows`` in `RELEASE_SCHEMA`."""
 
     rows: pa.Table
+
+
+def chosen_release(
+    heads: Sequence[ReleaseHead],
+    id: str | None = None,
+    version: int | None = None,
+    vintage: int | None = None,
+) -> ReleaseHead:
+    """Which of a tenant's releases is meant.
+
+    Parameters
+    ----------
+    heads : sequence of ReleaseHead
+        Newest first.
+    id : str, optional
+        The newest quarter by default.
+    version : int, optional
+        By default the last, over the newest zones that the quarter is told by.
+    vintage : int, optional
+        Of the zones; by default the newest ones that it is told by.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none, with code ``unknown-release``, or none over zones of that vintage, with
+        code ``unknown-vintage``.
+    """
+    of_id = [head for head in heads if head.id == (heads[0].id if id is None else id)]
+    found = [head for head in of_id if version in (None, head.version)]
+    if not found:
+        known = ", ".join(sorted({head.id for head in heads})) or "none yet"
+        raise NotFoundError(f"no such release; known here: {known}", code="unknown-release")
+    over = [head for head in found if vintage in (None, head.vintage)]
+    if not over:
+        known = " and ".join(str(year) for year in sorted({head.vintage for head in found}))
+        raise NotFoundError(
+            f"{found[0].id} is told over zones of {known}, not of {vintage}: a correction can tell "
+            "it over any that are imported with census figures",
+            code="unknown-vintage",
+        )
+    return max(over, key=lambda head: (head.vintage, head.version))
 
 
 def require_release(release: Release) -> None:

@@ -53,6 +53,10 @@ ReleaseOption = Annotated[
 VersionOption = Annotated[
     int | None, typer.Option("--version", min=1, help="Of the release; by default its last.")
 ]
+VintageOption = Annotated[
+    int | None,
+    typer.Option(metavar="YEAR", help="Of the zones that it is told over; by default the newest."),
+]
 LevelOption = Annotated[
     str, typer.Option(help="iris, quartier, arrondissement, commune or cell (H3 at 8).")
 ]
@@ -73,13 +77,17 @@ def districts() -> None:
 
 @contextmanager
 def release_of(
-    store: str | None, tenant: str | None, release: str | None, version: int | None
+    store: str | None,
+    tenant: str | None,
+    release: str | None,
+    version: int | None,
+    vintage: int | None,
 ) -> Iterator[Districts]:
     """The release that a command reads."""
     if release is not None:
         Quarter.parse(release)
     with opened(store, create=False) as kept:
-        yield load_districts(kept, the_tenant(kept, tenant), release, version)
+        yield load_districts(kept, the_tenant(kept, tenant), release, version, vintage)
 
 
 @districts_app.command("releases")
@@ -131,6 +139,7 @@ def show(
     code: CodeArgument,
     release: ReleaseOption = None,
     version: VersionOption = None,
+    vintage: VintageOption = None,
     measure: Annotated[
         list[str] | None, typer.Option(help="Only this measure; repeatable.")
     ] = None,
@@ -140,7 +149,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Tell the figures of one zone."""
-    with release_of(store, tenant, release, version) as found:
+    with release_of(store, tenant, release, version, vintage) as found:
         answer = district_answer(found, code, measure or ())
     if as_json:
         print_json(answer)
@@ -163,6 +172,7 @@ def list_zones(
     ] = None,
     release: ReleaseOption = None,
     version: VersionOption = None,
+    vintage: VintageOption = None,
     lang: LangOption = "en",
     store: StoreOption = None,
     tenant: TenantOption = None,
@@ -170,7 +180,7 @@ def list_zones(
 ) -> None:
     """List the zones of a level with their main figures."""
     measures = tuple(measure or LISTED)
-    with release_of(store, tenant, release, version) as found:
+    with release_of(store, tenant, release, version, vintage) as found:
         answer = level_answer(found, level, measures)
     if as_json:
         print_json(answer)
@@ -217,11 +227,12 @@ def export(
     crs: Annotated[str, typer.Option(help="EPSG:4326, EPSG:2154 (Lambert-93)…")] = WGS84,
     release: ReleaseOption = None,
     version: VersionOption = None,
+    vintage: VintageOption = None,
     store: StoreOption = None,
     tenant: TenantOption = None,
 ) -> None:
     """Write the zones of a level to a file, and what it is to FILE.json."""
-    with release_of(store, tenant, release, version) as found:
+    with release_of(store, tenant, release, version, vintage) as found:
         data, table = file_of(found, level, format, crs, measure or ())
         sidecar = sidecar_of(found, level, data, table, format, crs)
     write_whole(output, data)
@@ -241,6 +252,7 @@ def draw_map(
     ] = None,
     release: ReleaseOption = None,
     version: VersionOption = None,
+    vintage: VintageOption = None,
     lang: LangOption = "fr",
     store: StoreOption = None,
     tenant: TenantOption = None,
@@ -248,7 +260,7 @@ def draw_map(
     """Draw one measure as a map: quantiles, and what is hidden shown as such."""
     from api.districts_map import choropleth, map_png  # matplotlib takes a second to import
 
-    with release_of(store, tenant, release, version) as found:
+    with release_of(store, tenant, release, version, vintage) as found:
         shown = within or main_commune(found)
         drawn = choropleth(found, measure, category, level=level, within=shown, lang=lang)
     write_whole(output, map_png(drawn))
@@ -261,6 +273,7 @@ def report(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="HTML to write.")],
     release: ReleaseOption = None,
     version: VersionOption = None,
+    vintage: VintageOption = None,
     lang: LangOption = "fr",
     store: StoreOption = None,
     tenant: TenantOption = None,
@@ -268,7 +281,7 @@ def report(
     """Write one page about a zone: key figures, map, goal line, gaps, method."""
     from api.districts_report import report_html  # as above
 
-    with release_of(store, tenant, release, version) as found:
+    with release_of(store, tenant, release, version, vintage) as found:
         page = report_html(found, code, lang)
     write_whole(output, page.encode())
     note(f"report of {code} to {output}")

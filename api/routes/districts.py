@@ -33,6 +33,7 @@ from api.districts_schemas import (
     DistrictZoneParams,
     ExactBody,
     ExactOut,
+    ReleaseParams,
     ReleasesOut,
     UnionBody,
     UnionOut,
@@ -107,6 +108,11 @@ EXAMPLES = {
 def shelf_of(request: Request) -> Shelf:
     shelf: Shelf = request.app.state.shelf
     return shelf
+
+
+def which(asked: ReleaseParams) -> tuple[str | None, int | None, int | None]:
+    """What `Shelf.of` wants to know of the release."""
+    return asked.release, asked.version, asked.vintage
 
 
 def pinned(districts: Districts, path: str, asked: Mapping[str, Any]) -> str:
@@ -207,7 +213,7 @@ def page_answer(town: Town, districts: Districts, asked: DistrictParams) -> dict
 )
 def page(request: Request, asking: Anyone, params: Annotated[DistrictParams, Query()]) -> Response:
     town = town_of(request, asking)
-    districts = shelf_of(request).of(town.tenant_id, params.release, params.version)
+    districts = shelf_of(request).of(town.tenant_id, *which(params))
     format = format_of(request, params)
     asked = params.model_dump(exclude_defaults=True) | {"level": params.level}
     if format is None:
@@ -247,7 +253,7 @@ def page(request: Request, asking: Anyone, params: Annotated[DistrictParams, Que
 def metadata(
     request: Request, asking: Anyone, params: Annotated[DistrictFileParams, Query()]
 ) -> Response:
-    districts = shelf_of(request).of(asking.tenant_id, params.release, params.version)
+    districts = shelf_of(request).of(asking.tenant_id, *which(params))
     asked = params.model_dump(exclude_defaults=True)
     asked |= {"level": params.level, "format": params.format}
     format = FileFormat(params.format)
@@ -286,7 +292,7 @@ def union(
     body: Annotated[UnionBody, Depends(JsonBody(UnionBody, MAX_BODY_ITEMS))],
 ) -> Response:
     town = town_of(request, asking)
-    districts = shelf_of(request).of(town.tenant_id, body.release, body.version)
+    districts = shelf_of(request).of(town.tenant_id, *which(body))
     rows = districts.union(polygon_of(body.polygon, MAX_VERTICES))
     answer = release_answer(districts.release) | {"rows": rows_of(rows, body.measures)}
     return Response(encoded(answer), media_type=JSON)
@@ -345,7 +351,7 @@ def get(
     params: Annotated[DistrictZoneParams, Query()],
 ) -> Response:
     town = town_of(request, asking)
-    districts = shelf_of(request).of(town.tenant_id, params.release, params.version)
+    districts = shelf_of(request).of(town.tenant_id, *which(params))
     path = f"{PATH}/{code}"
     permalink = pinned(districts, path, params.model_dump(exclude_defaults=True))
     answer = district_answer(districts, code, params.measures) | {"permalink": permalink}

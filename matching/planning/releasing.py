@@ -10,7 +10,7 @@ import pyarrow as pa
 from geo.errors import ConflictError, InputError, NotFoundError
 from indexes.district_facts import Quarter
 from indexes.entities import Tenant
-from indexes.releases import Release
+from indexes.releases import Release, ReleaseHead, chosen_release
 from indexes.store import Store
 from matching.districts import Districts
 from matching.planning.drawing import draw_counts
@@ -19,7 +19,7 @@ from matching.planning.outlines import Outlines
 from matching.planning.retention import oldest_kept
 from matching.planning.settings import settings_of
 from matching.planning.suppression import ExactTable, exact_table, require_category
-from matching.planning.telling import build_release, require_tellable
+from matching.planning.telling import build_release, has_figures, require_tellable
 
 __all__ = ["load_districts", "release_quarter", "staff_table"]
 
@@ -54,7 +54,8 @@ def release_quarter(
         Shares of a town's households that it aims at, 0 to 1; by default as the town has chosen,
         and of a correction, those of the version before.
     vintage : int, optional
-        Of the zones to tell; the newest by default.
+        Of the zones to tell; by default the newest, and beside them, as a version of its own, the
+        newest before them that has census figures.
     correct : bool
         Make a further version of a quarter released before: with the same draws, but with
         zones, census figures and public listings as they are now.
@@ -84,11 +85,11 @@ def release_quarter(
             code="quarter-not-over",
         )
     told = [head for head in store.releases(tenant_id) if head.id == str(quarter)]
-    version = max((head.version for head in told), default=0)
     known = _stored_draws(store, tenant_id, quarter)
     _require_kept(known, epsilons or {})
-    if version and not correct:
-        return _require_same(store.release(tenant_id, str(quarter), version), goals, vintage)
+    if told and not correct:
+        last = _require_same(told, goals, vintage)
+        return store.release(tenant_id, last.id, last.version)
     chosen = settings_of(store, tenant_id)
     if goals is None:
         goals = told[0].head["goals"] if told else chosen.goals
@@ -113,23 +114,33 @@ def release_quarter(
         except ConflictError:
             continue  # another process drew it first: that one counts, and this one is forgotten
     draws = _stored_draws(store, tenant_id, quarter)
-    before = [  # the newest first
-        head
-        for head in store.releases(tenant_id)
-        if head.id == str(quarter.previous) and head.vintage == outlines.vintage
-    ]
-    release = build_release(
-        facts,
-        outlines,
-        draws,
-        tenant_id=tenant_id,
-        version=version + 1,
-        created_at=created_at,
-        goals=goals,
-        previous=store.release(tenant_id, before[0].id, before[0].version) if before else None,
-        drawn_in={year: outlines_of(year) for year in _vintages(draws)},
-    )
-    store.add_release(release)
+    drawn_in = {year: outlines_of(year) for year in _vintages(draws)}
+
+    def tell(outlines: Outlines, version: int) -> Release:
+        before = [  # the newest first
+            head
+            for head in store.releases(tenant_id)
+            if head.id == str(quarter.previous) and head.vintage == outlines.vintage
+        ]
+        release = build_release(
+            facts,
+            outlines,
+            draws,
+            tenant_id=tenant_id,
+            version=version,
+            created_at=created_at,
+            goals=goals,
+            previous=store.release(tenant_id, before[0].id, before[0].version) if before else None,
+            drawn_in=drawn_in,
+        )
+        store.add_release(release)
+        return release
+
+    release = tell(outlines, 1 + max((head.version for head in told), default=0))
+    older = [year for year in reversed(store.vintages(tenant_id)) if year < newest.vintage]
+    beside = (outlines_of(year) for year in older if vintage is None)
+    if (other := next(filter(has_figures, beside), None)) is not None:
+        tell(other, release.version + 1)
     return release
 
 
@@ -155,13 +166,17 @@ def _require_kept(known: Mapping[str, pa.Table], epsilons: Mapping[str, float]) 
                 )
 
 
-def _require_same(last: Release, goals: Sequence[float] | None, vintage: int | None) -> Release:
+def _require_same(
+    told: Sequence[ReleaseHead], goals: Sequence[float] | None, vintage: int | None
+) -> ReleaseHead:
     """The release, unless something else is asked for than it tells."""
+    known = sorted({head.vintage for head in told})
+    last = chosen_release(told, vintage=vintage if vintage in known else None)
     other = []
     if goals is not None and sorted(goals) != sorted(last.head["goals"]):
         other.append(f"goals {', '.join(f'{goal:g}' for goal in last.head['goals'])}")
-    if vintage is not None and vintage != last.vintage:
-        other.append(f"zones of {last.vintage}")
+    if vintage is not None and vintage not in known:
+        other.append(f"zones of {' and '.join(map(str, known))}")
     if other:
         raise ConflictError(
             f"{last.id} is released with {' and '.join(other)}: for others, correct it (--correct)",
@@ -171,7 +186,11 @@ def _require_same(last: Release, goals: Sequence[float] | None, vintage: int | N
 
 
 def load_districts(
-    store: Store, tenant_id: str, id: str | None = None, version: int | None = None
+    store: Store,
+    tenant_id: str,
+    id: str | None = None,
+    version: int | None = None,
+    vintage: int | None = None,
 ) -> Districts:
     """A release over its outlines, as it is read.
 
@@ -179,10 +198,8 @@ def load_districts(
     ----------
     store : Store
     tenant_id : str
-    id : str, optional
-        Such as ``2026Q3``; the newest by default.
-    version : int, optional
-        The newest by default.
+    id, version, vintage : optional
+        As `chosen_release` takes them.
 
     Returns
     -------
@@ -191,9 +208,11 @@ def load_districts(
     Raises
     ------
     NotFoundError
-        If there is no such release; its code is ``unknown-release``.
+        If there is no such release (code ``unknown-release``), or none over zones of that vintage
+        (code ``unknown-vintage``).
     """
-    release = store.release(tenant_id, id, version)
+    head = chosen_release(store.releases(tenant_id), id, version, vintage)
+    release = store.release(tenant_id, head.id, head.version)
     draws = _stored_draws(store, tenant_id, Quarter.parse(release.id))
     return Districts(release, Outlines(store.zones(tenant_id, release.vintage)), draws)
 
@@ -229,7 +248,7 @@ def staff_table(
         asked for; its code is ``vintage-changed``.
     """
     require_category(category)
-    release = store.release(tenant_id, str(quarter))
+    release = chosen_release(store.releases(tenant_id), str(quarter))
     family = f"{EXACT}-{category}" if category else EXACT
     kept = store.draws(tenant_id, str(quarter), family)
     if kept is None:

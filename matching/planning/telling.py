@@ -57,7 +57,7 @@ from matching.planning.public_figures import (
 from matching.planning.tabulating import HIDDEN, OK, UNKNOWN, ZERO, Figure, level_rows
 from matching.planning.vintages import apportioned
 
-__all__ = ["build_release", "require_goals", "require_tellable"]
+__all__ = ["build_release", "has_figures", "require_goals", "require_tellable"]
 
 Denominators = Mapping[str, FloatArray]
 
@@ -177,11 +177,16 @@ def require_tellable(outlines: Outlines, goals: Sequence[float]) -> None:
         two read alike.
     """
     require_goals(goals)
-    if all(zone.figures is None for zone in outlines.zones):
+    if not has_figures(outlines):
         raise InputError(
             f"zones of {outlines.vintage} have no census figures: import them with the zones",
             code="no-figures",
         )
+
+
+def has_figures(outlines: Outlines) -> bool:
+    """Whether the census is known of any zone."""
+    return any(zone.figures is not None for zone in outlines.zones)
 
 
 def require_goals(goals: Sequence[float]) -> None:

@@ -185,6 +185,7 @@ def test_a_map_is_a_picture_of_the_commune(typed, tmp_path):
         (["show", "132010101", "--release", "2019Q1"], "release"),
         (["show", "132010101", "--release", "summer"], "a quarter is written as 2026Q3"),
         (["show", "132010101", "--version", "7"], "release"),
+        (["show", "132010101", "--vintage", "1999"], "told over zones of 2020"),
         (["show", "132010101", "--measure", "income"], "no measure"),
         (["list", "--level", "region"], "no level"),
         (["list", "--measure", "income"], "no measure"),

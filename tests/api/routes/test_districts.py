@@ -5,17 +5,19 @@ import hashlib
 import io
 import json
 import re
-import time
+from dataclasses import replace
 
 import districts_town
 import pyogrio
 import pytest
+import shapely
 from starlette.testclient import TestClient
+from waiting import until_ready
 
 from api.app import create_app
 from api.auth import digest_of
 from api.settings import Settings
-from indexes.entities import ApiKey, Member, Scope
+from indexes.entities import ApiKey, Member, Scope, Tenant
 from indexes.releases import RELEASE_SCHEMA
 from indexes.store import open_store
 
@@ -40,15 +42,8 @@ def stored(tmp_path_factory):
 def client(stored):
     app = create_app(Settings(store=str(stored)))
     with TestClient(app, client=("127.0.0.1", 50_000), raise_server_exceptions=False) as client:
-        until_ready(client)
+        until_ready(client.get)
         yield client
-
-
-def until_ready(client):
-    until = time.monotonic() + 60
-    while client.get("/readyz").status_code != 200:
-        assert time.monotonic() < until, "the index was not loaded in a minute"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -72,6 +67,41 @@ def test_a_district_tells_its_figures_and_what_they_cost_in_privacy(ask):
     (row,) = [row for row in answer["rows"] if row["measure"] == "penetration"]
     assert list(row) == RELEASE_SCHEMA.names
     assert (row["value"], row["status"], row["denominator"]) == (8.0, "ok", 2_000.0)
+
+
+def test_a_release_is_read_over_the_zones_of_either_vintage(tmp_path):
+    store = open_store(tmp_path / "town.db")
+    store.put(Tenant(tenant_id="default", id="default", name="Ville"))
+    districts_town.fill(store, "default")
+    first, second, *others = districts_town.zones("default")
+    whole = replace(first, geometry=shapely.union(first.geometry, second.geometry))
+    store.put_zones([replace(zone, vintage=2013) for zone in (whole, *others)])
+    with districts_town.without_noise():
+        districts_town.release(store, "default")
+    store.close()
+    app = create_app(Settings(store=str(tmp_path / "town.db")))
+    with TestClient(app, client=("127.0.0.1", 50_000)) as client:
+        until_ready(client.get)
+        told = {}
+        for year in (None, 2020, 2013):
+            asked = {} if year is None else {"vintage": year}
+            answer = client.get("/v1/districts/132010101", params=asked).json()
+            assert "rows" in answer, answer["detail"]
+            rows = {row["measure"]: row for row in answer["rows"] if not row["category"]}
+            told[year] = answer["vintage"], rows["households"]["value"]
+            again = client.get(answer["permalink"]).json()
+            assert again["rows"] == answer["rows"] and again["vintage"] == answer["vintage"]
+            listed = client.get("/v1/districts", params={"measures": "households", **asked}).json()
+            assert listed["vintage"] == told[year][0]
+            assert len(listed["districts"]) == (5 if year == 2013 else 6)
+            body = {"polygon": {"type": "Polygon", "coordinates": [SQUARE]}, **asked}
+            assert client.post("/v1/districts/union", json=body).json()["vintage"] == told[year][0]
+        assert told == {None: (2020, 160.0), 2020: (2020, 160.0), 2013: (2013, 250.0)}
+        for path in ("/v1/districts", "/v1/districts/132010101", "/v1/districts/metadata"):
+            refused = client.get(path, params={"vintage": 1999})
+            assert (refused.status_code, refused.json()["code"]) == (404, "unknown-vintage")
+            assert "2013 and 2020" in refused.json()["detail"]
+            assert client.get(path, params={"vintage": "new"}).status_code == 422
 
 
 def test_a_level_is_listed_in_order_of_code_and_pages_join(ask):
@@ -273,7 +303,7 @@ def test_a_new_release_is_the_answer_at_once_and_the_old_one_stays(stored, tmp_p
     copy.write_bytes(stored.read_bytes())
     app = create_app(Settings(store=str(copy)))
     with TestClient(app, client=("127.0.0.1", 50_000)) as client:
-        until_ready(client)
+        until_ready(client.get)
         first = client.get("/v1/districts/13055").json()
         store = open_store(copy)
         districts_town.release(store, "default", correct=True, goals=(0.2,))
@@ -314,7 +344,7 @@ def test_staff_gets_exact_counts_for_a_purpose_that_goes_on_record(stored, tmp_p
 
     purpose = "Choisir où ouvrir une permanence"
     with TestClient(app, client=("127.0.0.1", 50_000)) as client:
-        until_ready(client)
+        until_ready(client.get)
         with caplog.at_level("INFO", logger="api.routes.districts"):
             answer = ask(200, release="2026Q3", purpose=purpose)
             (record,) = caplog.records

@@ -156,20 +156,28 @@ def test_a_goal_is_a_share_of_households(store: Store, goal: float) -> None:
     assert store.draws("t", "2026Q3", "households") is None
 
 
-def test_a_quarter_is_told_by_zones_of_another_vintage_from_the_same_draws(store: Store) -> None:
-    """Two by two zones of the next year are each four of this one's: nothing else changes."""
-    release_quarter(store, "t", QUARTER, created_at=NOW)
+def merged_zones(vintage: int) -> list[Zone]:
+    """Two by two zones, each four of `ZONES`."""
     coarse = []
     for i, zone in enumerate(grid_zones(2, empty=())):
         own = [ZONES[4 * (2 * (i // 2) + y) + 2 * (i % 2) + x] for y in (0, 1) for x in (0, 1)]
         geometry = shapely.union_all([part.geometry for part in own])
-        coarse.append(replace(zone, vintage=2025, geometry=geometry))
-    store.put_zones(coarse)
+        coarse.append(replace(zone, vintage=vintage, geometry=geometry))
+    return coarse
+
+
+def test_a_quarter_is_told_by_zones_of_another_vintage_from_the_same_draws(store: Store) -> None:
+    """Nothing else changes, and the zones of before are told once more beside them."""
+    release_quarter(store, "t", QUARTER, created_at=NOW)
+    store.put_zones(merged_zones(2025))
     told = release_quarter(store, "t", QUARTER, created_at=NOW, correct=True)
-    assert (told.vintage, told.head["drawn_in"]) == (2025, [2024])
-    back = release_quarter(store, "t", QUARTER, created_at=NOW, correct=True, vintage=2024)
+    assert (told.version, told.vintage, told.head["drawn_in"]) == (2, 2025, [2024])
+    back = store.release("t", "2026Q3", 3)
     assert (back.vintage, back.head["drawn_in"]) == (2024, [2024])
     assert back.rows.equals(store.release("t", "2026Q3", 1).rows)
+    again = release_quarter(store, "t", QUARTER, created_at=NOW, correct=True, vintage=2024)
+    assert again.version == 4 and again.rows.equals(back.rows)
+    assert [head.version for head in store.releases("t")] == [4, 3, 2, 1]
     town = [
         sum(row["households"] for row in store.draws("t", "2026Q3", "households").to_pylist()[:-1]),
         told.rows.filter(
@@ -180,6 +188,32 @@ def test_a_quarter_is_told_by_zones_of_another_vintage_from_the_same_draws(store
     with pytest.raises(NotFoundError) as caught:
         release_quarter(store, "t", QUARTER, created_at=NOW, correct=True, vintage=1999)
     assert caught.value.code == "unknown-vintage"
+
+
+def test_a_release_is_read_over_the_zones_of_either_vintage(store: Store) -> None:
+    store.put_zones(merged_zones(2020))
+    store.put_zones([replace(zone, vintage=2015, figures=None) for zone in ZONES])
+    made = release_quarter(store, "t", QUARTER, created_at=NOW)
+    assert (made.version, made.vintage) == (1, 2024)
+    chosen = [load_districts(store, "t", vintage=year) for year in (None, 2024, 2020)]
+    assert [one.release.vintage for one in chosen] == [2024, 2024, 2020]
+    assert [len(one.codes("iris")) for one in chosen] == [16, 16, 4]
+    assert chosen[2].release.head["epsilon"] == made.head["epsilon"]
+    asked = {"created_at": NOW, "vintage": 2020}
+    assert release_quarter(store, "t", QUARTER, **asked).rows.equals(chosen[2].release.rows)
+    for id, version, vintage, code in (
+        (None, None, 1999, "unknown-vintage"),
+        (None, None, 2015, "unknown-vintage"),  # without census figures
+        ("2026Q3", 1, 2020, "unknown-vintage"),
+        ("2026Q2", None, 2020, "unknown-release"),
+        (None, 3, None, "unknown-release"),
+    ):
+        with pytest.raises(NotFoundError) as caught:
+            load_districts(store, "t", id, version, vintage)
+        assert caught.value.code == code
+    with pytest.raises(InputError) as refused:
+        release_quarter(store, "t", QUARTER, correct=True, created_at=NOW, vintage=2015)
+    assert refused.value.code == "no-figures"
 
 
 def test_nothing_is_drawn_with_an_epsilon_that_protects_nobody(store: Store) -> None:
