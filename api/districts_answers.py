@@ -14,7 +14,7 @@ from geo.arrays import IntArray
 from geo.cells import cell_to_text
 from geo.errors import NotFoundError
 from indexes.releases import STATUSES, ReleaseHead
-from matching.districts import Districts, column_name
+from matching.districts import COMPANIONS, Districts, column_name
 from matching.planning.measures import FLOWS, TITLES
 
 __all__ = [
@@ -29,8 +29,6 @@ __all__ = [
     "within",
     "zone_answer",
 ]
-
-SUFFIXES = ("lower", "upper", "status", "denominator")  # of the columns beside a figure's own
 
 
 def head_answer(head: ReleaseHead) -> dict[str, Any]:
@@ -187,7 +185,7 @@ def sidecar_of(
             "title": {"fr": french, "en": english},
         }
         columns[name] = told | {"is": "value"}
-        columns |= {f"{name}_{suffix}": told | {"is": suffix} for suffix in SUFFIXES}
+        columns |= {f"{name}_{suffix}": told | {"is": suffix} for suffix in COMPANIONS}
     statuses = {
         status: {"fr": words(status, "fr"), "en": words(status, "en")} for status in STATUSES
     }

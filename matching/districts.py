@@ -19,9 +19,11 @@ from matching.planning.noisy_figures import Drawn, counted_figures, goal_gaps, s
 from matching.planning.outlines import Outlines
 from matching.planning.tabulating import UNKNOWN, level_rows
 
-__all__ = ["Districts", "column_name"]
+__all__ = ["COMPANIONS", "Districts", "column_name"]
 
 MAX_VERTICES = 10_000
+COMPANIONS = ("lower", "upper", "status", "parent", "denominator")
+"""What stands beside a figure in a wide table, a column each."""
 
 
 def column_name(measure: str, category: str) -> str:
@@ -165,8 +167,10 @@ class Districts:
         -------
         Table
             ``code, name, level, type`` (of an IRIS, else null), ``commune, vintage``; then for
-            each measure ``households, households_lower, households_upper, households_status,
-            households_denominator``, with a category ``listings__garde`` and so on.
+            each measure ``households`` and its `COMPANIONS`: ``households_lower,
+            households_upper, households_status, households_parent`` (the code of the zone that
+            carries a merged one) and ``households_denominator``; with a category
+            ``listings__garde`` and so on.
 
         Raises
         ------
@@ -185,7 +189,7 @@ class Districts:
             if measures is None or measure in measures:
                 name = column_name(measure, category)
                 columns[name] = sheet.column("value", i)
-                for extra in ("lower", "upper", "status", "denominator"):
+                for extra in COMPANIONS:
                     columns[f"{name}_{extra}"] = sheet.column(extra, i)
         return pa.table(columns)
 

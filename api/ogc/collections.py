@@ -23,6 +23,7 @@ COMPANIONS = {
     "lower": ("au moins", "at least"),
     "upper": ("au plus", "at most"),
     "status": ("statut", "status"),
+    "parent": ("zone qui le porte", "zone that tells it"),
     "denominator": ("dénominateur", "denominator"),
 }
 IDENTITY = {

@@ -13,7 +13,7 @@ from districts_oracle import QUARTER, SOUTH, WEST, Town, grid_zones, little_nois
 from geo.errors import InputError, NotFoundError
 from indexes.district_facts import BUILDING_FACTS
 from indexes.releases import RELEASE_SCHEMA, Release, require_release
-from matching.districts import Districts
+from matching.districts import COMPANIONS, Districts
 from matching.planning.drawing import draw_counts
 from matching.planning.measures import DRAWS, EPSILONS, MEASURES, TITLES
 from matching.planning.outlines import Outlines
@@ -268,7 +268,8 @@ def test_a_table_has_a_row_per_zone_and_columns_per_measure(districts: Districts
     for row in table.to_pylist():
         own = row_of(districts, row["code"], "listings", "garde")
         assert row["listings__garde"] == own["value"]
-        assert row["listings__garde_status"] == own["status"]
+        for companion in COMPANIONS:
+            assert row[f"listings__garde_{companion}"] == own[companion]
     assert len(districts.table("cell")) == len(districts.codes("cell"))
 
 

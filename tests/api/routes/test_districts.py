@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 
 import districts_town
+import pyarrow.parquet as pq
 import pyogrio
 import pytest
 import shapely
@@ -102,6 +103,31 @@ def test_a_release_is_read_over_the_zones_of_either_vintage(tmp_path):
             assert (refused.status_code, refused.json()["code"]) == (404, "unknown-vintage")
             assert "2013 and 2020" in refused.json()["detail"]
             assert client.get(path, params={"vintage": "new"}).status_code == 422
+
+
+@pytest.mark.parametrize("format", FILES)
+def test_a_file_names_the_zone_that_carries_a_merged_figure(ask, tmp_path, format):
+    wanted = {
+        zone["zone"]: {row["measure"]: row["parent"] for row in zone["rows"]}["households"]
+        for zone in ask(measures="households").json()["districts"]
+    }
+    assert set(wanted.values()) == {"13202", None}
+    data = ask(measures="households", format=format).content
+    if format == "csv2":
+        rows = csv.DictReader(io.StringIO(data.decode("utf-8-sig")), delimiter=";")
+        told = [(row["code"], row["households_parent"] or None) for row in rows]
+    elif format == "geoparquet":
+        table = pq.read_table(io.BytesIO(data))
+        told = list(
+            zip(*(table[name].to_pylist() for name in ("code", "households_parent")), strict=True)
+        )
+    else:
+        (path := tmp_path / f"districts.{format}").write_bytes(data)
+        meta, _, _, columns = pyogrio.raw.read(path)
+        read = dict(zip(meta["fields"].tolist(), columns, strict=True))
+        parents = [parent or None for parent in read["households_parent"]]
+        told = list(zip(map(str, read["code"]), parents, strict=True))
+    assert dict(told) == wanted
 
 
 def test_a_level_is_listed_in_order_of_code_and_pages_join(ask):
