@@ -10,6 +10,7 @@ from math import cos, floor, log10, radians
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -20,13 +21,32 @@ from matplotlib.path import Path
 from numpy.typing import NDArray
 
 from api.districts_answers import parts_of, zone_answer
-from api.districts_words import Lang, number_text, sources_of, title_of, unit_of, words
+from api.districts_words import (
+    Lang,
+    bound_texts,
+    number_text,
+    quarter_text,
+    sources_of,
+    title_of,
+    unit_of,
+    words,
+)
 from geo.arrays import FloatArray
 from geo.distance import EARTH_RADIUS_M
 from geo.errors import InputError, NotFoundError
 from matching.districts import Districts, column_name
+from matching.planning.public_figures import WALKED
 
-__all__ = ["Choropleth", "choropleth", "class_edges", "map_figure", "map_png"]
+__all__ = [
+    "Choropleth",
+    "bare_map",
+    "choropleth",
+    "class_colours",
+    "class_edges",
+    "map_figure",
+    "map_png",
+    "parted_edges",
+]
 
 CLASSES = 5
 COLOURS = colormaps["YlGnBu"]  # light to dark for every eye, and on a grey print
@@ -42,6 +62,7 @@ FILLS = {
     "unknown": ("#a9a9a9", None),
 }
 SIZE_IN = (10.0, 7.5)
+BARE_IN = (5.6, 4.8)
 EDGE, HATCH = "#6b6b6b", "#8a8a8a"
 Colour = tuple[float, float, float, float]
 DEGREE_M = radians(1.0) * EARTH_RADIUS_M
@@ -119,13 +140,16 @@ def choropleth(
     chosen = np.arange(count) if within is None else parts_of(districts, within, level)
     head = districts.release
     place = "" if within is None else f"{zone_answer(districts, within)['name']} · "
-    zones = f"{len(chosen):,} {words(level + 's', lang)}"
+    zones = f"{number_text(len(chosen), 'count', lang)} {words(level + 's', lang)}"
+    quarter = f"{quarter_text(head.id, lang)}, version {head.version}"
+    sources = districts.rows(districts.codes(level)[0]).filter(pc.field("measure") == measure)
+    walked = any(WALKED in source for source in sources["source"].to_pylist())
     return Choropleth(
         outlines=districts.outlines(level)[chosen],
         values=table[name].to_numpy()[chosen],
         statuses=table[f"{name}_status"].take(pa.array(chosen)).to_pylist(),
         title=title_of(measure, category, lang),
-        subtitle=f"{place}{zones} · {head.id}, version {head.version}",
+        subtitle=f"{place}{zones} · {quarter}" + (f" · {words('walked', lang)}" if walked else ""),
         unit=unit_of(measure),
         sources=sources_of(head, lang),
         lang=lang,
@@ -153,8 +177,14 @@ def class_edges(values: FloatArray, classes: int = CLASSES) -> FloatArray:
     >>> class_edges(np.array([0.021, 0.034, 0.04, 0.049, 0.051, 0.068, 0.12]), 3)
     array([0.021, 0.04 , 0.051, 0.12 ])
     """
-    count = min(classes, len(np.unique(values)))
-    raw = np.unique(np.quantile(values, np.linspace(0.0, 1.0, count + 1)))
+    different = np.unique(values)
+    count = min(classes, len(different))
+    shares = np.linspace(0.0, 1.0, count + 1)
+    raw = np.unique(np.quantile(values, shares))
+    if len(raw) <= count:
+        # One value is a class or more by itself, as 100 % within reach often is: without it,
+        # the others would be told together.
+        raw = np.unique(np.quantile(different, shares))
     if len(raw) == 1:
         return np.repeat(raw, 2)
     # A quarter of the narrowest class at most, but no finer than anybody reads.
@@ -167,8 +197,19 @@ def class_edges(values: FloatArray, classes: int = CLASSES) -> FloatArray:
 
 def map_png(drawn: Choropleth) -> bytes:
     """`map_figure` as a PNG."""
+    return _png(map_figure(drawn), 0.15)
+
+
+def bare_map(drawn: Choropleth) -> tuple[bytes, list[Patch]]:
+    """The districts and the scale alone, as a PNG, and what a legend beside it would show."""
+    figure = Figure(figsize=BARE_IN, dpi=150, facecolor="white")
+    legend = _draw(figure.add_axes((0.02, 0.05, 0.96, 0.93)), drawn)
+    return _png(figure, 0.02), legend
+
+
+def _png(figure: Figure, margin_in: float) -> bytes:
     file = io.BytesIO()
-    map_figure(drawn).savefig(file, format="png", bbox_inches="tight", pad_inches=0.15)
+    figure.savefig(file, format="png", bbox_inches="tight", pad_inches=margin_in)
     return file.getvalue()
 
 
@@ -180,21 +221,8 @@ def map_figure(drawn: Choropleth) -> Figure:
     InputError
         If no district has an outline.
     """
-    there = ~shapely.is_missing(drawn.outlines)
-    if not there.any():
-        raise InputError("a map needs outlines: this level of the release has none")
     figure = Figure(figsize=SIZE_IN, dpi=150, facecolor="white")
-    axes = figure.add_axes((0.02, 0.09, 0.68, 0.79))
-    legend = _paint(axes, drawn)
-    if drawn.marked is not None:
-        axes.add_collection(_shapes([drawn.marked], "none", "#111111", 1.8))
-    west, south, east, north = shapely.total_bounds(drawn.outlines[there])
-    shrink = cos(radians((south + north) / 2))
-    axes.set_aspect(1 / shrink)
-    axes.set_xlim(west, east)
-    axes.set_ylim(south, north)
-    axes.set_axis_off()
-    _scale_bar(axes, west, south, (east - west) * shrink * DEGREE_M)
+    legend = _draw(figure.add_axes((0.02, 0.09, 0.68, 0.79)), drawn)
     figure.text(0.02, 0.95, drawn.title, fontsize=15, fontweight="bold", parse_math=False)
     figure.text(0.02, 0.915, drawn.subtitle, fontsize=10, color="#444444", parse_math=False)
     figure.text(0.02, 0.02, drawn.sources, fontsize=7, color="#555555", wrap=True, parse_math=False)
@@ -212,6 +240,24 @@ def map_figure(drawn: Choropleth) -> Figure:
     return figure
 
 
+def _draw(axes: Axes, drawn: Choropleth) -> list[Patch]:
+    """Districts and scale; what the legend shows."""
+    there = ~shapely.is_missing(drawn.outlines)
+    if not there.any():
+        raise InputError("a map needs outlines: this level of the release has none")
+    legend = _paint(axes, drawn)
+    if drawn.marked is not None:
+        axes.add_collection(_shapes([drawn.marked], "none", "#111111", 1.8))
+    west, south, east, north = shapely.total_bounds(drawn.outlines[there])
+    shrink = cos(radians((south + north) / 2))
+    axes.set_aspect(1 / shrink)
+    axes.set_xlim(west, east)
+    axes.set_ylim(south, north)
+    axes.set_axis_off()
+    _scale_bar(axes, west, south, (east - west) * shrink * DEGREE_M)
+    return legend
+
+
 def _paint(axes: Axes, drawn: Choropleth) -> list[Patch]:
     """Fill every district; what the legend says of each fill, with how many have it."""
     statuses = np.asarray(drawn.statuses)
@@ -219,15 +265,14 @@ def _paint(axes: Axes, drawn: Choropleth) -> list[Patch]:
     legend = []
     told = statuses == "ok"
     if told.any():
-        edges = class_edges(drawn.values[told])
-        if edges[0] < 0.0 < edges[-1]:
-            edges = np.unique(np.append(edges, 0.0))
+        edges = parted_edges(drawn.values[told])
+        texts = bound_texts(edges.tolist(), drawn.unit, drawn.lang)
         count = len(edges) - 1
         classes = np.clip(np.searchsorted(edges, drawn.values, side="right") - 1, 0, count - 1)
-        for i, colour in enumerate(_colours(edges)):
+        for i, colour in enumerate(class_colours(edges)):
             chosen = told & (classes == i)
             axes.add_collection(_shapes(drawn.outlines[chosen & there], colour))
-            low, high = (number_text(v, drawn.unit, drawn.lang) for v in edges[i : i + 2])
+            low, high = texts[i : i + 2]
             between = words("from-to", drawn.lang).format(low=low, high=high)
             text = low if low == high else between
             legend.append(Patch(facecolor=colour, edgecolor=EDGE, label=_entry(text, chosen)))
@@ -244,7 +289,13 @@ def _paint(axes: Axes, drawn: Choropleth) -> list[Patch]:
     return legend
 
 
-def _colours(edges: FloatArray) -> list[Colour]:
+def parted_edges(values: FloatArray) -> FloatArray:
+    """`class_edges`, and zero between them if values lie on both sides of it."""
+    edges = class_edges(values)
+    return np.unique(np.append(edges, 0.0)) if edges[0] < 0.0 < edges[-1] else edges
+
+
+def class_colours(edges: FloatArray) -> list[Colour]:
     """One for each class: of a row from light to dark, or of two sides if they part at zero."""
     count = len(edges) - 1
     if not edges[0] < 0.0 < edges[-1]:

@@ -5,13 +5,24 @@ HTML that needs nothing from elsewhere, and prints on one sheet of A4.
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from html import escape
 from typing import Any
 
+from matplotlib.colors import to_hex
+from matplotlib.patches import Patch
+
 from api.districts_answers import parts_of, zone_answer
-from api.districts_map import choropleth, map_png
-from api.districts_words import Lang, number_text, sources_of, title_of, unit_of, words
+from api.districts_map import FILLS, bare_map, choropleth
+from api.districts_words import (
+    Lang,
+    category_text,
+    number_text,
+    quarter_text,
+    sources_of,
+    title_of,
+    unit_of,
+    words,
+)
 from geo.errors import InputError
 from matching.districts import Districts
 
@@ -26,10 +37,10 @@ MOST_ROWS = 24  # of the goal line: more would not fit the page
 
 TEXTS: Mapping[str, tuple[str, str]] = {  # French, English
     "report": ("Tableau de bord", "District report"),
-    "rate": ("pour 100", "of 100"),
+    "rate": ("taux", "rate"),
     "made": (
-        "Publication {release}, version {version}, du {day}",
-        "Release {release}, version {version}, of {day}",
+        "{quarter} ({release}), version {version}, publiée le {day:%d/%m/%Y}",
+        "The {quarter} ({release}), version {version}, released on {day:%Y-%m-%d}",
     ),
     "interval": ("entre {low} et {high} (95 %)", "between {low} and {high} (95 %)"),
     "goal-line": (
@@ -41,7 +52,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {  # French, English
         "Foyers à gagner pour l'objectif de {goal}",
         "Households to win for the goal of {goal}",
     ),
-    "missing": ("foyers", "households"),
+    "missing": ("à gagner", "to win"),
     "estimated": ("{title} (estimé)", "{title} (estimated)"),
     "unmet": ("Demandes sans réponse favorable", "Requests nobody has said yes to"),
     "supply": (
@@ -58,6 +69,13 @@ TEXTS: Mapping[str, tuple[str, str]] = {  # French, English
         "Part des IRIS d'habitat dont le chiffre est publié",
         "Share of residential IRIS whose figure is told",
     ),
+    "households": ("Foyers", "Households"),
+    "active": ("Activité", "Activity"),
+    "members": ("Membres", "Members"),
+    "buildings": ("Immeubles", "Buildings"),
+    "exchange": ("Offres et demandes", "Offers and requests"),
+    "carpool": ("Covoiturage", "Carpooling"),
+    "total": ("En tout", "In all"),
     "estimate": (
         "Chaque chiffre est une estimation : il porte un bruit connu, tiré une seule fois.",
         "Every figure is an estimate: it carries noise of known size, drawn once.",
@@ -65,24 +83,39 @@ TEXTS: Mapping[str, tuple[str, str]] = {  # French, English
 }
 
 STYLE = """
-@page { size: A4; margin: 11mm }
+@page { size: A4; margin: 10mm }
 * { box-sizing: border-box }
-body { font: 10px/1.3 "Helvetica Neue", Arial, "Liberation Sans", sans-serif; color: #1c2733;
-  max-width: 188mm; margin: 1.5rem auto; padding: 0 4px }
-h1 { font-size: 20px; margin: 0 } h2 { font-size: 12px; margin: 8px 0 3px; color: #1d3f73 }
-h3 { font-size: 10.5px; margin: 4px 0 2px }
+body { font: 13px/1.4 "Helvetica Neue", Arial, "Liberation Sans", sans-serif; color: #1c2733;
+  max-width: 900px; margin: 1.5rem auto; padding: 0 12px }
+h1 { font-size: 1.9em; margin: 0 } h2 { font-size: 1.2em; margin: 1em 0 .3em; color: #1d3f73 }
+h3 { font-size: 1em; margin: .6em 0 .2em }
 header p, small, .note { color: #5b6672; margin: 2px 0 }
-.tiles { display: grid; grid-template-columns: repeat(5, 1fr); gap: 6px; margin: 10px 0 }
-.tile { border-top: 3px solid #225ea8; background: #f3f6f9; padding: 6px 7px; min-height: 56px }
-.tile b { display: block; font-size: 18px; line-height: 1.25 }
-.three { display: grid; grid-template-columns: 1fr 1fr 1fr; gap: 12px }
-.wide { display: grid; grid-template-columns: 3fr 2fr; gap: 12px }
+.tiles, .three, .wide { display: grid; gap: 12px }
+.tiles { grid-template-columns: repeat(5, 1fr); gap: 6px; margin: 10px 0 }
+.three { grid-template-columns: 1fr 1fr 1fr }
+.wide { grid-template-columns: 3fr 2fr }
+.tile { border-top: 3px solid #225ea8; background: #f3f6f9; padding: 6px 7px }
+.tile b { display: block; font-size: 1.6em; line-height: 1.25 }
 table { border-collapse: collapse; width: 100% }
 td, th { text-align: left; padding: 1.5px 4px 1.5px 0; border-bottom: 1px solid #dde3e8 }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap;
+  padding-left: 8px }
 img, svg { width: 100%; height: auto; display: block }
-ul { margin: 3px 0; padding-left: 14px } footer { margin-top: 8px }
-@media print { body { margin: 0 auto } section, .tile { break-inside: avoid } }
+figure { margin: 0 } .legend { display: flex; flex-wrap: wrap; gap: 1px 12px; font-size: .9em;
+  list-style: none; padding: 0; margin: 4px 0 }
+.legend i { display: inline-block; width: 1.7em; height: 1em; border: 1px solid #6b6b6b;
+  margin-right: 5px; vertical-align: -1px; print-color-adjust: exact }
+.hidden { background: repeating-linear-gradient(135deg, #8a8a8a 0 1px, #fff 1px 4px) }
+.merged { background: radial-gradient(#8a8a8a 28%, #f1efe9 32%) 0 0 / 4px 4px }
+.rules { columns: 2; column-gap: 18px; margin: 3px 0; padding-left: 14px }
+.rules li { break-inside: avoid } footer { margin-top: 8px }
+@media (max-width: 640px) { .tiles { grid-template-columns: 1fr 1fr }
+  .three, .wide { grid-template-columns: 1fr } .rules { columns: 1 } }
+@media print { body { font-size: 9.5px; line-height: 1.28; margin: 0 auto; padding: 0;
+    max-width: none } figure img { max-height: 88mm; object-fit: contain }
+  section, .tile { break-inside: avoid } .tile { print-color-adjust: exact }
+  .tiles { grid-template-columns: repeat(5, 1fr) } .rules { columns: 2 }
+  .three { grid-template-columns: 1fr 1fr 1fr } .wide { grid-template-columns: 3fr 2fr } }
 """
 
 
@@ -110,6 +143,10 @@ def report_html(districts: Districts, code: str, lang: Lang = "fr") -> str:
         For a cell.
     """
     return _Report(districts, code, lang).html()
+
+
+def _hex(patch: Patch) -> str:
+    return to_hex(patch.get_facecolor())
 
 
 def _told(zone: Mapping[str, Any], measure: str, category: str = "") -> dict[str, Any] | None:
@@ -149,14 +186,18 @@ class _Report:
     def text(self, key: str, **values: Any) -> str:
         return escape(TEXTS[key][0 if self.lang == "fr" else 1].format(**values))
 
+    def category(self, row: Mapping[str, Any]) -> str:
+        return escape(category_text(row["category"], self.lang))
+
     def number(self, value: float | None, unit: str) -> str:
         return escape(number_text(value, unit, self.lang))
 
     def html(self) -> str:
         zone, head = self.zone, self.head
         title = f"{escape(zone['name'])} ({escape(zone['zone'])})"
+        quarter = quarter_text(head.id, self.lang)
         made = self.text(
-            "made", release=head.id, version=head.version, day=f"{head.created_at:%Y-%m-%d}"
+            "made", quarter=quarter, release=head.id, version=head.version, day=head.created_at
         )
         drawn = choropleth(
             self.districts,
@@ -165,24 +206,36 @@ class _Report:
             marked=self.marked,
             lang=self.lang,
         )
-        # The page itself says what the picture would say above and below.
-        bare = replace(drawn, title="", subtitle="", sources="")
-        picture = b64encode(map_png(bare)).decode()
+        picture, legend = bare_map(drawn)
         page = (
             f'<!doctype html><html lang="{self.lang}"><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width">'
-            f"<title>{title}, {head.id}</title><style>{STYLE}</style>"
+            f"<title>{title}, {quarter}</title><style>{STYLE}</style>"
             f"<header><small>Mitoyen · {self.text('report')} · "
             f"{escape(words(zone['level'], self.lang))}</small><h1>{title}</h1><p>{made}</p>"
             f'</header><div class="tiles">{self._tiles()}</div>'
             f'<section class="wide"><div><h2>{escape(drawn.title)}</h2>'
-            f'<img alt="{escape(drawn.title)}" src="data:image/png;base64,{picture}"></div>'
+            f'<figure><img alt="{escape(drawn.title)}" '
+            f'src="data:image/png;base64,{b64encode(picture).decode()}">'
+            f"<figcaption>{self._legend(legend)}</figcaption></figure></div>"
             f"<div><h2>{self.text('goal-line')}</h2>{self._goal_line()}</div></section>"
             f'<h2>{self.text("gaps")}</h2><section class="three">{self._gaps()}</section>'
             f"<h2>{self.text('method')}</h2>{self._method()}"
             f"<footer><small>{escape(sources_of(head, self.lang))}</small></footer></html>"
         )
         return page.replace(" %", "\u00a0%")  # a line doesn't end between them
+
+    def _legend(self, legend: Sequence[Patch]) -> str:
+        """What the map's fills mean, as a list."""
+        entries = []
+        for patch in legend:
+            # What has lines or dots on the map has them here, drawn by the page's style.
+            hatch = patch.get_hatch()
+            kind = "".join(name for name, (_, lines) in FILLS.items() if lines and lines == hatch)
+            fill = f'class="{kind}"' if kind else f'style="background:{_hex(patch)}"'
+            entries.append(f"<li><i {fill}></i>{escape(str(patch.get_label()))}</li>")
+        title = escape(words("classes", self.lang))
+        return f'<small>{title}</small><ul class="legend">{"".join(entries)}</ul>'
 
     def _tiles(self) -> str:
         tiles = []
@@ -288,27 +341,27 @@ class _Report:
             if row["measure"] == "unmet" and row["category"] and row["status"] == "ok"
         ]
         rows.sort(key=lambda row: (-row["value"], row["category"]))
-        lines = [(escape(r["category"]), self.number(r["value"], "count")) for r in rows[:WORST]]
+        lines = [(self.category(r), self.number(r["value"], "count")) for r in rows[:WORST]]
         return self.text("unmet"), self._table((), lines)
 
     def _access(self) -> tuple[str, str]:
         """Categories of public things that fewest households have within reach."""
         rows = [r for r in self.zone["rows"] if r["measure"] == ACCESS and r["status"] == "ok"]
         rows.sort(key=lambda row: (row["value"], row["category"]))
-        lines = [(escape(r["category"]), self.number(r["value"], "percent")) for r in rows[:WORST]]
+        lines = [(self.category(r), self.number(r["value"], "percent")) for r in rows[:WORST]]
         title = self.text("estimated", title=title_of(ACCESS, "", self.lang))
         return title, self._table((), lines)
 
     def _supply(self) -> tuple[str, str]:
         """IRIS and categories that lie farthest under the town's median."""
         rows = [
-            (row["value"], part["name"], row["category"])
+            (row["value"], part["name"], self.category(row))
             for part in self._iris()
             for row in part["rows"]
             if row["measure"] == "supply_gap" and row["status"] == "ok" and row["value"] < 0.0
         ]
         lines = [
-            (escape(name), escape(category), self.number(value, "per 1,000"))
+            (escape(name), category, self.number(value, "per 1,000"))
             for value, name, category in sorted(rows)[:WORST]
         ]
         return self.text("supply"), self._table((), lines)
@@ -316,7 +369,7 @@ class _Report:
     def _method(self) -> str:
         spent = self.head.head["epsilon"]
         visible = self.head.head["visible"]
-        families = [(escape(name), self.number(value, "count")) for name, value in spent.items()]
+        families = [(self.text(name), self.number(value, "count")) for name, value in spent.items()]
         shares = [
             (escape(title_of(measure, "", self.lang)),
              self.number(round(100.0 * visible[measure]["iris_h"]), "percent"))
@@ -325,10 +378,9 @@ class _Report:
         ]  # fmt: skip
         rules = "".join(f"<li>{escape(rule[self.lang])}</li>" for rule in self.head.head["rules"])
         return (
-            f'<section class="three"><div><p class="note">{self.text("estimate")}</p>'
-            f"<ul>{rules}</ul></div>"
-            f"<div>{self._table((self.text('epsilon'), ''), families)}</div>"
-            f"<div>{self._table((self.text('visible'), ''), shares)}</div></section>"
+            f'<p class="note">{self.text("estimate")}</p><ul class="rules">{rules}</ul>'
+            f'<section class="wide"><div>{self._table((self.text("visible"), ""), shares)}</div>'
+            f"<div>{self._table((self.text('epsilon'), ''), families)}</div></section>"
         )
 
     def _table(self, heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

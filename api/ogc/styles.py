@@ -98,15 +98,15 @@ def _level_layers(
 def _colours(collection: Collection, measure: str, level: str) -> Any:
     """An expression from a value to a colour."""
     # Only here, for it loads matplotlib.
-    from api.districts_map import COLOURS, DARKEST, LIGHTEST, class_edges
+    from api.districts_map import class_colours, parted_edges
 
     table = collection.table
     values = table.filter(pc.equal(table["level"], level))[measure].drop_null()
     if not len(values):
         return PLAIN["unknown"]
-    edges = class_edges(values.to_numpy())
-    shades = np.linspace(LIGHTEST, DARKEST, len(edges) - 1)
-    colours = ["#" + bytes(COLOURS(shade, bytes=True)[:3]).hex() for shade in shades]
+    edges = parted_edges(values.to_numpy())
+    shades = np.array(class_colours(edges))[:, :3]
+    colours = [f"#{bytes(shade).hex()}" for shade in np.round(255 * shades).astype(np.uint8)]
     steps = [part for pair in zip(edges[1:-1].tolist(), colours[1:], strict=True) for part in pair]
     return ["step", ["get", measure], colours[0], *steps] if steps else colours[0]
 

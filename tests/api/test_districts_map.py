@@ -63,6 +63,13 @@ def test_classes_of_different_values_hold_about_as_many(values):
     assert all(len(f"{edge:.12g}") <= 6 for edge in edges), "bounds must read well"
 
 
+def test_where_most_have_one_value_the_others_are_still_told_apart():
+    values = np.array([100.0] * 300 + [0.0] * 20 + [3.0, 12.0, 20.0, 34.0, 51.0, 66.0, 80.0, 93.0])
+    edges = class_edges(values)
+    assert len(edges) == 6 and (edges[0], edges[-1]) == (0.0, 100.0)
+    assert np.histogram(values, edges)[0].min() >= 2
+
+
 def test_the_legend_counts_every_district_once():
     rng = np.random.default_rng(7)
     statuses = rng.choice(STATUSES, 80).tolist()
@@ -122,7 +129,7 @@ def test_figures_on_both_sides_of_zero_part_there_and_in_colour():
     assert below and above and len(set(colours)) == len(colours)
     assert all(blue > red for red, _, blue, _ in below)  # purple
     assert all(red > blue for red, _, blue, _ in above)  # orange
-    assert any("to 0 %" in text for text in told)
+    assert any("to 0.0 %" in text for text in told)
 
 
 def test_the_same_figures_give_the_same_picture():

@@ -72,7 +72,7 @@ def test_show_tells_people_in_a_table_and_in_french(typed):
     assert "ε = " in err and "--measure: listings" in err
     assert "cours" not in out
     _, out, err = typed("show", "132020101", "--measure", "listings")
-    assert "Households that offer: cours" in out and "--measure" not in err
+    assert "Households that offer: lessons" in out and "--measure" not in err
 
 
 def test_every_level_and_code_can_be_shown(typed):
