@@ -6,13 +6,12 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from contextlib import contextmanager
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from waiting import PATIENCE_S, lent_port, until_ready
+from waiting import PATIENCE_S, lent_port, until, until_ready
 
 from api.auth import digest_of, new_secret
 from indexes.entities import ApiKey, Scope, Tenant
@@ -77,24 +76,33 @@ def counted(url, route):
     )
 
 
+def answers(*request, **parts):
+    """The answers until a worker gives one whose index is neither being loaded nor late."""
+    found = []
+
+    def answered():
+        found.append(httpx.request(*request, **parts, timeout=PATIENCE_S))
+        late = found[-1].status_code == 503
+        assert not late or found[-1].json()["code"] in ("index-loading", "index-behind")
+        return not late
+
+    until(answered)
+    return found
+
+
 def test_every_worker_sees_every_write_and_all_are_counted_together(town):
     path, key = town
     with serving(path, "--workers", "2") as server:
         url, asked = server.url, 0
         for number in range(5):
             body = {"kind": "place", "title": str(number), **PLACE}
-            written = httpx.put(f"{url}/v1/listings/p{number}", json=body, headers=key)
+            (*_, written) = answers("PUT", f"{url}/v1/listings/p{number}", json=body, headers=key)
             assert written.status_code == 201
             params = PLACE | {"after": written.json()["position"]}
             for _ in range(8):  # a connection each, so either worker may answer
-                answer = httpx.get(f"{url}/v1/near", params=params)
-                while answer.status_code == 503:  # this worker's index is being loaded, or late
-                    assert answer.json()["code"] in ("index-loading", "index-behind")
-                    time.sleep(0.1)
-                    asked += 1
-                    answer = httpx.get(f"{url}/v1/near", params=params)
-                asked += 1
-                assert f"p{number}" in {match["id"] for match in answer.json()["matches"]}
+                found = answers("GET", f"{url}/v1/near", params=params)
+                asked += len(found)
+                assert f"p{number}" in {match["id"] for match in found[-1].json()["matches"]}
         assert {counted(url, "/v1/near") for _ in range(6)} == {asked}
         assert server.leaves() == 0
 
