@@ -35,7 +35,7 @@ from indexes.rides import (
     window_ms,
 )
 
-__all__ = ["around", "least_minutes"]
+__all__ = ["around", "going_on", "least_minutes"]
 
 SQUARES = 40  # of a table, along a side
 SHORT_M = 400.0  # the longest piece that a table tells of
@@ -95,15 +95,39 @@ def around(
 
 
 @compiled
+def _metres(lines: Lines, i: Whole, end: FloatArray) -> tuple[float, float]:
+    """Where a point lies from an end, eastwards and northwards."""
+    points = lines.points
+    return (points[i, 0] - end[E_LON]) * end[EAST], (points[i, 1] - end[E_LAT]) * end[NORTH]
+
+
+@compiled
+def _is_beyond(x1: float, x2: float, far: float) -> bool:
+    return min(abs(x1), abs(x2)) > far and x1 * x2 > 0.0
+
+
+@compiled
+def going_on(lines: Lines, line: Whole, piece: Whole, step: int, end: FloatArray) -> Whole:
+    """The last piece of a line from one on, by steps of 1 or -1, before it is far from an end."""
+    first, last = lines.first[line], lines.first[line + 1] - 2
+    while first <= first + piece + step <= last:
+        i = first + piece + step
+        x1, y1 = _metres(lines, i, end)
+        x2, y2 = _metres(lines, i + 1, end)
+        if _is_beyond(x1, x2, end[FAR_M]) or _is_beyond(y1, y2, end[FAR_M]):
+            break
+        piece += step
+    return piece
+
+
+@compiled
 def _stop(
     x1: float, y1: float, x2: float, y2: float, ask: FloatArray, end: FloatArray,
     table: FloatArray,
 ) -> tuple[float, float]:  # fmt: skip
     """The least minutes that a stop on a piece, metres from an end, costs; those of its walk."""
     far = end[FAR_M]
-    if min(abs(x1), abs(x2)) > far and x1 * x2 > 0.0:
-        return np.inf, np.inf
-    if min(abs(y1), abs(y2)) > far and y1 * y2 > 0.0:
+    if _is_beyond(x1, x2, far) or _is_beyond(y1, y2, far):
         return np.inf, np.inf
     dx, dy = x2 - x1, y2 - y1
     squared = dx * dx + dy * dy
@@ -178,14 +202,14 @@ def least_minutes(
     best = least = np.inf
     begin = min(pieces[0], pieces[2])
     i = first + begin
-    up_x, up_y = (points[i, 0] - up[E_LON]) * up[EAST], (points[i, 1] - up[E_LAT]) * up[NORTH]
-    x, y = (points[i, 0] - down[E_LON]) * down[EAST], (points[i, 1] - down[E_LAT]) * down[NORTH]
+    up_x, up_y = _metres(lines, i, up)
+    x, y = _metres(lines, i, down)
     end_ms = points[i, 2] * 1.0
     for piece in range(begin, pieces[3]):
         i = first + piece + 1
         up_x1, up_y1, x1, y1, begin_ms = up_x, up_y, x, y, end_ms
-        up_x, up_y = (points[i, 0] - up[E_LON]) * up[EAST], (points[i, 1] - up[E_LAT]) * up[NORTH]
-        x, y = (points[i, 0] - down[E_LON]) * down[EAST], (points[i, 1] - down[E_LAT]) * down[NORTH]
+        up_x, up_y = _metres(lines, i, up)
+        x, y = _metres(lines, i, down)
         end_ms = points[i, 2] * 1.0
         late_ms = _late_ms(begin_ms, end_ms, low_ms, high_ms, asked_ms)
         stop = stop_walk = drop = drop_walk = np.inf

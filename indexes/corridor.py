@@ -1,242 +1,100 @@
-"""The compiled corridor search: lines in cells of 350 m by time, joined, best first, exact.
+"""The compiled corridor search: runs that pass both ends in time, joined, best first, exact.
 
-Each line is walked through a grid. An *entry* says that a run is in a cell from when to when,
-on which pieces of its line; a cell's entries are in the order of time. A search reads those of
-the cells around one end, where the window is narrow, then those around the other end, and keeps
-the runs that are in both. What it knows of a run then, walks at least and times, is a lower
-bound of its cost: runs are joined (`indexes.joining`) in that order until no other can be among
-the best.
+A search reads the entries (`indexes.stretches`) of the cells around both ends, and keeps those
+of the runs that are in both. What these tell of walks and times is a lower bound of what a run
+costs: runs are joined (`indexes.joining`) in that order until no other can be among the best.
 """
 
 from heapq import heapify, heappop, heappush
-from math import ceil, cos, floor, radians, sqrt
-from typing import NamedTuple
+from math import ceil, floor
 
 import numpy as np
 import numpy.typing as npt
 
-from geo.arrays import BoolArray, FloatArray, IntArray
+from geo.arrays import FloatArray, IntArray
 from geo.distance import distance_m
 from geo.kernels import forget_stale
 from indexes import rides as j
-from indexes.bounds import around, least_minutes
+from indexes.bounds import around, going_on, least_minutes
 from indexes.joining import join
 from indexes.rides import Ints, Lines, Runs, Whole, compiled
+from indexes.stretches import (
+    END,
+    FIRST_PIECE,
+    LAST_PIECE,
+    LONGEST_S,
+    MOST_AFTER_S,
+    MOST_BEFORE_S,
+    SLACK_S,
+    TICK_S,
+    ZERO_S,
+    Grid,
+    Ticks,
+    cells_near,
+    ranges,
+    stop_minutes,
+)
 
-__all__ = ["CELL_M", "Grid", "Levels", "runs_near", "search", "walk"]
-
-CELL_M = 350.0
-CELL_DEGREES = CELL_M / j.METRES_PER_DEGREE
-ROW_BITS = 32
-ROW_ZERO, COLUMN_ZERO = 1 << 24, 1 << 30  # so that no part of a key is negative
-# What the plane and the walk through the grid may be off, and more: bounds stay bounds.
-SHRUNK, SLACK_M, SLACK_S = 0.999, 1.0, 0.01
-NEARBY_DEGREES = 0.06  # 6 km: farther than any place reaches
+__all__ = ["Levels", "search"]
 
 Levels = npt.NDArray[np.int8]
-Ticks = npt.NDArray[np.uint16]
+Kept = tuple[Ints, IntArray]  # entries range by range, and how many there are after each
+
+ONE, FIVE, LOW_FIVE = np.uint32(1), np.uint32(5), np.uint32(31)  # of bits in words of 32
 
 
-class Grid(NamedTuple):
-    """Entries by cell: those of cell i are ``first[i]`` to ``first[i + 1] - 1``.
+@compiled
+def _in_both(run: Ints, some: IntArray, others: IntArray, runs: int) -> tuple[Kept, Kept]:
+    """Of entries in some ranges and in others, those whose run is in both.
 
-    ``keys`` (cells,) are rows and columns of the grid, ascending. Of entries, ``begin`` and
-    ``end`` are ticks after ``zero_s``, ``begin`` ascending in each cell; ``pieces`` (n, 2) the
-    first piece of the line and the last. ``stay`` is the longest entry of each cell. ``numbers``
-    are degrees a column, seconds of the first tick and a tick, the longest run in seconds,
-    and the most flex after and before.
+    Notes
+    -----
+    Which runs they are is marked in bits, which stay in the processor's nearest cache: entries
+    are far more than runs in both, so that no more is done for most of them.
     """
-
-    keys: IntArray
-    first: IntArray
-    stay: Ticks
-    begin: Ticks
-    end: Ticks
-    run: Ints
-    pieces: Ticks
-    numbers: FloatArray
-
-
-COLUMN_DEGREES, ZERO_S, TICK_S, LONGEST_S, MOST_AFTER_S, MOST_BEFORE_S = range(6)
+    marks = np.zeros((runs >> 5) + 1, np.uint32)
+    for c in range(len(some)):
+        for one in run[some[c, 0] : some[c, 1]]:
+            marks[np.uint32(one) >> FIVE] |= ONE << (np.uint32(one) & LOW_FIVE)
+    theirs = _marked(run, others, marks)
+    marks[:] = 0
+    for i in theirs[0]:
+        marks[np.uint32(run[i]) >> FIVE] |= ONE << (np.uint32(run[i]) & LOW_FIVE)
+    return _marked(run, some, marks), theirs
 
 
 @compiled
-def walk(
-    lines: Lines, column_degrees: float, keys: IntArray, seconds: FloatArray, pieces: Ticks,
-    first: IntArray,
-) -> int:  # fmt: skip
-    """Walk lines through the grid; returns how many entries there are.
-
-    ``first`` (lines + 1,) takes the first entry of each line. The others take the entries, as
-    many as they have room for: cell, seconds on the line from which and to which, pieces.
-    """
-    count = 0
-    for line in range(len(lines.first) - 1):
-        first[line] = count
-        last_key = np.int64(-1)
-        for i in range(lines.first[line], lines.first[line + 1] - 1):
-            piece = i - lines.first[line]
-            x1 = lines.points[i, 0] / j.UNIT / column_degrees
-            y1 = lines.points[i, 1] / j.UNIT / CELL_DEGREES
-            x2 = lines.points[i + 1, 0] / j.UNIT / column_degrees
-            y2 = lines.points[i + 1, 1] / j.UNIT / CELL_DEGREES
-            t1, t2 = lines.points[i, 2] / 1000.0, lines.points[i + 1, 2] / 1000.0
-            dx, dy = x2 - x1, y2 - y1
-            column, row = floor(x1), floor(y1)
-            to_column, to_row = floor(x2), floor(y2)
-            step_x, step_y = (1 if dx > 0 else -1), (1 if dy > 0 else -1)
-            # The share of the piece at which the next column begins, and the next row.
-            next_x = ((column + (dx > 0)) - x1) / dx if dx != 0.0 else np.inf
-            next_y = ((row + (dy > 0)) - y1) / dy if dy != 0.0 else np.inf
-            each_x = abs(1.0 / dx) if dx != 0.0 else np.inf
-            each_y = abs(1.0 / dy) if dy != 0.0 else np.inf
-            at = 0.0
-            for _ in range(abs(to_column - column) + abs(to_row - row) + 1):
-                until = min(1.0, next_x, next_y)
-                if column == to_column and row == to_row:
-                    until = 1.0
-                key = (np.int64(row + ROW_ZERO) << ROW_BITS) + column + COLUMN_ZERO
-                if key == last_key:
-                    if count <= len(keys):
-                        seconds[count - 1, 1] = t1 + until * (t2 - t1)
-                        pieces[count - 1, 1] = piece
-                else:
-                    if count < len(keys):
-                        keys[count] = key
-                        seconds[count, 0] = t1 + at * (t2 - t1)
-                        seconds[count, 1] = t1 + until * (t2 - t1)
-                        pieces[count, 0] = pieces[count, 1] = piece
-                    count += 1
-                    last_key = key
-                at = max(at, until)
-                if column == to_column and row == to_row:
-                    break
-                # Never past the last cell, whatever the last digit says.
-                if row == to_row or (column != to_column and next_x < next_y):
-                    column += step_x
-                    next_x += each_x
-                else:
-                    row += step_y
-                    next_y += each_y
-    first[len(lines.first) - 1] = count
-    return count
+def _marked(run: Ints, some: IntArray, marks: npt.NDArray[np.uint32]) -> Kept:
+    """Entries in some ranges whose run is marked, and how many there are after each range."""
+    found = np.empty(_count(some) + 1, np.int32)
+    upto = np.empty(len(some), np.int64)
+    n = np.uint64(0)
+    for c in range(len(some)):
+        part = run[some[c, 0] : some[c, 1]]
+        for i in range(len(part)):
+            # Without a branch, which would be foreseen wrongly too often.
+            found[n] = some[c, 0] + i
+            word = marks[np.uint32(part[i]) >> FIVE]
+            n += np.uint64((word >> (np.uint32(part[i]) & LOW_FIVE)) & ONE)
+        upto[c] = n
+    return found[:n], upto
 
 
 @compiled
-def count_cells(cell: IntArray, first: IntArray) -> None:
-    """``first`` (cells + 1,) becomes where each cell's entries begin."""
-    for i in range(len(cell)):
-        first[cell[i] + 1] += 1
-    for i in range(1, len(first)):
-        first[i] += first[i - 1]
+def _count(some: IntArray) -> int:
+    total = 0
+    for c in range(len(some)):
+        total += some[c, 1] - some[c, 0]
+    return total
 
 
-@compiled
-def fill(
-    order: IntArray, line_entry: IntArray, of_run: Ints, begin: Ticks, end: Ticks, cell: IntArray,
-    pieces: Ticks, grid: Grid,
-) -> None:  # fmt: skip
-    """Put entries, in ``order`` of time, into the places of their cells."""
-    at = grid.first[:-1].copy()
-    for i in order:
-        c = cell[line_entry[i]]
-        place = at[c]
-        at[c] += 1
-        grid.begin[place], grid.end[place] = begin[i], end[i]
-        grid.run[place] = of_run[i]
-        grid.pieces[place, 0] = pieces[line_entry[i], 0]
-        grid.pieces[place, 1] = pieces[line_entry[i], 1]
-        grid.stay[c] = max(grid.stay[c], end[i] - begin[i])
-
-
-@compiled
-def _cells_near(
-    grid: Grid, ask: FloatArray, places: FloatArray, first_place: Whole, last_place: Whole
-) -> tuple[IntArray, FloatArray]:
-    """Cells that a place may reach, and the least minutes that a stop in them can cost."""
-    column_degrees = grid.numbers[COLUMN_DEGREES]
-    south, north, west, east = np.inf, -np.inf, np.inf, -np.inf
-    for p in range(first_place, last_place):
-        reach = places[p, j.REACH_M] / SHRUNK + 2.0 * SLACK_M
-        high = reach / j.METRES_PER_DEGREE
-        lean = cos(radians(min(90.0, abs(places[p, j.LAT]) + NEARBY_DEGREES)))
-        wide = min(360.0, high / max(lean, 1e-9))
-        south, north = min(south, places[p, j.LAT] - high), max(north, places[p, j.LAT] + high)
-        west, east = min(west, places[p, j.LON] - wide), max(east, places[p, j.LON] + wide)
-    from_column, to_column = floor(west / column_degrees), floor(east / column_degrees)
-    from_row, to_row = floor(south / CELL_DEGREES), floor(north / CELL_DEGREES)
-    found = np.empty(64, np.int64)
-    least = np.empty(64)
-    count = 0
-    for row in range(from_row, to_row + 1):
-        base = np.int64(row + ROW_ZERO) << ROW_BITS
-        cell = np.searchsorted(grid.keys, base + from_column + COLUMN_ZERO)
-        while cell < len(grid.keys) and grid.keys[cell] <= base + to_column + COLUMN_ZERO:
-            column = grid.keys[cell] - base - COLUMN_ZERO
-            minutes = np.inf
-            for p in range(first_place, last_place):
-                lon, lat = places[p, j.LON], places[p, j.LAT]
-                lean = cos(radians(min(90.0, abs(lat) + NEARBY_DEGREES)))
-                x = max(0.0, column * column_degrees - lon, lon - (column + 1) * column_degrees)
-                y = max(0.0, row * CELL_DEGREES - lat, lat - (row + 1) * CELL_DEGREES)
-                off = j.METRES_PER_DEGREE * sqrt(x * x * lean * lean + y * y) * SHRUNK - SLACK_M
-                if off > places[p, j.REACH_M]:
-                    continue
-                walk_m = max(0.0, off) if places[p, j.ON_LINE] != 0.0 else places[p, j.WALK_M]
-                effort = ask[j.WALK_MIN] * walk_m + ask[j.ELSEWHERE_MIN] * places[p, j.ON_LINE]
-                minutes = min(minutes, effort)
-            if minutes < np.inf:
-                if count == len(found):
-                    found = np.concatenate((found, np.empty_like(found)))
-                    least = np.concatenate((least, np.empty_like(least)))
-                found[count], least[count] = cell, minutes
-                count += 1
-            cell += 1
-    return found[:count], least[:count]
-
-
-@compiled
-def runs_near(grid: Grid, lon: float, lat: float, reach_m: float, runs: int) -> BoolArray:
-    """Which runs may come within some metres of a place: all that do, and some others.
-
-    ``reach_m`` is 5 km at most, ``runs`` how many there are.
-    """
-    found = np.zeros(runs, np.bool_)
-    place = np.array([[lon, lat, cos(radians(lat)), 0.0, reach_m, 1.0]])
-    for cell in _cells_near(grid, np.zeros(j.ASK_SIZE), place, 0, 1)[0]:
-        for i in range(grid.first[cell], grid.first[cell + 1]):
-            found[grid.run[i]] = True
-    return found
-
-
-@compiled
-def _first_at(begin: Ticks, low: Whole, high: Whole, tick: Whole) -> Whole:
-    """The first place from ``low`` on, up to ``high``, that begins at a tick or later."""
-    while low < high:
-        middle = (low + high) >> 1
-        if begin[middle] < tick:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@compiled
-def _ranges(grid: Grid, cells: IntArray, low: int, high: int) -> IntArray:
-    """Of each cell, the entries that may lie in a stretch of ticks."""
-    found = np.empty((len(cells), 2), np.int64)
-    for i in range(len(cells)):
-        a, b = grid.first[cells[i]], grid.first[cells[i] + 1]
-        found[i, 0] = _first_at(grid.begin, a, b, low - np.int64(grid.stay[cells[i]]))
-        found[i, 1] = _first_at(grid.begin, found[i, 0], b, high + 1)
-    return found
-
-
-# What is known of a run that comes by: the run; then of the end with the window and of the
-# other one ticks (first in, last out) and pieces (first, last); and whether it comes by there.
-SEEN_RUN, SEEN_IN, SEEN_OUT, FIRST_PIECE, LAST_PIECE = range(5)
-OTHER = 4  # columns on
-SEEN_COLUMNS = 9
+# What is known of a run that comes by, a row of one cache line: the run; of the end with the
+# window the first tick that it is there, or the last for an arrival, and the least minutes of
+# stop and shift less those until the rider gets in (for an arrival: and until he gets out); of
+# the other end those of the stop and until he is there, the other way round; pieces of the line,
+# first and last, at one end and the other.
+RUN, TICK, MINUTES, OTHER_MINUTES, PIECES, OTHER_PIECES = 0, 1, 2, 3, 4, 6
+SEEN_COLUMNS = 8
 
 
 @compiled
@@ -276,86 +134,80 @@ def search(
     longest = grid.numbers[LONGEST_S]
     low = floor((low_s - SLACK_S - zero) / tick)
     high = ceil((high_s + SLACK_S - zero) / tick)
+    up = cells_near(grid, ask, places, 0, split)
+    down = cells_near(grid, ask, places, split, len(places))
     if by_arrival:
-        cells, least = _cells_near(grid, ask, places, split, len(places))
-        others, others_least = _cells_near(grid, ask, places, 0, split)
+        near, far = down, up
+        reach_m, other_reach_m = places[split, j.REACH_M], places[0, j.REACH_M]
         other_low, other_high = floor((low_s - longest - zero) / tick) - 1, high
     else:
-        cells, least = _cells_near(grid, ask, places, 0, split)
-        others, others_least = _cells_near(grid, ask, places, split, len(places))
+        near, far = up, down
+        reach_m, other_reach_m = places[0, j.REACH_M], places[split, j.REACH_M]
         other_low, other_high = low, ceil((high_s + longest - zero) / tick) + 1
-    ranges = _ranges(grid, cells, low, high)
-    total = 0
-    for i in range(len(ranges)):
-        total += ranges[i, 1] - ranges[i, 0]
-    counts[0] = total
-    size = 16
-    while size < 2 * total:
-        size *= 2
-    table = np.zeros((size, 2), np.int32)  # a run, and 1 + where it is in `seen`
-    seen = np.empty((total, SEEN_COLUMNS), np.int32)
-    minutes = np.empty((total, 2))
-    n = 0
-    for c in range(len(cells)):
-        for i in range(ranges[c, 0], ranges[c, 1]):
-            if grid.end[i] < low:
-                continue
-            run = grid.run[i]
-            slot = (run * 0x9E3779B1) & (size - 1)
-            while table[slot, 1] != 0 and table[slot, 0] != run:
-                slot = (slot + 1) & (size - 1)
-            if table[slot, 1] == 0:
-                table[slot, 0], table[slot, 1] = run, n + 1
-                seen[n, SEEN_RUN] = run
-                seen[n, SEEN_IN], seen[n, SEEN_OUT] = grid.begin[i], grid.end[i]
-                seen[n, FIRST_PIECE], seen[n, LAST_PIECE] = grid.pieces[i, 0], grid.pieces[i, 1]
-                seen[n, OTHER + SEEN_IN] = -1
-                minutes[n, 0], minutes[n, 1] = least[c], np.inf
-                n += 1
-            else:
-                _widen(seen, minutes, table[slot, 1] - 1, 0, grid, i, least[c])
-    ranges = _ranges(grid, others, other_low, other_high)
-    for c in range(len(others)):
-        counts[1] += ranges[c, 1] - ranges[c, 0]
-        for i in range(ranges[c, 0], ranges[c, 1]):
-            run = grid.run[i]
-            slot = (run * 0x9E3779B1) & (size - 1)
-            while table[slot, 1] != 0 and table[slot, 0] != run:
-                slot = (slot + 1) & (size - 1)
-            if table[slot, 1] == 0:
-                continue
-            at = table[slot, 1] - 1
-            if by_arrival:
-                if np.int32(grid.begin[i]) > seen[at, SEEN_OUT]:
-                    continue
-            elif np.int32(grid.end[i]) < seen[at, SEEN_IN]:
-                continue
-            if seen[at, OTHER + SEEN_IN] < 0:
-                seen[at, OTHER + SEEN_IN], seen[at, OTHER + SEEN_OUT] = grid.begin[i], grid.end[i]
-                seen[at, OTHER + FIRST_PIECE] = grid.pieces[i, 0]
-                seen[at, OTHER + LAST_PIECE] = grid.pieces[i, 1]
-                minutes[at, 1] = others_least[c]
-            else:
-                _widen(seen, minutes, at, 1, grid, i, others_least[c])
+    some = ranges(grid, near.cell, low, high)
+    others = ranges(grid, far.cell, other_low, other_high)
+    counts[0], counts[1] = _count(some), _count(others)
+    if counts[0] <= counts[1]:
+        ours, theirs = _in_both(grid.run, some, others, len(runs.rows))
+    else:
+        theirs, ours = _in_both(grid.run, others, some, len(runs.rows))
+    row_of = np.empty(len(runs.rows), np.int32)  # of runs in both: where they are in `seen`
+    for i in theirs[0]:
+        row_of[grid.run[i]] = -1
+    seen = np.empty((len(ours[0]), SEEN_COLUMNS))
+    n = c = 0
+    for k in range(len(ours[0])):
+        i = np.int64(ours[0][k])
+        while k >= ours[1][c]:
+            c += 1
+        begin, end = float(grid.begin[i]), float(grid.shape[i, END])
+        stop = stop_minutes(grid, i, near, c, ask, reach_m)
+        if end < low or stop == np.inf:
+            continue
+        begin_s, end_s = zero + begin * tick, zero + end * tick
+        late_s = begin_s + min(0.0, shift) - ask[j.ASKED]
+        early_s = ask[j.ASKED] - end_s - max(0.0, shift)
+        minutes = stop + (max(0.0, late_s, early_s) + (begin_s if by_arrival else -end_s)) / 60.0
+        run = grid.run[i]
+        at: Whole = np.int64(row_of[run])
+        if at < 0:
+            at = n
+            row_of[run] = n
+            n += 1
+            seen[at, MINUTES] = seen[at, OTHER_MINUTES] = np.inf
+            seen[at, PIECES] = seen[at, OTHER_PIECES] = np.inf
+            seen[at, RUN], seen[at, TICK] = run, begin
+            seen[at, PIECES + 1] = seen[at, OTHER_PIECES + 1] = -np.inf
+        seen[at, TICK] = max(seen[at, TICK], end) if by_arrival else min(seen[at, TICK], begin)
+        _widen(seen, at, MINUTES, minutes, PIECES, grid.shape, i)
+    c = 0
+    for k in range(len(theirs[0])):
+        i = np.int64(theirs[0][k])
+        while k >= theirs[1][c]:
+            c += 1
+        at = np.int64(row_of[grid.run[i]])
+        if at < 0:
+            continue
+        begin, end = float(grid.begin[i]), float(grid.shape[i, END])
+        if begin > seen[at, TICK] if by_arrival else end < seen[at, TICK]:
+            continue
+        stop = stop_minutes(grid, i, far, c, ask, other_reach_m)
+        if stop == np.inf:
+            continue
+        minutes = stop + (-(zero + end * tick) if by_arrival else zero + begin * tick) / 60.0
+        _widen(seen, at, OTHER_MINUTES, minutes, OTHER_PIECES, grid.shape, i)
     bounds, rest = np.empty(n), np.empty(n)
     who = np.empty(n, np.int64)
     m = 0
     for at in range(n):
-        run = seen[at, SEEN_RUN]
-        if seen[at, OTHER + SEEN_IN] < 0 or levels[run_trip[run]] < 0:
+        run = np.int64(seen[at, RUN])
+        level = levels[run_trip[run]]
+        if seen[at, OTHER_MINUTES] == np.inf or level < 0:
             continue
-        if by_arrival:
-            ride_s = (seen[at, SEEN_IN] - seen[at, OTHER + SEEN_OUT]) * tick
-        else:
-            ride_s = (seen[at, OTHER + SEEN_IN] - seen[at, SEEN_OUT]) * tick
-        begin_s = zero + seen[at, SEEN_IN] * tick + min(0.0, shift)
-        end_s = zero + seen[at, SEEN_OUT] * tick + max(0.0, shift)
-        gap_s = max(0.0, begin_s - ask[j.ASKED], ask[j.ASKED] - end_s)
-        rest[m] = -ask[j.LEVEL_MIN] * levels[run_trip[run]]
+        rest[m] = -ask[j.LEVEL_MIN] * level
         if runs.rows[run, j.BUILDING] >= 0 and runs.rows[run, j.BUILDING] == ask[j.OWN_BUILDING]:
             rest[m] -= ask[j.SAME_BUILDING_MIN]
-        stops = minutes[at, 0] + minutes[at, 1]
-        bounds[m] = (rest[m] + (max(0.0, ride_s) + gap_s) / 60.0 + stops) * 1e6 - 2.0
+        bounds[m] = (rest[m] + seen[at, MINUTES] + seen[at, OTHER_MINUTES]) * 1e6 - 2.0
         who[m] = at
         m += 1
     counts[2] = m
@@ -375,11 +227,11 @@ def search(
         if size == kept and bound > found[order[kept - 1], j.COST]:
             break
         at = who[i]
-        run = np.int64(seen[at, SEEN_RUN])
-        up, down = (OTHER, 0) if by_arrival else (0, OTHER)
-        pieces = (
-            np.int64(seen[at, up + FIRST_PIECE]), np.int64(seen[at, up + LAST_PIECE]) + 1,
-            np.int64(seen[at, down + FIRST_PIECE]), np.int64(seen[at, down + LAST_PIECE]) + 1,
+        run = np.int64(seen[at, RUN])
+        in_at, out_at = (OTHER_PIECES, PIECES) if by_arrival else (PIECES, OTHER_PIECES)
+        pieces: tuple[Whole, Whole, Whole, Whole] = (
+            np.int64(seen[at, in_at]), np.int64(seen[at, in_at + 1]) + 1,
+            np.int64(seen[at, out_at]), np.int64(seen[at, out_at + 1]) + 1,
         )  # fmt: skip
         if not is_close:  # a second bound, from the line itself
             minutes_at_least = least_minutes(lines, runs, run, pieces, ask, way_m, *ends)
@@ -388,6 +240,14 @@ def search(
                 heappush(heap, (bound, i, True))
             continue
         counts[3] += 1
+        # A passing by is told whole: its nearest point may be too early, or too late, to count.
+        line = np.int64(runs.rows[run, j.LINE])
+        if by_arrival:
+            past = going_on(lines, line, pieces[1] - 1, 1, ends[0]) + 1
+            pieces = pieces[0], past, pieces[2], pieces[3]
+        else:
+            begin_piece = going_on(lines, line, pieces[2], -1, ends[2])
+            pieces = pieces[0], pieces[1], begin_piece, pieces[3]
         new = order[size]
         if not join(lines, runs, run, pieces, ask, days, places, options, found[new]):
             continue
@@ -409,15 +269,13 @@ def search(
 
 @compiled
 def _widen(
-    seen: Ints, minutes: FloatArray, at: int, end: int, grid: Grid, i: int, least: float
-) -> None:
+    seen: FloatArray, at: Whole, minutes_at: int, minutes: float, pieces_at: int, shape: Ticks,
+    i: Whole,
+) -> None:  # fmt: skip
     """Another entry of a run around an end."""
-    o = OTHER * end
-    seen[at, o + SEEN_IN] = min(seen[at, o + SEEN_IN], np.int32(grid.begin[i]))
-    seen[at, o + SEEN_OUT] = max(seen[at, o + SEEN_OUT], np.int32(grid.end[i]))
-    seen[at, o + FIRST_PIECE] = min(seen[at, o + FIRST_PIECE], np.int32(grid.pieces[i, 0]))
-    seen[at, o + LAST_PIECE] = max(seen[at, o + LAST_PIECE], np.int32(grid.pieces[i, 1]))
-    minutes[at, end] = min(minutes[at, end], least)
+    seen[at, minutes_at] = min(seen[at, minutes_at], minutes)
+    seen[at, pieces_at] = min(seen[at, pieces_at], float(shape[i, FIRST_PIECE]))
+    seen[at, pieces_at + 1] = max(seen[at, pieces_at + 1], float(shape[i, LAST_PIECE]))
 
 
 forget_stale(
@@ -428,4 +286,5 @@ forget_stale(
     "indexes.stops",
     "indexes.joining",
     "indexes.bounds",
+    "indexes.stretches",
 )

@@ -6,12 +6,13 @@ from math import cos, radians
 import numpy as np
 
 from geo.arrays import BoolArray, FloatArray, IntArray, LonLatArray
-from indexes import corridor as c
 from indexes import rides as j
-from indexes.corridor import Grid, Levels
+from indexes import stretches as s
+from indexes.corridor import Levels, search
 from indexes.joining import scan
 from indexes.passing import passing_lines
 from indexes.rides import Lines, Runs
+from indexes.stretches import Grid
 
 __all__ = ["RouteIndex", "pack_lines"]
 
@@ -126,7 +127,7 @@ class RouteIndex:
         levels: Levels,
     ) -> tuple[FloatArray, IntArray]:
         """As `search`, and what it read: entries around either end, runs in both, runs joined."""
-        counted: tuple[FloatArray, IntArray] = c.search(
+        counted: tuple[FloatArray, IntArray] = search(
             self.grid, self.lines, self.runs, ask, days, places, limit, run_trip, levels
         )
         return counted
@@ -147,7 +148,7 @@ class RouteIndex:
         near = np.ones(len(self), np.bool_)
         for lon, lat, _, radius_m in (departure, arrival):
             if radius_m <= NEAR_M:  # a wider circle holds much of a town anyway
-                near &= c.runs_near(self.grid, lon, lat, radius_m, len(self))
+                near &= s.runs_near(self.grid, lon, lat, radius_m, len(self))
         lines = np.unique(row_lines[near]).astype(np.int64)
         found: BoolArray = near & passing_lines(self.lines, lines, departure, arrival)[row_lines]
         return found
@@ -172,13 +173,13 @@ class RouteIndex:
     def _entries(self) -> Grid:
         lines, rows = self.lines, self.runs.rows
         middle = float(np.median(np.abs(lines.points[:, 1]))) / j.UNIT if len(lines.points) else 0.0
-        column_degrees = c.CELL_DEGREES / cos(radians(min(middle, WIDEST_LAT)))
+        column_degrees = s.CELL_DEGREES / cos(radians(min(middle, WIDEST_LAT)))
         first = np.empty(len(lines.first), np.int64)
-        nothing = np.empty(0, np.int64), np.empty((0, 2)), np.empty((0, 2), np.uint16)
-        count = c.walk(lines, column_degrees, *nothing, first)
+        nothing = np.empty(0, np.int64), np.empty((0, 2)), np.empty((0, 5), np.uint16)
+        count = s.walk(lines, column_degrees, *nothing, first)
         keys, seconds = np.empty(count, np.int64), np.empty((count, 2))
-        pieces = np.empty((count, 2), np.uint16)
-        c.walk(lines, column_degrees, keys, seconds, pieces, first)
+        shape = np.empty((count, 5), np.uint16)
+        s.walk(lines, column_degrees, keys, seconds, shape, first)
         cells, cell = np.unique(keys, return_inverse=True)
         # One entry for each run on a line, and each cell that the line visits.
         counts = np.diff(first)[rows[:, j.LINE]]
@@ -189,8 +190,8 @@ class RouteIndex:
         lasting_s = float(self._ends_s.max(initial=0.0)) - zero_s + 2.0
         tick_s = max(TICK_S, lasting_s / MOST_TICKS)
         starts_s = self._starts_s[of_run] - zero_s
-        begin = ((starts_s + seconds[line_entry, 0] - c.SLACK_S) / tick_s).astype(np.uint16)
-        end = np.ceil((starts_s + seconds[line_entry, 1] + c.SLACK_S) / tick_s).astype(np.uint16)
+        begin = ((starts_s + seconds[line_entry, 0] - s.SLACK_S) / tick_s).astype(np.uint16)
+        end = np.ceil((starts_s + seconds[line_entry, 1] + s.SLACK_S) / tick_s).astype(np.uint16)
         numbers = np.array(
             [
                 column_degrees, zero_s, tick_s, self._longest_s,
@@ -203,12 +204,11 @@ class RouteIndex:
             first=np.zeros(len(cells) + 1, np.int64),
             stay=np.zeros(len(cells), np.uint16),
             begin=np.empty(len(of_run), np.uint16),
-            end=np.empty(len(of_run), np.uint16),
             run=np.empty(len(of_run), np.int32),
-            pieces=np.empty((len(of_run), 2), np.uint16),
+            shape=np.empty((len(of_run), 6), np.uint16),
             numbers=numbers,
         )
-        c.count_cells(cell[line_entry], grid.first)
+        s.count_cells(cell[line_entry], grid.first)
         order = np.argsort(begin, kind="stable")
-        c.fill(order, line_entry, of_run, begin, end, cell, pieces, grid)
+        s.fill(order, line_entry, of_run, begin, end, cell, shape, grid)
         return grid

@@ -6,14 +6,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.trips_workload import DAYS, REAL_LINES, index_of, meeting_points, rides, transit
+from benchmarks.trips_workload import (
+    ANY_TIME,
+    DAYS,
+    REAL_LINES,
+    index_of,
+    meeting_points,
+    rides,
+    transit,
+)
 from indexes import rides as j
 from indexes.endpoints import CELL_M, EndIndex
 from indexes.passing import circle_row, passing_lines, shared_ride
 from indexes.rides import Runs
 from indexes.routes import RouteIndex, pack_lines
-from matching.rides.meeting import MeetingPoints
-from matching.rides.parts import Places
+from matching.rides.asks import ask_of
+from matching.rides.meeting import MeetingPoint, MeetingPoints
+from matching.rides.parts import NO_CHANGE_S, Places
 
 
 def both(index, ask, places, limit):
@@ -22,6 +31,20 @@ def both(index, ask, places, limit):
     found = index.search(ask, DAYS, places, limit, every, np.zeros(len(index), np.int8))
     by_hand = index.scan(ask, DAYS, places)
     return found, by_hand[np.argsort(by_hand[:, j.COST], kind="stable")]
+
+
+def winding_lines(rng, n, lat, spacing_m):
+    """Lines through a town of some kilometres, of short pieces or long ones."""
+    east = 1 / (j.METRES_PER_DEGREE * np.cos(np.radians(lat)))
+    lonlat, times_s = [], []
+    for _ in range(n):
+        heading = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.4, 30))
+        steps = spacing_m * rng.uniform(0.5, 1.5, 30)
+        x, y = np.cumsum(steps * np.cos(heading)), np.cumsum(steps * np.sin(heading))
+        x, y = x - x.mean() + rng.normal(0, 700), y - y.mean() + rng.normal(0, 700)
+        lonlat.append(np.round(np.column_stack((5.4 + x * east, lat + y / j.METRES_PER_DEGREE)), 7))
+        times_s.append(np.cumsum(steps / rng.uniform(5, 20)))
+    return pack_lines(lonlat, [t - t[0] for t in times_s])
 
 
 def held_to_a_scan(index, asked, limit, meeting=None):
@@ -61,6 +84,31 @@ def test_real_lines_are_found_like_made_up_ones():
     asked = rides(index, 15, seed=4)
     held_to_a_scan(index, asked, 10_000)
     held_to_a_scan(index, asked[:8], 5, meeting_points(index, 500, seed=5))
+
+
+@pytest.mark.parametrize("by_arrival", [False, True])
+@given(st.integers(0, 2**32), st.sampled_from([60.0, 200.0, 1_200.0]), st.sampled_from([0.5, 68.0]))
+def test_lines_that_wind_around_both_ends_are_joined_as_by_hand(by_arrival, seed, spacing_m, lat):
+    rng = np.random.default_rng(seed)
+    n = 60
+    lines = winding_lines(rng, n, lat, spacing_m)
+    rows = np.zeros((n, j.RUN_COLUMNS), np.int32)
+    rows[:, j.LINE], rows[:, j.SECOND] = np.arange(n), 30_000 + rng.integers(-2_000, 2_000, n)
+    rows[:, j.FLEX_BEFORE] = rows[:, j.FLEX_AFTER] = rng.choice([0, 600], n)
+    rows[:, j.DAY_MASK], rows[:, j.LAST_DAY] = 127, 2**31 - 1
+    rows[:, j.SEATS], rows[:, j.BUILDING], rows[:, j.BUDGET_MS] = 3, -1, 900_000
+    index = RouteIndex(lines, Runs(rows, np.empty((0, 4))))
+    scatter = rng.normal(0, 0.009, (14, 2)) / (np.cos(np.radians(lat)), 1) + (5.4, lat)
+    points = [(lon, lat) for lon, lat in np.round(scatter, 7).tolist()]
+    meeting = MeetingPoints([MeetingPoint(f"{i}", "", *at) for i, at in enumerate(points[4:])])
+    for stops in (MeetingPoints(), meeting):
+        places = Places.of(points[0], points[1], 2_000, stops)
+        ask = ask_of(ANY_TIME, places, 1)
+        ask[[j.EARLIEST, j.LATEST, j.ASKED]] = 29_500, 30_300, 30_000
+        ask[j.EDGE_S], ask[j.BY_ARRIVAL], ask[j.MAX_WALKS_M] = NO_CHANGE_S, by_arrival, np.inf
+        for limit in (3, n):
+            found, wanted = both(index, ask, places.rows, limit)
+            np.testing.assert_array_equal(found[:, j.COST], wanted[:limit, j.COST])
 
 
 @pytest.mark.parametrize("shift_s", [-3_600.0, 3_600.0])
