@@ -193,17 +193,21 @@ def test_of_several_that_start_one_reads_the_store(store: Any, folder: Path) -> 
 def test_who_waits_in_vain_reads_the_store_and_writes_nothing(
     store: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(matching.towns.live, "WAIT_S", 0.2)
+    seen: list[str] = []
+    sleep = time.sleep
+
+    def seen_asleep(seconds: float) -> None:
+        seen.append(keeper.doing)
+        sleep(seconds)
+
+    monkeypatch.setattr(matching.towns.live, "WAIT_S", 0.5)
+    monkeypatch.setattr(time, "sleep", seen_asleep)
     with Keeper(store, "t", folder, "").turn(0.0) as mine:
         assert mine
         keeper = Keeper(store, "t", folder, "")
-        seen: list[str] = []
-        watch = threading.Timer(0.1, lambda: seen.append(keeper.doing))
-        watch.start()
         engine = Engine.over(store, "t", keeper)
         assert found(engine) == "ac"
-    watch.join()
-    assert seen == ["waiting for another process to write the snapshot"]
+    assert "waiting for another process to write the snapshot" in seen
     assert not list(folder.glob("*.town"))
 
 
