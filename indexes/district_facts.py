@@ -66,8 +66,9 @@ BUILDING_FACTS = pa.schema(
     ]
 )
 
-# Published before the quarter's end, and valid at some instant of it. A public one lies where it
-# stands, a person's where its owner lives; only the former has a point.
+# Published before the quarter's end, and valid at some instant of it: persons', and those that
+# anybody may see, which are ``public``. A public one lies where it stands, a person's where its
+# owner lives; only the former has a point.
 LISTING_FACTS = pa.schema(
     [
         _id("listing"),

@@ -30,6 +30,7 @@ from indexes.schedules import as_zone, schedule_of_text
 from indexes.sqlactivity import ActivityRecords
 from indexes.sqlrecords import storable
 from indexes.sqltypes import line_ends_of_ewkb
+from indexes.sqlwhole import Value
 from indexes.store import Position
 from indexes.tables import bookings, tenants, trips
 from indexes.tables_districts import district_settings, draws, releases
@@ -74,6 +75,8 @@ _SCANS: dict[str, tuple[str, dict[str, tuple[str, pa.DataType]]]] = {
     ),
     "listings": (
         "FROM listings l {whole} WHERE l.tenant_id = :tenant_id AND {published} < {ends}"
+        # Exact figures are of what anybody may see; a notice to a building is nobody else's.
+        " AND (l.personal OR l.audience = 'public')"
         " AND (l.valid_from IS NULL OR {valid_from} < {ends})"
         " AND (l.valid_to IS NULL OR {valid_to} > {begins})"
         # An event without an end lasts three hours, see `indexes.entities.Listing.event_end`.
@@ -102,7 +105,6 @@ _SCANS: dict[str, tuple[str, dict[str, tuple[str, pa.DataType]]]] = {
         },
     ),
 }
-_WORDS = ("category",)  # texts that may be empty; an empty id is none
 _INSTANTS = {
     "joined": "coalesce(created_at, first_written_at)",
     "published": "coalesce(l.published_at, l.first_written_at)",
@@ -163,12 +165,7 @@ class DistrictRecords(ActivityRecords):
     ) -> pa.Table:
         """One of the tables that facts are joined from."""
         source, columns = _SCANS[name]
-        schema = pa.schema(
-            [
-                pa.field(column, kind, nullable=column not in _WORDS)
-                for column, (_, kind) in columns.items()
-            ]
-        )
+        schema = pa.schema([(column, kind) for column, (_, kind) in columns.items()])
         wanted = [sql.format(**put_in) for sql, _ in columns.values()]
         values = {key: value for key, value in asked.items() if f":{key}" in source}
         return self._whole_table(db, wanted, source.format(**put_in), values, schema)
@@ -178,7 +175,7 @@ class DistrictRecords(ActivityRecords):
         db: Connection,
         wanted: Sequence[str],
         source: str,
-        values: Mapping[str, str],
+        values: Mapping[str, Value],
         schema: pa.Schema,
     ) -> pa.Table:
         """`_fetch` of nearly all rows of a table, in no set order."""

@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 from store_records import TENANT, zone
 
+from indexes.audience import Audience
 from indexes.district_facts import ActivityWeek, Facts
 from indexes.entities import (
     Building,
@@ -126,6 +127,7 @@ class World:
             owner_id=self._someone(1.0 if personal else 0.5),
             lon=None if personal else self._lon(), lat=None if personal else self._lat(),
             category=self._one(["", "cours", "food.bakery"]), published_at=self._at(),
+            audience=self._one([Audience.PUBLIC, Audience.PUBLIC, Audience.CITY]),
             valid_from=self._one([None, valid[0]]), valid_to=self._one([None, valid[1]]),
             starts_at=starts_at,
             ends_at=starts_at and self._one([None, starts_at + HOUR, starts_at + 3 * DAY]),
@@ -194,6 +196,7 @@ class World:
                 or (one.valid_from is not None and one.valid_from >= ENDS)
                 or (one.valid_to is not None and one.valid_to <= BEGINS)
                 or (over is not None and over <= BEGINS)
+                or not (one.personal or one.audience is Audience.PUBLIC)
             ):
                 continue
             household = lives.get(one.owner_id)
