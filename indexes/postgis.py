@@ -37,6 +37,7 @@ from indexes.sqlite import SqliteStore, new_file
 from indexes.sqlrecords import Clock, Row, by_object, upsert_sql
 from indexes.sqlstore import SqlStore, utc_now
 from indexes.sqltypes import Geom, Instant
+from indexes.sqlwhole import Value
 
 __all__ = ["PostgisListener", "PostgisStore"]
 
@@ -57,14 +58,6 @@ class PostgisStore(SqlStore):
     """
 
     _differs = "IS DISTINCT FROM"
-    # Listing by listing: before they have statistics, the server would join all endorsements
-    # with all members row by row.
-    _some_endorsers = """LEFT JOIN LATERAL (
-                SELECT count(DISTINCT em.household_id) AS households
-                FROM endorsements en
-                JOIN members em ON em.tenant_id = en.tenant_id AND em.id = en.member_id
-                WHERE en.tenant_id = l.tenant_id AND en.listing_id = l.id AND em.level >= 2
-                  AND (m.household_id IS NULL OR m.household_id <> em.household_id)) e ON true"""
     _lon, _lat = "ST_X(l.geom)", "ST_Y(l.geom)"
     _epoch = "extract(epoch FROM {})::bigint"
     _ewkb = "ST_AsEWKB(geom, 'XDR')"
@@ -203,7 +196,7 @@ class PostgisStore(SqlStore):
             return PostgisListener(self._writer)
 
     def _fetch(
-        self, db: Connection, sql: str, values: Mapping[str, str], schema: pa.Schema
+        self, db: Connection, sql: str, values: Mapping[str, Value], schema: pa.Schema
     ) -> pa.Table:
         # The server writes, and Arrow reads, CSV many times faster than rows become objects.
         # An unquoted empty field is a NULL, a quoted one an empty text.

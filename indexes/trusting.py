@@ -189,15 +189,19 @@ TRUSTING = (Request, Reply, Interaction, Rating, Vouch, LetterCode, Report, Stan
 
 # As whole tables (`indexes.store.Store`). Instants are seconds since 1970, UTC.
 
+# There are many times as many endorsements as anything else: each id is there once, and its number
+# in every row.
+_ONCE = pa.dictionary(pa.int32(), pa.string())
+
 # One row per endorsement that counts: none by a household of what is its own.
 ENDORSEMENT_SCHEMA = pa.schema(
     [
-        pa.field("listing", pa.string()),
-        pa.field("member", pa.string()),
-        pa.field("household", pa.string()),
+        pa.field("listing", _ONCE),
+        pa.field("member", _ONCE),
+        pa.field("household", _ONCE),
         pa.field("created_at", pa.int64()),
-        pa.field("owner", pa.string()),  # of the listing
-        pa.field("attested", pa.string()),  # the listing, by whom
+        pa.field("owner", _ONCE),  # of the listing
+        pa.field("attested", _ONCE),  # the listing, by whom
     ]
 )
 

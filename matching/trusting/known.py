@@ -69,7 +69,8 @@ class Records:
         fresh = np.ones(len(column), np.bool_)
         fresh[1:] = pc.not_equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
         firsts = np.flatnonzero(fresh)
-        self._keys = SortedIds(column if fresh.all() else column.take(pa.array(firsts)))
+        keys = column if fresh.all() else column.take(pa.array(firsts))
+        self._keys = SortedIds(keys.cast(pa.string()))  # they may be numbered
         self._ends = np.append(firsts, len(column))
         self._base = read(table)
         self._old = np.zeros(len(column), np.bool_)  # read again since

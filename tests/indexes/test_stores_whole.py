@@ -4,8 +4,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from store_records import ENDORSEMENT, HOUSEHOLDS, MEMBERS, NOON, SERVICE, SHOP
+from store_records import ENDORSEMENT, HOUSEHOLDS, MEMBERS, NOON, SERVICE, SHOP, TOWN
+from worlds import make_town
 
+import indexes.sqlite
 from geo.errors import InputError
 from indexes.entities import Endorsement, Listing, Member
 from indexes.store import Store
@@ -97,3 +99,56 @@ def test_only_standings_by_which_a_word_counts_less_are_told(hood: Store) -> Non
     ]
     assert hood.standing_table("t").to_pylist() == told
     assert hood.standing_table("t", ["m1", "m3"]).to_pylist() == told[1:]
+
+
+def row_by_row(store: Store, tenant_id: str) -> list[list[dict[str, object]]]:
+    """All three tables, as SQL joins them for ids."""
+    listings = [one.id for one in store.page(Listing, tenant_id, limit=10_000)]
+    members = [one.id for one in store.page(Member, tenant_id, limit=10_000)]
+    tables = (
+        store.listing_table(tenant_id, listings),
+        store.member_table(tenant_id, members),
+        store.endorsement_table(tenant_id, listings),
+    )
+    return [table.to_pylist() for table in tables]
+
+
+def whole(store: Store, tenant_id: str) -> list[list[dict[str, object]]]:
+    """All three tables, as they are joined by column."""
+    tables = (store.listing_table, store.member_table, store.endorsement_table)
+    return [read(tenant_id).to_pylist() for read in tables]
+
+
+@pytest.mark.parametrize("together", [3, 10_000])
+def test_a_whole_table_holds_what_its_ids_give_whatever_order_rows_came_in(
+    store: Store, monkeypatch: pytest.MonkeyPatch, together: int
+) -> None:
+    monkeypatch.setattr(indexes.sqlite, "TOGETHER", together)
+    town = make_town(together, listings=120)
+    town.put(store)
+    (told, houses, said) = whole(store, "t")
+    assert [told, houses, said] == row_by_row(store, "t")
+    # Once more in the other order: rows of the file are not in the order of ids any more.
+    for one in told[::2]:
+        store.delete(Listing, "t", str(one["id"]))
+    for record in reversed(town.records):
+        if isinstance(record, Listing):
+            store.put(replace(record, opening_hours="", hours_text=None))
+    suspended = Standing(tenant_id="t", id=str(houses[0]["id"]), expires_at=NOON, suspended=True)
+    store.decide("t", [], lambda desk: desk.put(suspended))
+    again = whole(store, "t")
+    assert again == row_by_row(store, "t")
+    assert {one["opening_hours"] for one in again[0]} == {""}
+    assert {one["hours_text"] for one in again[0]} == {None}
+    assert {one["endorsers"] for one in told} > {0}
+    assert len(said) > len(again[2]) > 0
+
+
+def test_one_tenant_of_many_gets_its_own_rows_alone(store: Store) -> None:
+    crowd = make_town(5, "u", listings=100)
+    crowd.put(store)
+    store.put_all(TOWN)
+    assert whole(store, "t") == row_by_row(store, "t")
+    assert [len(table) for table in whole(store, "t")] == [2, 4, 1]
+    assert whole(store, "u") == row_by_row(store, "u")
+    assert whole(store, "nobody") == [[], [], []]
