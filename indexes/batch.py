@@ -53,7 +53,7 @@ def search_each(view: PointView, questions: Sequence[Question], threads: int = 1
     """
     if not questions:
         return []
-    packed = np.stack([q.ask.packed for q in questions])
+    packed = np.stack([q.ask.packed() for q in questions])
     sizes = np.array([len(q.filters) for q in questions])
     packed[:, t.LIMIT] = [q.limit for q in questions]
     packed[:, t.FILTERS] = np.cumsum(sizes) - sizes
@@ -109,7 +109,7 @@ def search_places(
     _, places, of_place = np.unique(keys, return_index=True, return_inverse=True)
     rows = np.empty((len(places), limit), np.int64)
     scores = np.empty((len(places), limit), np.int64)
-    question = ask.packed.copy()
+    question = ask.packed()
     question[t.LIMIT] = limit
     question[[t.PLAN, t.TABLES]] = plan.addresses
 

@@ -2,8 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import log
+from struct import Struct
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,6 @@ from indexes.packing import COLD_COLUMNS, HEADER, LEAF, ROW, Blocks, pack
 from indexes.scan import scan
 
 __all__ = ["Ask", "Found", "Plan", "PointIndex", "PointView", "Rule", "pack_filters"]
-
-NEAR_FIRST_M = (5_000.0, 100_000.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +111,9 @@ def pack_filters(
     return filters
 
 
-_DEFAULTS = np.zeros(t.ASK_SIZE)
-_DEFAULTS[t.INNER_M] = -1.0
-_DEFAULTS[t.AFTER_SCORE] = t.NO_BOUND
+# Writes numbers twice as fast as an array is made of them; what is for one of many is 0.
+_QUESTION = Struct(f"16d{8 * (t.ASK_SIZE - 16)}x")
+_NO_BOUND = (t.NO_BOUND, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,39 +135,25 @@ class Ask:
     depth: int = 0
     categories: int = 0  # 64 bits, one for each category number modulo 64
 
-    _packed: FloatArray | None = field(default=None, init=False, repr=False, compare=False)
-
-    @property
-    def packed(self) -> FloatArray:
-        """This question as the compiled search wants it; shared, so never written to.
-
-        Most questions leave most at its default: a copy, and what differs, is quickest.
-        """
-        if self._packed is not None:
-            return self._packed
-        row = _DEFAULTS.copy()
-        row[t.LON_ASKED], row[t.LAT_ASKED] = self.origin
-        row[t.RADIUS_M] = self.radius_m
-        # Before 1951 or after 2088 it is the first or last second that the columns know.
-        row[t.AT] = min(max(self.at - EPOCH_S, ALWAYS_FROM), ALWAYS_TO - 1)
-        if self.min_m > 0.0:
-            row[t.MIN_M] = self.min_m
-        if self.inner_m >= 0.0:
-            row[t.INNER_M] = self.inner_m
-        if self.open_now:
-            row[t.OPEN_NOW] = 1.0
-        if self.verified:
-            row[t.VERIFIED] = 1.0
-        if self.after is not None:
-            score, tie, rank = self.after
-            row[t.AFTER_SCORE], row[t.AFTER_TIE] = score, tie
-            row[t.AFTER_GAP], row[t.AFTER_PLACE] = divmod(rank, 1 << t.RANK_BITS)
+    def packed(self, by_distance: bool = False) -> FloatArray:
+        """This question as the compiled search wants it."""
+        lon, lat = self.origin
+        at = self.at - EPOCH_S
+        if not ALWAYS_FROM <= at < ALWAYS_TO:
+            # Before 1951 or after 2088 it is the first or last second that the columns know.
+            at = ALWAYS_FROM if at < 0 else ALWAYS_TO - 1
+        score, tie, rank = self.after or _NO_BOUND
+        low = high = 0
         if self.depth:
-            row[t.DEPTH] = self.depth
-            row[t.LOW_CATEGORIES] = _signed(self.categories)
-            row[t.HIGH_CATEGORIES] = _signed(self.categories >> 32)
-        object.__setattr__(self, "_packed", row)
-        return row
+            low, high = _signed(self.categories), _signed(self.categories >> 32)
+        question = np.empty(t.ASK_SIZE)
+        _QUESTION.pack_into(
+            question,  # type: ignore[arg-type]  # an array is a buffer
+            0, lon, lat, self.radius_m, self.min_m, self.inner_m, at, self.open_now,
+            self.verified, by_distance, score, tie, rank >> t.RANK_BITS,
+            rank & (1 << t.RANK_BITS) - 1, self.depth, low, high,
+        )  # fmt: skip
+        return question
 
 
 def _signed(word: int) -> int:
@@ -258,21 +243,16 @@ class PointView(ABC):
         limit : int
             At most so many.
         """
-        return Found(s.search(ask.packed, filters, limit, self.address, *plan.addresses))
+        return self._asked(plan, ask.packed(), filters, limit)
 
     def nearest(self, plan: Plan, ask: Ask, filters: Ints, limit: int) -> Found:
-        """The nearest points, in whole millimetres, then by rank; scores are minus those.
+        """The nearest points, in whole millimetres, then by rank; scores are minus those."""
+        return self._asked(plan, ask.packed(by_distance=True), filters, limit)
 
-        Near circles are tried first: they can be searched on a plane, at a third of the cost.
-        """
-        question = ask.packed.copy()
-        question[t.BY_DISTANCE] = 1.0
-        for radius_m in (*NEAR_FIRST_M, ask.radius_m):
-            question[t.RADIUS_M] = min(radius_m, ask.radius_m)
-            found = s.search(question, filters, limit, self.address, *plan.addresses)
-            if len(found) == limit or radius_m >= ask.radius_m:
-                break
-        return Found(found)
+    def _asked(self, plan: Plan, question: FloatArray, filters: Ints, limit: int) -> Found:
+        found = np.empty((limit, t.FOUND_COLUMNS))
+        count = s.search(question, filters, limit, self.address, *plan.addresses, found)
+        return Found(found if count == limit else found[:count])
 
     def scan(
         self,
@@ -293,11 +273,9 @@ class PointView(ABC):
         fits : ndarray of float64, shape (m,), optional
             How well each of them fits the words asked for.
         """
-        question = ask.packed.copy()
-        question[t.BY_DISTANCE] = by_distance
         return Found(
             scan(
-                question,
+                ask.packed(by_distance),
                 filters,
                 limit,
                 self.address,
