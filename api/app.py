@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from api.access import AccessLog
+from api.access import UNTRACED, AccessLog
 from api.auth import KeyRing
 from api.changes import Streams
 from api.clock import clock_from
@@ -126,7 +126,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             towns.start()
             app.state.towns = towns
             app.state.keys = KeyRing(store)
-            app.state.shelf = Shelf(store)
+            app.state.shelf = Shelf(store, zones_of=lambda id: towns.town(id).outlines)
             with app.state.streams.ending_at_exit():
                 yield
         finally:
@@ -141,6 +141,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
         docs_url=None,  # FastAPI's pages load script from elsewhere
         redoc_url=None,
+        telemetry=UNTRACED,
         dependencies=[Depends(named_once)],
     )
     app.state.metrics = Metrics()

@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from api.access import UNTRACED
 from api.clock import Clock
 from api.covoiturage import bookings, searching
 from api.covoiturage.asking import DOMAIN, Platform, counted, given_once
@@ -65,6 +66,7 @@ def covoiturage_app(
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
+        telemetry=UNTRACED,
         dependencies=[Depends(counted), Depends(given_once)],
         responses=_RESPONSES,
     )

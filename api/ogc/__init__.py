@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 
+from api.access import UNTRACED
 from api.ogc import describing, features, tiling
 from api.ogc.asking import PREFIX
 from api.ogc.catalogue import Catalogue
@@ -37,6 +38,7 @@ def ogc_app(state: Any) -> FastAPI:
         openapi_url=None,  # whose collections it names depends on who asks
         docs_url=None,
         redoc_url=None,
+        telemetry=UNTRACED,
     )
     state.catalogue = lru_cache(maxsize=KEPT)(Catalogue)
     app.state = state

@@ -4,6 +4,8 @@ import logging
 import re
 
 import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
 
 
 def test_a_request_leaves_one_line_without_place_or_person(served, caplog):
@@ -57,3 +59,31 @@ def test_a_crash_is_counted_and_told_like_every_answer(served, monkeypatch, capl
     assert answer.headers["cache-control"] == "no-store"
     assert [r.fields["status"] for r in caplog.records if r.name == "api.access"] == [500]
     assert 'route="/v1/zones",status="500"' in served.get("/metrics").text
+
+
+class Tracer:
+    """A tracer provider that somebody has set up, and what it was handed."""
+
+    def __init__(self, span):
+        self.span, self.spans = span, []
+
+    def get_tracer(self, *args, **kwargs):
+        return self
+
+    def start_span(self, name, **told):
+        self.spans.append(told)
+        return self.span
+
+
+def test_no_path_or_query_is_handed_to_a_tracer(served, monkeypatch):
+    trace = pytest.importorskip("opentelemetry.trace", reason="this FastAPI traces nothing")
+    tracer = Tracer(trace.INVALID_SPAN)
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: tracer)
+    plain = FastAPI()
+    with TestClient(plain) as client:
+        client.get("/nowhere?lat=43.3")
+    assert tracer.spans  # so would ours be
+    tracer.spans.clear()
+    for url in ("/v1/near?lat=43.3014242&lon=5.3", "/covoiturage/v1/status", "/ogc/"):
+        served.get(url)
+    assert tracer.spans == []
