@@ -25,6 +25,7 @@ from api.openapi import document
 from api.problems import install_problems
 from api.settings import Settings
 from api.towns import Towns
+from api.trip_questions import prices_of
 from api.version import VERSION
 from indexes.store import open_store
 from matching.towns.keeping import Keeper
@@ -147,6 +148,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.metrics = Metrics()
     app.state.streams = Streams()
     app.state.clock = clock_from(chosen.now)
+    app.state.prices = prices_of(chosen)
     app.add_middleware(FastNear)
     app.add_middleware(AccessLog, metrics=app.state.metrics)
     install_problems(app)

@@ -43,6 +43,8 @@ class Settings(BaseSettings):
         Our domain name, by which other carpooling platforms know us.
     now : datetime or None
         What time it is for carpooling when the server starts; by default the machine's clock.
+    price_per_km, cost_per_km : float
+        What a seat in a car is suggested to cost, and what the car itself costs, euros.
     snapshots : str or None
         Folder of the files that a server starts from; by default `snapshot_folder` names it,
         empty for none.
@@ -60,6 +62,8 @@ class Settings(BaseSettings):
     log_format: LogFormat = "text"
     operator: str = "mitoyen.example"
     now: AwareDatetime | None = None
+    price_per_km: float = Field(default=0.06, ge=0, le=10, allow_inf_nan=False)
+    cost_per_km: float = Field(default=0.636, ge=0, le=10, allow_inf_nan=False)
     snapshots: str | None = None
     models: str | None = None
 

@@ -21,6 +21,7 @@ from api.schemas import (
     Timezone,
     Whole,
 )
+from api.settings import Settings
 from api.trip_schemas import (
     CLOCK,
     DAYS,
@@ -38,7 +39,7 @@ from geo.errors import InputError
 from indexes.journey_rules import MAX_POINTS
 from indexes.journeys import Anchor, Role, Schedule, Trip, WeeklyTime
 from indexes.router import Router
-from matching.rides.carpool import RoundTrip, TripMatch, TripQuery, WeekCover
+from matching.rides.carpool import Prices, RoundTrip, TripMatch, TripQuery, WeekCover
 from matching.schedule import check_schedule
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "drivers_trip",
     "first_day",
     "matches_answer",
+    "prices_of",
     "schedule_of",
     "trip_query",
     "week_answer",
@@ -162,6 +164,11 @@ class MatchBody(MatchParams):
         if self.route is not None and self.waypoints is not None:
             raise PydanticCustomError("invalid-route", "a driver has a route, or waypoints")
         return self
+
+
+def prices_of(settings: Settings) -> Prices:
+    """What a ride may cost here."""
+    return Prices(per_km=settings.price_per_km, cost_per_km=settings.cost_per_km)
 
 
 def _weekdays(days: Iterable[str]) -> tuple[int, ...]:
@@ -333,8 +340,15 @@ class TripMatchOut(Output):
     days: list[Day]
     dates: list[date]
     coverage: float = Field(description="Days matched of days asked for, 0 to 1.")
-    price_eur: float
-    co2_saved_kg: float
+    price_eur: float = Field(
+        description="For a seat: 0.06 € a kilometre or what the driver asks; at most the equal "
+        "share of what the car costs, 0.636 € a kilometre (barème kilométrique, 5 CV), that all "
+        "aboard bear when no seat is free. Both can be set."
+    )
+    co2_saved_kg: float = Field(
+        description="Of the ride driven alone, less the detour: 0.192 kg a kilometre, a car with "
+        "a combustion engine in use (ADEME, Base Empreinte)."
+    )
     cost_min: float = Field(description="What ranks: minutes, the sum of the terms.")
     score: float
     terms: dict[str, float]

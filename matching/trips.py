@@ -34,6 +34,10 @@ for; trust is how far who asks trusts the other, level / 4 (`matching.trusting.t
 whom nothing is known 1 / 4, or 0 if not verified. Lowest first, in 1e-6 minutes; then the earlier
 pick-up, then the id, bytewise.
 
+**The price** of a seat is what the driver asks or 0.06 € a kilometre, and never more than the car
+costs (`matching.rides.carpool.Prices`). **CO₂** saved is 0.192 kg for each kilometre that the rider
+doesn't drive alone, 1.3 times the air line, less the detour's.
+
 **Both ways** hold: verified people only, same building (both addresses proved), women only, blocks,
 and who the trip is addressed to. Nobody rides with himself.
 

@@ -25,6 +25,8 @@ from api.commands.common import (
     the_tenant,
 )
 from api.importing.requests import read_requests
+from api.settings import Settings
+from api.trip_questions import prices_of
 from geo.errors import InputError
 from indexes.store import Store
 from matching.rides.assign import best_pairs, feasible_pairs
@@ -135,7 +137,8 @@ def _assign_day(
         def advance(round: int, done: int, riders: int) -> None:
             tell(f"riders, round {round}", done, riders)
 
-        answer = pair_day(view, day, seated=seated, lang=lang, advance=advance)
+        prices = prices_of(Settings.read())
+        answer = pair_day(view, day, seated=seated, lang=lang, prices=prices, advance=advance)
     if as_ndjson:
         _print_lines(answer.pairs)
     elif as_json:

@@ -17,8 +17,16 @@ from api.commands.common import (
     print_table,
     the_tenant,
 )
+from api.settings import Settings
 from api.towns import Outlines
-from api.trip_questions import MatchBody, MatchParams, drivers_trip, matches_answer, trip_query
+from api.trip_questions import (
+    MatchBody,
+    MatchParams,
+    drivers_trip,
+    matches_answer,
+    prices_of,
+    trip_query,
+)
 from geo.arrays import LonLat
 from geo.errors import InputError
 from indexes.router import AirRouter
@@ -124,16 +132,16 @@ def match(
         query, back = trip_query(
             wanted, origin=origin, timezone=engine.timezone, now=now, lang=lang
         )
-        pairs = None
+        pairs, prices = None, prices_of(Settings.read())
         if wanted.role == "driver":
             trip = drivers_trip(wanted, query, owner, member, AirRouter())
             found = find_riders(
-                engine.trips, viewer, trip, first=query.first, limit=limit, lang=lang
+                engine.trips, viewer, trip, first=query.first, limit=limit, lang=lang, prices=prices
             )
         else:
-            found = find_drivers(engine.trips, viewer, query)
+            found = find_drivers(engine.trips, viewer, query, prices)
             if back is not None:
-                pairs = find_round_trips(engine.trips, viewer, query, back)
+                pairs = find_round_trips(engine.trips, viewer, query, back, prices)
     if as_json:
         print_json(msgspec.json.decode(matches_answer(found, pairs, owners=True)))
         return

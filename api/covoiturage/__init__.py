@@ -48,7 +48,8 @@ def covoiturage_app(
     clock : callable
         What time it is.
     main : State
-        Of the application that it is mounted into: its ``towns`` and ``keys`` once it runs.
+        Of the application that it is mounted into: its ``prices``; its ``towns`` and ``keys`` once
+        it runs.
     limiter : Limiter, optional
         How much each caller may ask.
 
@@ -71,7 +72,7 @@ def covoiturage_app(
         responses=_RESPONSES,
     )
     app.state.main = main
-    app.state.platform = Platform(operator, clock, limiter or Limiter())
+    app.state.platform = Platform(operator, clock, limiter or Limiter(), main.prices)
     install_errors(app)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     app.include_router(searching.router)

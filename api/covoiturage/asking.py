@@ -20,6 +20,7 @@ from api.towns import Town
 from geo.errors import InputError
 from indexes.journeys import Booking
 from matching.rides.book import TripView
+from matching.rides.carpool import Prices
 
 __all__ = ["DOMAIN", "Asking", "AskingPlatform", "Platform", "counted", "given_once"]
 
@@ -33,12 +34,14 @@ DOMAIN = re.compile(
 class Platform:
     """What we are to other platforms.
 
-    ``operator`` is our domain name, ``clock`` tells what time it is.
+    ``operator`` is our domain name, ``clock`` tells what time it is, ``prices`` what a ride may
+    cost.
     """
 
     operator: str
     clock: Clock
     limiter: Limiter
+    prices: Prices
 
 
 @dataclass(frozen=True, slots=True)

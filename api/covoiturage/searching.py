@@ -91,7 +91,13 @@ def _regular(asking: Asking, params: RegularTripParams, found: Sequence[Journey]
 def get_driver_journeys(
     asking: AskingPlatform, params: Annotated[JourneyParams, Query()]
 ) -> Response:
-    found = driver_journeys(asking.view, _way(params), _dated(params), now=asking.platform.clock())
+    found = driver_journeys(
+        asking.view,
+        _way(params),
+        _dated(params),
+        now=asking.platform.clock(),
+        prices=asking.platform.prices,
+    )
     return _journeys(asking, params, found)
 
 
@@ -122,6 +128,7 @@ def get_driver_regular_trips(
         _way(params),
         _weekly(asking, params),
         now=asking.platform.clock(),
+        prices=asking.platform.prices,
         weekly=True,
     )
     return _regular(asking, params, found)

@@ -28,7 +28,7 @@ from geo.arrays import LonLat
 from geo.errors import InputError
 from indexes.journey_rules import require_line
 from indexes.journeys import Schedule
-from matching.rides.carpool import RoundTrip, TripMatch, TripQuery
+from matching.rides.carpool import Prices, RoundTrip, TripMatch, TripQuery
 from matching.rides.weeks import cover_week, find_round_trips
 from matching.trips import find_drivers, find_riders, matches_of_trip
 
@@ -124,10 +124,11 @@ def drivers(request: Request, asking: Caller, asked: MatchParams) -> Response:
     query, back = query_of(request, town, asking, asked)
     view = town.engine.trips
     viewer = town.engine.traveller(asking.member_id, now_of(request))
-    found = find_drivers(view, viewer, query)
+    prices: Prices = request.app.state.prices
+    found = find_drivers(view, viewer, query, prices)
     pairs: tuple[RoundTrip, ...] | None = None
     if back is not None:
-        pairs = find_round_trips(view, viewer, query, back)
+        pairs = find_round_trips(view, viewer, query, back, prices)
     return json(matches_answer(found, pairs, owners=asking.sees_all, **current(town)))
 
 
@@ -168,6 +169,7 @@ def match_by_body(
         first=query.first,
         limit=query.limit,
         lang=query.lang,
+        prices=request.app.state.prices,
     )
     return json(matches_answer(found, None, owners=asking.sees_all, **current(town)))
 
@@ -182,7 +184,7 @@ def week(request: Request, asking: Anyone, params: Annotated[MatchParams, Query(
     town = town_of(request, asking)
     query, _ = query_of(request, town, asking, params)
     viewer = town.engine.traveller(asking.member_id, now_of(request))
-    cover = cover_week(town.engine.trips, viewer, query)
+    cover = cover_week(town.engine.trips, viewer, query, request.app.state.prices)
     return json(week_answer(cover, owners=asking.sees_all, **current(town)))
 
 
@@ -215,6 +217,7 @@ def of_trip(
             first=first_day(params, trip.schedule.timezone, now),
             limit=params.limit,
             lang=params.lang or language_of(request),
+            prices=request.app.state.prices,
         )
     return json(matches_answer(found, None, owners=asking.sees_all, **current(town)))
 

@@ -128,7 +128,7 @@ def best_join(
     same_building = share_building(viewer, owner)
     terms["unmatched_days"] = UNMATCHED_MIN * (asked - len(days))
     level = viewer.trust(owner)
-    terms["trust"] = -LEVEL_MIN * level
+    terms["trust"] = LEVEL_MIN * -level  # of none it is 0, not -0
     terms["same_building"] = -SAME_BUILDING_MIN if same_building else 0.0
     return Joined(part, found, tuple(sorted(days)), asked, service_day, terms, level, same_building)
 
@@ -165,12 +165,6 @@ def match_of(
     detour_s = float(found[j.DETOUR_IN_ALL_S])
     detour_km = detour_s * 10.0 / 1000.0
     common_km = _common_km(joined.part, found)
-    riders = trip.seats if role is Role.PASSENGER else 1
-    price = prices.per_km * (common_km + detour_km)
-    if driven.price_eur is not None:
-        price = driven.price_eur
-    # Nobody earns: all aboard, the driver too, bear the same share at most.
-    price = min(price, prices.cost_per_km * (common_km + detour_km) / (riders + 1))
     saved_km = DETOUR_FACTOR * places.direct_m / 1000.0 - detour_km
     stops = [_stop(joined, end, places, meeting) for end in (j.PICKUP, j.DROPOFF)]
     cost_min = joined.cost / 1e6
@@ -189,7 +183,7 @@ def match_of(
         days=_weekdays(joined.days),
         dates=tuple(EPOCH + timedelta(days=day) for day in joined.days),
         coverage=round(coverage, 3),
-        price_eur=round(price, 2),
+        price_eur=prices.of(driven, common_km + detour_km),
         co2_saved_kg=round(CO2_KG_PER_KM * max(0.0, saved_km), 2),
         cost_min=cost_min,
         score=min(1.0, exp(-cost_min / SCORE_MIN)),

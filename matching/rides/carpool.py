@@ -8,7 +8,7 @@ import msgspec
 
 from geo.arrays import LonLat
 from indexes.entities import IrisCode
-from indexes.journeys import Role, Schedule
+from indexes.journeys import Role, Schedule, Trip
 from matching.query import Reason
 
 __all__ = ["ANYBODY", "Party", "Prices", "RoundTrip", "Stop", "TripMatch", "TripQuery", "WeekCover"]
@@ -57,12 +57,27 @@ class Prices:
 
     ``per_km`` is suggested for each seat. ``cost_per_km`` is what the car costs: the barème
     kilométrique of the French tax office for 5 CV, up to 5,000 km a year (incomes of 2024; the
-    same since those of 2022). Everybody aboard, the driver too, bears an equal
-    share of it at most, so that nobody earns anything.
+    same since those of 2022). A seat costs the equal share of it that everybody would bear, the
+    driver too, if all seats were taken, at most: so nobody earns anything, whoever rides along.
     """
 
     per_km: float = 0.06
     cost_per_km: float = 0.636
+
+    def of(self, trip: Trip, km: float) -> float:
+        """Euros for one seat on some kilometres of a driver's trip, to the cent.
+
+        Examples
+        --------
+        >>> trip = Trip(
+        ...     tenant_id="t", id="1", role=Role.DRIVER, lonlat=((5.37, 43.29), (5.40, 43.30)),
+        ...     times_s=(0, 300), schedule=Schedule(timezone="Europe/Paris"), seats=3,
+        ... )
+        >>> Prices().of(trip, 10.0), Prices(per_km=0.5).of(trip, 10.0)
+        (0.6, 1.59)
+        """
+        asked = self.per_km * km if trip.price_eur is None else trip.price_eur
+        return round(min(asked, self.cost_per_km * km / (trip.seats + 1)), 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

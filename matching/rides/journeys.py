@@ -242,7 +242,7 @@ def _of_run(
                     distance_m=metres,
                     walks_m=walks_m,
                     seats=seats,
-                    price_eur=_price(trip, metres / 1000.0, prices),
+                    price_eur=prices.of(trip, metres / 1000.0),
                     cost_min=_cost(walks_m, pickup_at, window.meant),
                 )
             )
@@ -302,12 +302,6 @@ def _of_passenger(
 
 def _cost(walks_m: tuple[float, float], at: int, meant: int) -> float:
     return WALK_MIN * sum(walks_m) + abs(at - meant) / 60.0
-
-
-def _price(trip: Trip, km: float, prices: Prices) -> float:
-    """Euros for one seat; nobody earns: two share what the car costs at most."""
-    asked = prices.per_km * km if trip.price_eur is None else trip.price_eur
-    return round(min(asked, prices.cost_per_km * km / 2.0), 2)
 
 
 def _seats_left(part: DriverPart, run: int, begin_s: float, end_s: float) -> int:

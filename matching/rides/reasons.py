@@ -23,7 +23,7 @@ _SENTENCES = {
     "on-time": ("à l’heure demandée", "at the time asked for"),
     "shift": ("à {} min de l’heure demandée", "{} min off the time asked for"),
     "days-all": ("tous les jours demandés", "all days asked for"),
-    "days-some": ("{} jours demandés sur {}", "{} of the {} days asked for"),
+    "days-some": ("{} des {} jours demandés", "{} of the {} days asked for"),
     "same-building": ("de votre immeuble", "from your building"),
     "trusted": (
         "apprécié par des voisins de confiance (niveau {} sur 4)",

@@ -51,6 +51,24 @@ def test_what_is_printed_as_json_has_all_that_is_promised(match):
     assert found["days"] == ["MON", "TUE", "WED"]
 
 
+def test_the_price_of_a_kilometre_can_be_set_and_never_passes_what_the_car_costs(
+    match, monkeypatch
+):
+    asked = (*ASKED, *WEEK, "--flex-before", "3600", "--max-walk", "2000", "--json")
+    prices = []
+    for per_km, cost_per_km in (("0.06", "0.6"), ("0.12", "0.6"), ("0.5", "0.6"), ("0.5", "0.12")):
+        monkeypatch.setenv("MITOYEN_PRICE_PER_KM", per_km)
+        monkeypatch.setenv("MITOYEN_COST_PER_KM", cost_per_km)
+        (found,) = json.loads(match(*asked)[1])["matches"]
+        prices.append(found["price_eur"])
+    usual = prices[0]
+    # One seat, so that two share what the car costs.
+    assert prices == [usual, *(pytest.approx(usual * k, abs=0.03) for k in (2, 5, 1))]
+    monkeypatch.setenv("MITOYEN_PRICE_PER_KM", "-1")
+    status, _, said = match(*asked)
+    assert status == 2 and "MITOYEN_PRICE_PER_KM" in said
+
+
 def test_a_driver_finds_passengers(match):
     ends = ("--from-lat", "43.28", "--from-lon", "5.36", "--to-lat", "43.357", "--to-lon", "5.44")
     words = (*ends, "--first", "2026-11-30", *WEEK, "--flex-before", "3600")

@@ -56,7 +56,7 @@ def test_a_driver_is_told_where_and_when_and_for_how_much(town: Any) -> None:
         "dropoffToArrivalWalkingDistance": 111,
         "dropoffToArrivalWalkingDuration": 99,
         "availableSeats": 3,
-        "price": {"type": "PAYING", "amount": 1.29, "currency": "EUR"},
+        "price": {"type": "PAYING", "amount": 0.64, "currency": "EUR"},
         "preferences": {"smoking": False, "luggageSize": 2},
         "webUrl": "https://town.example/covoiturage/driver-2026-11-23-once",
     }
