@@ -3,6 +3,7 @@
 import hashlib
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 
 import msgspec
 import shapely
@@ -19,6 +20,7 @@ __all__ = ["Shelf"]
 KEPT = 16  # a town compares a few quarters
 
 Key = tuple[str, str, int]  # tenant, release, version
+Shelved = tuple[Districts, str, object]  # its hash, and the tenant's zones when it was read
 
 
 class Shelf:
@@ -31,14 +33,20 @@ class Shelf:
     store : Store
     kept : int
         Most releases to keep in memory: those that were asked for last.
+    zones_of : callable, optional
+        Gives of a tenant what is another object once its zones were imported again: a release
+        is then read anew, over the outlines that there are now.
     """
 
-    def __init__(self, store: Store, kept: int = KEPT) -> None:
+    def __init__(
+        self, store: Store, kept: int = KEPT, zones_of: Callable[[str], object] = lambda _: None
+    ) -> None:
         self._store = store
         self._kept = kept
+        self._zones_of = zones_of
         self._lock, self._loading = threading.Lock(), threading.Lock()
         self._heads: dict[str, list[ReleaseHead]] = {}
-        self._read: OrderedDict[Key, tuple[Districts, str]] = OrderedDict()
+        self._read: OrderedDict[Key, Shelved] = OrderedDict()
 
     def heads(self, tenant_id: str) -> list[ReleaseHead]:
         """What each release of a tenant says of itself, newest first.
@@ -76,24 +84,35 @@ class Shelf:
         asked = msgspec.json.encode((VERSION, self._shelved(districts.release)[1], query))
         return f'"{hashlib.sha256(asked).hexdigest()[:32]}"'
 
-    def _shelved(self, head: ReleaseHead) -> tuple[Districts, str]:
+    def _shelved(self, head: ReleaseHead) -> Shelved:
         key = (head.tenant_id, head.id, head.version)
         found = self._at_hand(key)
-        if found is None:
+        if found is None or found[2] is not self._zones_of(head.tenant_id):
             with self._loading:  # one reader loads; who wants what is there already doesn't wait
-                found = self._at_hand(key) or self._load(head)
-                with self._lock:
-                    self._read[key] = found
-                    if len(self._read) > self._kept:
-                        self._read.popitem(last=False)
+                found, zones = self._at_hand(key), self._zones_of(head.tenant_id)
+                if found is None or found[2] is not zones:
+                    found = self._load_again(head, zones, found)
+                    with self._lock:
+                        self._read[key] = found
+                        if len(self._read) > self._kept:
+                            self._read.popitem(last=False)
         return found
 
-    def _at_hand(self, key: Key) -> tuple[Districts, str] | None:
+    def _at_hand(self, key: Key) -> Shelved | None:
         with self._lock:
             found = self._read.get(key)
             if found is not None:
                 self._read.move_to_end(key)
             return found
+
+    def _load_again(self, head: ReleaseHead, zones: object, before: Shelved | None) -> Shelved:
+        """A release over its outlines of now; those of before if the store is away."""
+        try:
+            return *self._load(head), zones
+        except StoreError:
+            if before is None:
+                raise
+            return before
 
     def _load(self, head: ReleaseHead) -> tuple[Districts, str]:
         districts = load_districts(self._store, head.tenant_id, head.id, head.version)

@@ -8,10 +8,24 @@ import msgspec
 from fastapi import Response
 
 from api.ogc.asking import Asked
+from api.ogc.pages import HTML, POLICY, page
 from api.routes.districts import is_known
 from matching.districts import Districts
 
-__all__ = ["GEOJSON", "JSON", "MVT", "PNG", "SCHEMA", "STYLE", "answer", "link", "told", "url_of"]
+__all__ = [
+    "GEOJSON",
+    "HTML",
+    "JSON",
+    "MVT",
+    "PNG",
+    "SCHEMA",
+    "STYLE",
+    "alternate",
+    "answer",
+    "link",
+    "told",
+    "url_of",
+]
 
 JSON = "application/json"
 GEOJSON = "application/geo+json"
@@ -20,7 +34,8 @@ MVT = "application/vnd.mapbox-vector-tile"
 PNG = "image/png"
 STYLE = "application/vnd.mapbox.style+json"
 DAY_S = 86_400
-VARY = "Accept-Language, Authorization"
+PAGE = {"Content-Security-Policy": POLICY}
+VARY = "Accept, Accept-Language, Authorization"
 
 Link = dict[str, str]
 
@@ -37,10 +52,19 @@ def url_of(base: str, /, *path: str, **query: object) -> str:
     return f"{base}{steps}" + (f"?{urlencode(asked, safe=',:{}/')}" if asked else "")
 
 
-def told(content: Any, type: str = JSON) -> Response:
+def told(asked: Asked, content: Any, type: str = JSON) -> Response:
     """An answer about the service: it may be another one the next time."""
     sent = {"Cache-Control": "private, no-cache", "Vary": VARY}
+    if asked.html:
+        shown = page(content, asked.lang, asked.base, asked.request.url.path.rpartition("/")[2])
+        return Response(shown, headers=sent | PAGE, media_type=HTML)
     return Response(msgspec.json.encode(content), headers=sent, media_type=type)
+
+
+def alternate(asked: Asked) -> Link:
+    """The link to what a caller reads, as the other of HTML and JSON."""
+    form, type = ("json", JSON) if asked.html else ("html", HTML)
+    return link(str(asked.request.url.include_query_params(f=form)), "alternate", type)
 
 
 def answer(
@@ -66,13 +90,14 @@ def answer(
         More headers.
     """
     request = asked.request
-    etag = request.app.state.shelf.etag(districts, str(request.url))
+    etag = request.app.state.shelf.etag(districts, str(request.url), asked.html, asked.lang)
     named = {"release", "version"} <= request.query_params.keys()
     sent = {
         "ETag": etag,
         # The caller's own, though figures are public: whose town is asked is said by the key.
         "Cache-Control": f"private, max-age={DAY_S}" if named else "private, no-cache",
         "Vary": VARY,
+        **(PAGE if type == HTML else {}),
         **(headers or {}),
     }
     if is_known(request, etag):

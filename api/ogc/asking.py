@@ -41,7 +41,8 @@ PREFIX = "/ogc"
 DEFAULT_LIMIT, MAX_LIMIT = 100, 10_000
 MAX_OFFSET = 2**31
 NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
-FORMATS = ("json", "geojson", "mvt")
+FORMATS = ("json", "geojson", "html", "mvt")
+READABLE = ("application/json", "application/geo+json", "text/html")  # what Accept chooses from
 OF_RELEASE = ("release", "version", "f")
 OF_ITEMS = (
     *OF_RELEASE,
@@ -137,6 +138,15 @@ class Asked:
             raise InputError(f"unknown parameter; {known}{more}", code="invalid-parameter")
         if "f" in given and self.params["f"] not in FORMATS:
             raise refused("f", f"one of {', '.join(FORMATS)}, which each address has one of")
+
+    @cached_property
+    def html(self) -> bool:
+        """Whether the caller wants a page: by ``f``, or as browsers ask, which name it first."""
+        if "f" in self.params:
+            return self.params["f"] == "html"
+        accepted = self.request.headers.get("accept", "").split(",")
+        types = (one.partition(";")[0].strip().lower() for one in accepted)
+        return next((one for one in types if one in READABLE), "") == "text/html"
 
     @cached_property
     def districts(self) -> Districts:

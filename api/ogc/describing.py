@@ -4,7 +4,18 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from api.ogc.answering import GEOJSON, JSON, SCHEMA, STYLE, Link, link, told, url_of
+from api.ogc.answering import (
+    GEOJSON,
+    HTML,
+    JSON,
+    SCHEMA,
+    STYLE,
+    Link,
+    alternate,
+    link,
+    told,
+    url_of,
+)
 from api.ogc.asking import OF_RELEASE, Asked, AskedBy
 from api.ogc.catalogue import COLLECTIONS, Catalogue
 from api.ogc.collections import Collection, property_schema
@@ -21,6 +32,9 @@ router = APIRouter()
 
 REL = "http://www.opengis.net/def/rel/ogc/1.0"
 TITLE = ("Mitoyen : quartiers", "Mitoyen: districts")
+CONFORMANCE_TITLE = ("Normes suivies", "Standards that are met")
+COLLECTIONS_TITLE = ("Les cinq collections", "The five collections")
+TILING_TITLE = ("Pyramides de tuiles", "Pyramids of tiles")
 DESCRIPTION = (
     "Chiffres trimestriels par quartier, rendus confidentiels avant d'être publiés.",
     "Quarterly figures by district, made confidential before they are published.",
@@ -68,6 +82,8 @@ def described_collection(asked: Asked, id: str) -> dict[str, Any]:
         "storageCrs": CRS84.uri,
         "links": [
             link(at(), "self"),
+            link(at(f="json"), "alternate"),
+            link(at(f="html"), "alternate", HTML),
             link(at("items"), "items", GEOJSON, kind.titles[lang]),
             link(at("queryables"), f"{REL}/queryables", SCHEMA),
             link(at("schema"), f"{REL}/schema", SCHEMA),
@@ -89,19 +105,20 @@ def landing(asked: AskedBy) -> Response:
     base, lang = asked.base, asked.lang
     links: list[Link] = [
         link(f"{base}/", "self"),
+        alternate(asked),
         link(url_of(base, "api"), "service-desc", OPENAPI),
-        link(url_of(base, "api"), "service-doc", OPENAPI),
-        link(url_of(base, "conformance"), "conformance"),
-        link(url_of(base, "collections"), "data"),
-        link(url_of(base, "tileMatrixSets"), f"{REL}/tiling-schemes"),
+        link(url_of(base, "api", f="html"), "service-doc", HTML),
+        link(url_of(base, "conformance"), "conformance", title=CONFORMANCE_TITLE[lang]),
+        link(url_of(base, "collections"), "data", title=COLLECTIONS_TITLE[lang]),
+        link(url_of(base, "tileMatrixSets"), f"{REL}/tiling-schemes", title=TILING_TITLE[lang]),
     ]
-    return told({"title": TITLE[lang], "description": DESCRIPTION[lang], "links": links})
+    return told(asked, {"title": TITLE[lang], "description": DESCRIPTION[lang], "links": links})
 
 
 @router.get("/conformance")
 def conformance(asked: AskedBy) -> Response:
     asked.only("f")
-    return told({"conformsTo": CONFORMANCE})
+    return told(asked, {"conformsTo": CONFORMANCE})
 
 
 def released(asked: Asked) -> Catalogue | None:
@@ -117,21 +134,22 @@ def released(asked: Asked) -> Catalogue | None:
 @router.get("/api")
 def api(asked: AskedBy) -> Response:
     asked.only(*OF_RELEASE)
-    return told(document(asked.base, released(asked), asked.lang), OPENAPI)
+    return told(asked, document(asked.base, released(asked), asked.lang), OPENAPI)
 
 
 @router.get("/collections")
 def collections(asked: AskedBy) -> Response:
     asked.only(*OF_RELEASE)
     listed = [described_collection(asked, id) for id in COLLECTIONS] if released(asked) else []
-    return told({"collections": listed, "links": [link(url_of(asked.base, "collections"), "self")]})
+    links = [link(url_of(asked.base, "collections"), "self"), alternate(asked)]
+    return told(asked, {"title": TITLE[asked.lang], "collections": listed, "links": links})
 
 
 @router.get("/collections/{id}")
 def collection(asked: AskedBy, id: str) -> Response:
     asked.only(*OF_RELEASE)
     asked.catalogue.collection(id)
-    return told(described_collection(asked, id))
+    return told(asked, described_collection(asked, id))
 
 
 @router.get("/collections/{id}/queryables")
@@ -140,4 +158,4 @@ def schema(asked: AskedBy, id: str) -> Response:
     asked.only(*OF_RELEASE)
     found = asked.catalogue.collection(id)
     path = str(asked.request.url.replace(query=""))
-    return told(schema_of(found, path, asked.lang), SCHEMA)
+    return told(asked, schema_of(found, path, asked.lang), SCHEMA)

@@ -6,7 +6,7 @@ a parameter there, written in full: GDAL and QGIS send a filter only for what th
 
 from typing import Any
 
-from api.ogc.answering import GEOJSON, JSON, MVT, PNG, SCHEMA, STYLE
+from api.ogc.answering import GEOJSON, HTML, JSON, MVT, PNG, SCHEMA, STYLE
 from api.ogc.asking import DEFAULT_LIMIT, MAX_LIMIT, OF_ITEMS, OF_RELEASE
 from api.ogc.catalogue import COLLECTIONS, Catalogue
 from api.ogc.collections import property_schema
@@ -72,7 +72,12 @@ PARAMETERS = {
     "version": _parameter(
         "version", {"type": "integer", "minimum": 1}, "Of the release; by default its last one."
     ),
-    "f": _parameter("f", _TEXT | {"enum": ["json", "geojson", "mvt"]}, "The format there is."),
+    "f": _parameter(
+        "f",
+        _TEXT | {"enum": ["json", "html"]},
+        "JSON of the kind there is, or a page; by default what Accept names first.",
+    ),
+    "f-tile": _parameter("f", _TEXT | {"enum": ["mvt"]}, "The format of tiles."),
     "properties": _parameter(
         "properties", {"type": "array", "items": _TEXT}, "Properties that a tile carries."
     ),
@@ -97,9 +102,11 @@ def _get(
     names: tuple[str, ...] = OF_RELEASE,
     more: tuple[dict[str, Any], ...] = (),
 ) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "object"}
+    content: dict[str, Any] = {type: {"schema": {"type": "object"}}}
     if type in (MVT, PNG):
-        schema = {"type": "string", "format": "binary"}
+        content = {type: {"schema": {"type": "string", "format": "binary"}}}
+    elif "f" in names:
+        content |= {HTML: {"schema": {"type": "string"}}}
     return {
         "get": {
             "operationId": name,
@@ -109,7 +116,7 @@ def _get(
                 *more,
             ],
             "responses": {
-                "200": {"description": "Found.", "content": {type: {"schema": schema}}},
+                "200": {"description": "Found.", "content": content},
                 "304": {"description": "As the caller has it."},
                 "400": {"description": "What was asked can't be; why.", "content": _PROBLEM},
                 "401": {"description": "A key is needed.", "content": _PROBLEM},
@@ -131,7 +138,7 @@ def _of_collection(catalogue: Catalogue, id: str, lang: int) -> dict[str, Any]:
     )
     item = (PARAMETERS["crs"], _PATH["featureId"])
     tile = (PARAMETERS["properties"], _PATH["z"], _PATH["row"], _PATH["col"])
-    properties = ("properties",)
+    properties, of_tile = ("properties",), ("release", "version", "f-tile")
     paths = {
         path: _get(f"{id}.collection", title, JSON),
         f"{path}/items": _get(f"{id}.items", title, GEOJSON, OF_ITEMS, queryables),
@@ -141,7 +148,7 @@ def _of_collection(catalogue: Catalogue, id: str, lang: int) -> dict[str, Any]:
         f"{path}/tiles": _get(f"{id}.tilesets", title, JSON),
         tiles: _get(f"{id}.tileset", title, JSON),
         f"{tiles}/tilejson": _get(f"{id}.tilejson", title, JSON, (*OF_RELEASE, *properties)),
-        f"{tiles}/{{z}}/{{row}}/{{col}}": _get(f"{id}.tile", title, MVT, more=tile),
+        f"{tiles}/{{z}}/{{row}}/{{col}}": _get(f"{id}.tile", title, MVT, of_tile, tile),
     }
     if measures_of(collection):
         paths[f"{path}/style"] = _get(f"{id}.style", title, STYLE, (*OF_RELEASE, "measure"))

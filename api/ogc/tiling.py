@@ -106,14 +106,14 @@ def matrix_sets(asked: AskedBy) -> Response:
     asked.only("f")
     address = url_of(asked.base, "tileMatrixSets", TMS)
     listed = {"id": TMS, "title": TMS, "uri": TMS_URI, "crs": WEB_MERCATOR}
-    return told({"tileMatrixSets": [listed | {"links": [link(address, "self")]}]})
+    return told(asked, {"tileMatrixSets": [listed | {"links": [link(address, "self")]}]})
 
 
 @router.get("/tileMatrixSets/{tms}")
 def matrices(asked: AskedBy, tms: str) -> Response:
     asked.only("f")
     require_quad(tms)
-    return told(matrix_set())
+    return told(asked, matrix_set())
 
 
 def require_quad(tms: str) -> None:
@@ -132,7 +132,7 @@ def require_quad(tms: str) -> None:
 def tilesets(asked: AskedBy, id: str) -> Response:
     asked.only(*OF_RELEASE)
     asked.catalogue.collection(id)
-    return told({"tilesets": [tileset_of(asked, id)]})
+    return told(asked, {"tilesets": [tileset_of(asked, id)]})
 
 
 @router.get("/collections/{id}/tiles/{tms}")
@@ -140,7 +140,7 @@ def tileset(asked: AskedBy, id: str, tms: str) -> Response:
     asked.only(*OF_RELEASE)
     require_quad(tms)
     asked.catalogue.collection(id)
-    return told(tileset_of(asked, id))
+    return told(asked, tileset_of(asked, id))
 
 
 @router.get("/collections/{id}/tiles/{tms}/tilejson")
@@ -167,12 +167,14 @@ def tilejson(asked: AskedBy, id: str, tms: str) -> Response:
     }
     if collection.bounds is not None:
         found["bounds"] = collection.bounds
-    return told(found)
+    return told(asked, found)
 
 
 @router.get("/collections/{id}/tiles/{tms}/{z}/{row}/{col}")
 def tile(asked: AskedBy, id: str, tms: str, z: str, row: str, col: str) -> Response:
     asked.only(*OF_RELEASE, "properties")
+    if asked.params.get("f", "mvt") != "mvt":
+        raise InputError("a tile's f is mvt", code="invalid-parameter")
     require_quad(tms)
     districts = asked.districts
     catalogue = asked.catalogue
@@ -200,14 +202,14 @@ def style(asked: AskedBy, id: str) -> Response:
         release=head.id, version=head.version, properties=carried,
     )  # fmt: skip
     sprite = url_of(asked.base, "sprite")
-    return told(style_of(collection, measure, source, sprite, asked.lang), STYLE)
+    return told(asked, style_of(collection, measure, source, sprite, asked.lang), STYLE)
 
 
 @router.get("/sprite.json")
 @router.get("/sprite@2x.json")
 def sprite(asked: AskedBy) -> Response:
     asked.only()
-    return told(SPRITE)
+    return told(asked, SPRITE)
 
 
 @router.get("/sprite.png")

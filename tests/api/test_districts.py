@@ -89,6 +89,18 @@ def test_while_the_store_is_away_the_shelf_goes_on_answering(away):
         shelf.of("south")  # never asked before: nobody can tell
 
 
+def test_zones_that_are_imported_again_are_seen(away):
+    zones = [0]
+    shelf = Shelf(away, zones_of=lambda _: zones[0])
+    known = shelf.of("north")
+    assert shelf.of("north") is known
+    zones[0] = 1
+    again = shelf.of("north")
+    assert again is not known and shelf.of("north") is again
+    zones[0], away.away = 2, True
+    assert shelf.of("north") is again
+
+
 @pytest.mark.parametrize(
     "asked", [("south",), ("north", "2026Q4"), ("north", "2026Q3", 99), ("nowhere",)]
 )

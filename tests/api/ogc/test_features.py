@@ -230,7 +230,7 @@ def test_every_interval_matches_what_has_no_instant(town, text):
         ("datetime", "yesterday", "invalid-parameter"), ("datetime", "a/b/c", "invalid-parameter"),
         ("datetime", "/", "invalid-parameter"), ("nothing", "1", "invalid-parameter"),
         ("households", "many", "invalid-parameter"), ("version", "0", "invalid-parameter"),
-        ("f", "html", "invalid-parameter"), ("name", "\x07", "invalid-text"),
+        ("f", "xml", "invalid-parameter"), ("name", "\x07", "invalid-text"),
         ("properties", "code", "invalid-parameter"),
     ],
 )  # fmt: skip
@@ -269,6 +269,7 @@ def test_one_feature_is_the_one_of_the_list_with_links(town):
         listed = town.features(collection)[0]
         one = town.get(f"/collections/{collection}/items/{listed['id']}").json()
         links = {link["rel"]: link["href"] for link in one.pop("links")}
+        assert one.pop("epsilon") == {"total": 1.0}
         assert one == listed
         assert town.client.get(links["self"]).status_code == 200
         assert links["collection"].endswith(f"/ogc/collections/{collection}")

@@ -79,8 +79,12 @@ def test_every_path_is_served_and_every_reference_resolves(town, document):
             continue
         answer = town.get(path.format(**told))
         assert answer.status_code == 200, path
-        (type,) = document["paths"][path]["get"]["responses"]["200"]["content"]
+        type, *other = document["paths"][path]["get"]["responses"]["200"]["content"]
         assert answer.headers["content-type"] == type
+        if other:
+            shown = town.get(path.format(**told), f="html")
+            assert (shown.status_code, other) == (200, ["text/html"]), path
+            assert shown.headers["content-type"].startswith("text/html")
 
 
 def test_every_queryable_is_a_parameter_written_as_clients_look_for_it(town, document):
