@@ -39,6 +39,7 @@ PATHS = frozenset({"/v1/near", "/v1/near/batch"})
 NEAR_BODY = JsonBody(NearBody)
 
 LISTS = {"kind", "within", "audience"}  # the parameters that may be repeated
+HEADERS = frozenset({b"accept-language", b"authorization", b"mitoyen-member"})
 
 _latitude = TypeAdapter(Latitude).validate_python
 _longitude = TypeAdapter(Longitude).validate_python
@@ -113,10 +114,11 @@ class FastNear:
         """The answer to a query string."""
         if scope["path"] != "/v1/near":
             raise OddError
-        asking = _caller(scope)
+        headers = _headers(scope)
+        asking = _caller(scope, headers)
         town = scope["app"].state.towns.town(asking.tenant_id)
         lat, lon, rest = _split(scope["query_string"])
-        asked = self._asked(rest, scope)
+        asked = self._asked(rest, headers.get(b"accept-language", ""), scope)
         origin = None
         if lat is not None and lon is not None:
             origin = (rounded(_longitude(lon)), rounded(_latitude(lat)))
@@ -128,9 +130,9 @@ class FastNear:
         found = town.engine.near(asking.viewer, query)
         return Response(_encode(found), media_type="application/json")
 
-    def _asked(self, rest: str, scope: Scope) -> Asked:
+    def _asked(self, rest: str, languages: str, scope: Scope) -> Asked:
         """What is asked besides where: most requests ask one of few things, so it is kept."""
-        key = (rest, _header(scope, b"accept-language") or "")
+        key = (rest, languages)
         asked = self._kept.get(key)
         if asked is None:
             asked = _read(rest, language_of(Request(scope)))
@@ -185,7 +187,7 @@ async def _by_body(request: Request) -> Response:
     """The answer to a body, by the route's own functions."""
     if request.scope["query_string"]:
         raise OddError
-    asking = _caller(request.scope)
+    asking = _caller(request.scope, _headers(request.scope))
     if request.scope["path"] == "/v1/near":
         body = await NEAR_BODY(request)
         if body.after is not None:
@@ -194,18 +196,22 @@ async def _by_body(request: Request) -> Response:
     return await answer_batch(request, asking, await read_batch(request))
 
 
-def _caller(scope: Scope) -> Caller:
+def _caller(scope: Scope, headers: dict[bytes, str]) -> Caller:
     """Who asks, by a key that is remembered."""
     ring: KeyRing = scope["app"].state.keys
-    secret = secret_of(_header(scope, b"authorization"))
+    secret = secret_of(headers.get(b"authorization"))
     key = None if secret is None else ring.remembered(digest_of(secret))
     if key is None:
         raise OddError
-    return acting(key, _header(scope, b"mitoyen-member"))
+    return acting(key, headers.get(b"mitoyen-member"))
 
 
-def _header(scope: Scope, name: bytes) -> str | None:
-    values = [value for key, value in scope["headers"] if key == name]
-    if len(values) > 1:
-        raise OddError
-    return values[0].decode("latin-1") if values else None
+def _headers(scope: Scope) -> dict[bytes, str]:
+    """Those headers that count here."""
+    found: dict[bytes, str] = {}
+    for name, value in scope["headers"]:
+        if name in HEADERS:
+            if name in found:
+                raise OddError
+            found[name] = value.decode("latin-1")
+    return found

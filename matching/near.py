@@ -89,7 +89,7 @@ def asked(
     if seen is None:
         raise DeniedError("no such member", code="unknown-member")
     origin, people = _origin(query, seen)
-    digest = query_digest(secret, (viewer, origin, _pinned(query)))
+    digest = query_digest(secret, (viewer.member_id, origin, _pinned(query)))
     cursor = unseal(secret, query.cursor) if query.cursor else None
     if cursor and (cursor.query, cursor.profiles) != (digest, profiles.digest):
         raise CursorError("cursor belongs to another query or to profiles of another version")
@@ -188,14 +188,14 @@ def _origin(query: NearQuery, seen: Seen) -> tuple[LonLat, bool]:
 def _pinned(query: NearQuery) -> tuple[object, ...]:
     """What must not change between pages: all but instant, page and language."""
     return (
-        sorted(query.kinds),
+        " ".join(sorted(query.kinds)),  # as words: members of enums take long to tell
         query.category,
         query.text,
         query.radius_m,
         query.min_distance_m,
         sorted(query.zones),
         query.polygon.wkb_hex if query.polygon is not None else None,
-        sorted(query.audiences),
+        " ".join(sorted(query.audiences)),
         query.open_now,
         query.verified_only,
         query.profile,

@@ -27,6 +27,7 @@ _HOUR_S, _DAY_S = 3_600, 86_400
 # Kinds with a door that opens and closes; for the others, being available is to be asked.
 # Told apart by identity: a member of an enum takes longer to hash than all else here.
 _ARTISAN, _MERCHANT, _PLACE = Kind.ARTISAN, Kind.MERCHANT, Kind.PLACE
+_EVENT, _OFFER = Kind.EVENT, Kind.OFFER
 
 _CODES = {
     "open": "open-now",
@@ -193,8 +194,22 @@ def _lasting(
     )
 
 
+def _rounded(share: float) -> float:
+    """``round(share, 9)`` in half the time: Python goes by way of the decimal text.
+
+    Examples
+    --------
+    >>> _rounded(0.12345678951)
+    0.12345679
+    """
+    units = share * 1e9
+    whole = round(units)
+    # The product errs by less than 1e-7: where that could decide, Python does.
+    return whole / 1e9 if abs(units - whole) < 0.499 else round(share, 9)
+
+
 def _distance(distance_m: float | None, band: str | None, lang: str, share: float) -> Reason | None:
-    share = round(share, 9)
+    share = _rounded(share)
     if share <= 0:
         return None
     if distance_m is not None:
@@ -211,7 +226,7 @@ def _distance(distance_m: float | None, band: str | None, lang: str, share: floa
 def _trust(
     personal: bool, level: int, endorsers: int, neighbours: int, lang: str, share: float
 ) -> Reason | None:
-    share = round(share, 9)
+    share = _rounded(share)
     if share <= 0:
         return None
     trusted = level >= TRUSTED_LEVEL
@@ -238,22 +253,22 @@ def _fresh(
     lang: str,
     share: float,
 ) -> Reason | None:
-    share = round(share, 9)
+    share = _rounded(share)
     if share <= 0:
         return None
-    if kind is Kind.EVENT:
+    if kind is _EVENT:
         if starts_in_s is None or starts_in_s <= 0:
             return Reason("event-now", _say("event-now", lang), share)
-        return Reason("event-soon", _say("event-soon", lang, _duration(starts_in_s, lang)), share)
-    if kind is Kind.OFFER or age_s is None:
+        return Reason("event-soon", _timed("event-soon", lang, *_span(starts_in_s)), share)
+    if kind is _OFFER or age_s is None:
         if ends_in_s is None:
             return Reason("offer-valid", _say("valid", lang), share)
-        return Reason("offer-valid", _say("valid-for", lang, _duration(ends_in_s, lang)), share)
-    return Reason("fresh-new", _say("published", lang, _duration(age_s, lang)), share)
+        return Reason("offer-valid", _timed("valid-for", lang, *_span(ends_in_s)), share)
+    return Reason("fresh-new", _timed("published", lang, *_span(age_s)), share)
 
 
 def _available(keeps_hours: bool, available: str, lang: str, share: float) -> Reason | None:
-    share = round(share, 9)
+    share = _rounded(share)
     code = _CODES[available]
     if share <= 0 and code not in ("closed", "sold-out"):
         return None
@@ -262,7 +277,7 @@ def _available(keeps_hours: bool, available: str, lang: str, share: float) -> Re
 
 
 def _fit(asked: Asked, corrected: Corrections, lang: str, share: float) -> Reason | None:
-    share = round(share, 9)
+    share = _rounded(share)
     if share <= 0:
         return None
     if corrected:
@@ -290,10 +305,16 @@ def _length(metres: int, lang: str) -> str:
     return f"{kilometres:,}".replace(",", NBSP if lang == "fr" else ",") + f"{NBSP}km"
 
 
-def _duration(seconds: float, lang: str) -> str:
+def _span(seconds: float) -> tuple[int, str]:
     """Minutes, from an hour on hours, from two days on days; what has passed whole."""
     if seconds < _HOUR_S:
-        return f"{max(1, int(seconds // 60))}{NBSP}min"
+        return max(1, int(seconds // 60)), "min"
     if seconds < 2 * _DAY_S:
-        return f"{int(seconds // _HOUR_S)}{NBSP}h"
-    return f"{int(seconds // _DAY_S)}{NBSP}{'jours' if lang == 'fr' else 'days'}"
+        return int(seconds // _HOUR_S), "h"
+    return int(seconds // _DAY_S), "days"
+
+
+@lru_cache(maxsize=4_096)
+def _timed(key: str, lang: str, count: int, unit: str) -> str:
+    named = "jours" if lang == "fr" and unit == "days" else unit
+    return _say(key, lang, f"{count}{NBSP}{named}")

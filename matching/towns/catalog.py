@@ -21,7 +21,8 @@ import shapely
 
 from geo.arrays import BoolArray, IntArray
 from indexes.columns import ALWAYS_TO, EPOCH_S, KIND_CODES, PointColumns, joined
-from indexes.entities import IrisCode, Kind
+from indexes.entities import Kind
+from matching.query import Match
 from matching.text import Matched, Rows, TextIndex, match_words
 from matching.towns.moves import Sight, sight_of
 from matching.towns.strings import SortedIds, Strings
@@ -42,26 +43,14 @@ Counts = Callable[[PointColumns, int, Rows], BoolArray]
 class Record(msgspec.Struct, frozen=True, gc=False):
     """What an answer tells of a row, whoever asks, wherever from and whenever.
 
-    Instants are there as seconds since 1970 too. A personal one has no point and no address.
-    ``hours`` is the number of the opening hours, -1 for none; ``stock`` as
-    `indexes.columns.NO_STOCK`.
+    ``match`` is that of any question, but for its score, distance, reasons, level and
+    availability. Instants are there as seconds since 1970 too. ``hours`` is the number of the
+    opening hours, -1 for none; ``stock`` as `indexes.columns.NO_STOCK`.
     """
 
-    id: str
-    kind: Kind
-    title: str
-    lat: float | None
-    lon: float | None
-    zones: tuple[IrisCode, ...]
-    personal: bool
-    category: str
-    lang: str
-    address: str
-    url: str
+    match: Match
     starts_s: int | None
-    starts_at: datetime | None
     ends_s: int | None
-    valid_to: datetime | None
     published_s: int | None
     endorsers: int
     hours: int
@@ -133,23 +122,30 @@ class Segment:
                 over = numbers["ends_at"][i]
                 ends_s = min(ends_s, starts_s + EVENT_S if over == NOT_GIVEN else over)
             starts, ends = starts_s != NOT_GIVEN, ends_s < ALWAYS_TO + EPOCH_S
+            match = Match(
+                id=strings["id"][i],
+                kind=KINDS[columns.kind.item(row)],
+                title=strings["title"][i],
+                lat=None if personal else lat,
+                lon=None if personal else lon,
+                zones=vocabulary.zones_of(columns.zones.item(row)),
+                personal=personal,
+                category=words[columns.category.item(row)],
+                lang=strings["lang"][i],
+                address="" if personal else strings["address"][i],
+                url=strings["url"][i],
+                starts_at=datetime.fromtimestamp(starts_s, UTC) if starts else None,
+                valid_to=datetime.fromtimestamp(ends_s, UTC) if ends else None,
+                score=0.0,
+                why=(),
+                level=0,
+                available="unknown",
+            )
             found.append(
                 Record(
-                    id=strings["id"][i],
-                    kind=KINDS[columns.kind.item(row)],
-                    title=strings["title"][i],
-                    lat=None if personal else lat,
-                    lon=None if personal else lon,
-                    zones=vocabulary.zones_of(columns.zones.item(row)),
-                    personal=personal,
-                    category=words[columns.category.item(row)],
-                    lang=strings["lang"][i],
-                    address="" if personal else strings["address"][i],
-                    url=strings["url"][i],
+                    match,
                     starts_s=starts_s if starts else None,
-                    starts_at=datetime.fromtimestamp(starts_s, UTC) if starts else None,
                     ends_s=ends_s if ends else None,
-                    valid_to=datetime.fromtimestamp(ends_s, UTC) if ends else None,
                     published_s=None if published_s == NOT_GIVEN else published_s,
                     endorsers=numbers["endorsers"][i],
                     hours=columns.hours.item(row),

@@ -1,12 +1,14 @@
 """Why a match is there: codes, sentences, shares."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from geo.errors import InputError
 from indexes.entities import Kind
-from matching.reasons import LANGS, reasons
+from matching.reasons import LANGS, _rounded, reasons
 from matching.scoring import BANDS, Profiles
 
 ONES = (1.0, 1.0, 1.0, 1.0, 1.0)
@@ -207,3 +209,13 @@ def test_another_language_is_refused(lang):
     with pytest.raises(InputError, match="lang must be fr or en") as caught:
         reasons(Kind.AD, ONES, FIFTHS, lang=lang, distance_m=1.0)
     assert caught.value.code == "unknown-language"
+
+
+HALVES = st.integers(0, 10**9 - 1).map(lambda units: (units + 0.5) / 1e9)
+
+
+@given(st.floats(0.0, 1.0) | HALVES, st.integers(-2, 2))
+def test_shares_are_rounded_as_python_rounds(share, steps):
+    for _ in range(abs(steps)):
+        share = math.nextafter(share, math.copysign(math.inf, steps))
+    assert _rounded(share) == round(share, 9)

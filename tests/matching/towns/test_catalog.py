@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 import shapely
 from hypothesis import given
@@ -32,10 +33,17 @@ def catalog(*listings: dict[str, Any], first: int | None = None) -> Catalog:
     return found
 
 
-def told(catalog: Catalog, *rows: int) -> list[dict[str, Any]]:
-    import numpy as np
+# What depends on who asks, wherever from and whenever.
+ASKED = {"score", "distance_m", "distance_band", "why", "level", "available"}
 
-    return [msgspec.structs.asdict(one) for one in catalog.records(np.array(rows, np.int64))]
+
+def told(catalog: Catalog, *rows: int) -> list[dict[str, Any]]:
+    found = []
+    for one in catalog.records(np.array(rows, np.int64)):
+        values = msgspec.structs.asdict(one)
+        values |= msgspec.structs.asdict(values.pop("match"))
+        found.append({name: value for name, value in values.items() if name not in ASKED})
+    return found
 
 
 def test_a_record_tells_what_the_store_said() -> None:
