@@ -8,8 +8,7 @@ from geo.errors import InputError, NotFoundError
 from indexes.district_facts import ActivityWeek, require_week
 from indexes.sqlrecords import storable
 from indexes.sqlwhole import WholeTables
-from indexes.tables import households
-from indexes.tables_districts import activity_weeks
+from indexes.tables import activity_weeks, households
 
 __all__ = ["ActivityRecords"]
 

@@ -32,8 +32,7 @@ from indexes.sqlrecords import storable
 from indexes.sqltypes import line_ends_of_ewkb
 from indexes.sqlwhole import Value
 from indexes.store import Position
-from indexes.tables import bookings, tenants, trips
-from indexes.tables_districts import district_settings, draws, releases
+from indexes.tables import bookings, district_settings, draws, releases, tenants, trips
 
 __all__ = ["DistrictRecords"]
 

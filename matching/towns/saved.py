@@ -37,6 +37,7 @@ SUFFIX = ".town"
 ROOT = Path(__file__).parents[2]
 CODE = (
     "indexes/*.py",
+    "indexes/tables/*.py",
     "matching/text.py",
     "matching/towns/saved.py",
     "matching/towns/vocabulary.py",
