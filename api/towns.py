@@ -1,6 +1,7 @@
 """The towns that one process serves: each tenant's engine, zones and groups, kept current.
 
-One thread builds what is missing and follows the store; requests never wait for it.
+One thread builds what is missing and follows the store, another does what time alone brings about;
+requests never wait for them.
 """
 
 import logging
@@ -206,50 +207,71 @@ class Towns:
         self._make_keeper = keeper
         self._loading: Keeper | None = None
         self._follower: Follower | None = None
-        self._tidy_at = self._seats_at = 0.0
-        self._wake = threading.Event()
-        self._closing = False
-        self._thread = threading.Thread(target=self._run, name="towns", daemon=True)
+        self._wake, self._closed = threading.Event(), threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, name="towns", daemon=True),
+            threading.Thread(target=self._tidy, name="upkeep", daemon=True),
+        ]
 
     def start(self) -> None:
         """Start loading; an empty store gets the tenant ``default``."""
         if not self.store.tenants():
             self.store.put(Tenant(tenant_id=DEFAULT_TENANT, id=DEFAULT_TENANT, name=DEFAULT_TENANT))
         self.tenants = self.store.tenants()
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def _run(self) -> None:
-        while not self._closing:
+        while not self._closed.is_set():
             try:
                 self.tenants = self.store.tenants()
                 self.store_up = True
                 for gone in self._towns.keys() - set(self.tenants):
                     self._drop(gone)
                 follower = self._follower = self._follower or Follower(self.store)
-                for tenant_id in self.tenants:
-                    town = self._towns.get(tenant_id)
-                    if town is None:
-                        self._towns[tenant_id] = self._load(tenant_id, follower)
-                    else:
-                        town.follow()
-                self._why = ""
-                if time.monotonic() >= self._seats_at:
-                    self._seats_at = time.monotonic() + SEATS_EVERY_S
-                    self._keep_up(cancel_unanswered)
-                if time.monotonic() >= self._tidy_at:
-                    self._tidy_at = time.monotonic() + TIDY_EVERY_S
-                    self._keep_up(*UPKEEP)
-                    self.store.trim(KEPT_S)
-            except MitoyenError as error:
-                # Tried again in a second; what is loaded goes on answering.
-                self._why = error.code  # the rest may name the store: it is for the log
-                self.store_up = not isinstance(error, StoreError)
-                log.warning("could not follow the store: %s: %s", error.code, error)
-            except Exception:  # the thread must outlive what nobody thought of
-                self._why = "internal-error"
-                log.exception("could not follow the store")
+                failed = [self._see_to(tenant_id, follower) for tenant_id in self.tenants]
+                self._why = next(filter(None, failed), "")
+            except Exception as error:  # the thread must outlive what nobody thought of
+                self._why = self._note(error, "follow the store")
             self._wake.wait(FOLLOW_S)
             self._wake.clear()
+
+    def _see_to(self, tenant_id: str, follower: Follower) -> str:
+        """Load a town, or follow it; why it can't be. It is tried again in a second, and what is
+        loaded goes on answering."""
+        try:
+            town = self._towns.get(tenant_id)
+            if town is None:
+                self._towns[tenant_id] = self._load(tenant_id, follower)
+            else:
+                town.follow()
+        except Exception as error:  # one town's trouble is not the others'
+            return self._note(error, f"load or follow {tenant_id}")
+        return ""
+
+    def _note(self, error: Exception, doing: str) -> str:
+        """Log an error; gives what may be told of it: the rest may name the store."""
+        if not isinstance(error, MitoyenError):
+            log.error("could not %s", doing, exc_info=error)
+            return "internal-error"
+        self.store_up = self.store_up and not isinstance(error, StoreError)
+        log.warning("could not %s: %s: %s", doing, error.code, error)
+        return error.code
+
+    def _tidy(self) -> None:
+        """Do what time alone brings about, however long it takes to load a town."""
+        tidy_at = seats_at = 0.0
+        while not self._closed.wait(FOLLOW_S):
+            try:
+                if time.monotonic() >= seats_at:
+                    seats_at = time.monotonic() + SEATS_EVERY_S
+                    self._keep_up(cancel_unanswered)
+                if time.monotonic() >= tidy_at:
+                    tidy_at = time.monotonic() + TIDY_EVERY_S
+                    self._keep_up(*UPKEEP)
+                    self.store.trim(KEPT_S)
+            except Exception as error:  # the thread must outlive what nobody thought of
+                self._note(error, "tidy the store")
 
     def _keep_up(self, *jobs: Callable[[Store, str, datetime], int]) -> None:
         """What time alone brings about, in every town; what fails is done the next time."""
@@ -332,10 +354,11 @@ class Towns:
 
     def close(self) -> None:
         """Stop the thread and every engine."""
-        self._closing = True
+        self._closed.set()
         self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
         for town in self._towns.values():
             town.close()
         if self._follower is not None:

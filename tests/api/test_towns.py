@@ -12,7 +12,7 @@ from waiting import PATIENCE_S, until, until_ready
 import api.towns
 from api.app import create_app
 from api.settings import Settings
-from geo.errors import FeedGapError, InputError
+from geo.errors import FeedGapError, IndexBehindError, InputError
 from indexes.entities import (
     Building,
     CommuneCode,
@@ -210,5 +210,37 @@ def test_a_town_whose_upkeep_fails_keeps_no_other_from_its_own(tmp_path, monkeyp
         assert store.get(Member, "b", "m").level == 1
         assert "lapse failed for a" in caplog.text and "by-name" not in caplog.text
     finally:
+        towns.close()
+        store.close()
+
+
+@pytest.mark.parametrize("never", ["fails", "hangs"])
+def test_a_town_that_never_loads_holds_up_no_upkeep_and_one_that_fails_no_other_town(
+    tmp_path, monkeypatch, never
+):
+    store = open_store(tmp_path / "a.db")
+    store.put_all([Tenant(tenant_id=name, id=name, name=name) for name in ("a", "b")])
+    real, closing, done = api.towns.Engine.over, threading.Event(), []
+
+    def loaded(store, tenant_id, *rest):
+        if tenant_id == "a":
+            if never == "hangs":
+                closing.wait(PATIENCE_S)
+            raise InputError("this town can't be read")
+        return real(store, tenant_id, *rest)
+
+    monkeypatch.setattr(api.towns.Engine, "over", loaded)
+    monkeypatch.setattr(api.towns, "UPKEEP", (lambda store, tenant, now: done.append(tenant),))
+    towns = api.towns.Towns(store)
+    towns.start()
+    try:
+        until(lambda: done == ["a", "b"])
+        if never == "fails":
+            until(lambda: [engine.position for engine in towns.engines] == [store.position()])
+            assert towns.town("b").tenant_id == "b"
+        with pytest.raises(IndexBehindError, match="indexes not loaded"):
+            towns.ages()
+    finally:
+        closing.set()
         towns.close()
         store.close()
