@@ -18,6 +18,8 @@ from matching.planning.measures import FLOWS
 
 __all__ = ["COLLECTIONS", "Catalogue"]
 
+MOST_PAIRS = 20_000  # of zones that flows are told for, whatever their status
+
 
 def _fixed(count: int, name: str, value: Any, type: pa.DataType) -> tuple[str, pa.Array]:
     return name, pa.array([value] * count, type)
@@ -84,7 +86,8 @@ def _zones(districts: Districts) -> Collection:
 
 def _flows(districts: Districts) -> Collection:
     table = districts.flows()
-    table = table.filter(pc.equal(table["status"], "ok"))  # of so many pairs, few have any
+    if len(table) > MOST_PAIRS:  # of so many, few have any: what is told alone
+        table = table.filter(pc.equal(table["status"], "ok"))
     ends = [table[end].to_pylist() for end in ("from", "to")]
     inside = {code: districts.outline(code).point_on_surface() for code in {*ends[0], *ends[1]}}
     lines = np.full(len(table), None, dtype=object)

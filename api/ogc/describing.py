@@ -23,7 +23,6 @@ from api.ogc.conformance import CONFORMANCE
 from api.ogc.crs import CRS84, SYSTEMS
 from api.ogc.filters import GEOMETRY
 from api.ogc.openapi import OPENAPI, document
-from api.ogc.styles import measures_of
 from geo.errors import NotFoundError
 
 __all__ = ["router"]
@@ -90,10 +89,9 @@ def described_collection(asked: Asked, id: str) -> dict[str, Any]:
             link(at("schema"), "describedby", SCHEMA),
             link(at("tiles"), f"{REL}/tilesets-vector"),
             link(at(*tiles, "tilejson"), "describedby", JSON, "TileJSON"),
+            link(at("style"), "stylesheet", STYLE),
         ],
     }
-    if measures_of(collection):
-        found["links"].append(link(at("style"), "stylesheet", STYLE))
     if collection.bounds is not None:
         found["extent"] = {"spatial": {"bbox": [collection.bounds], "crs": CRS84.uri}}
     return found

@@ -12,7 +12,7 @@ from api.ogc.catalogue import COLLECTIONS, Catalogue
 from api.ogc.collections import property_schema
 from api.ogc.crs import CRS84, SYSTEMS
 from api.ogc.filters import MAX_FILTER
-from api.ogc.styles import measures_of
+from api.ogc.styles import categories_of
 from api.ogc.tiles import MAX_ZOOM
 from api.version import VERSION
 
@@ -81,6 +81,7 @@ PARAMETERS = {
     "properties": _parameter(
         "properties", {"type": "array", "items": _TEXT}, "Properties that a tile carries."
     ),
+    "category": _parameter("category", _TEXT, "The category that colours tell of."),
     "measure": _parameter("measure", _TEXT, "The property that colours tell."),
 }
 _PATH = {
@@ -150,8 +151,8 @@ def _of_collection(catalogue: Catalogue, id: str, lang: int) -> dict[str, Any]:
         f"{tiles}/tilejson": _get(f"{id}.tilejson", title, JSON, (*OF_RELEASE, *properties)),
         f"{tiles}/{{z}}/{{row}}/{{col}}": _get(f"{id}.tile", title, MVT, of_tile, tile),
     }
-    if measures_of(collection):
-        paths[f"{path}/style"] = _get(f"{id}.style", title, STYLE, (*OF_RELEASE, "measure"))
+    of_style = ("measure", "category") if categories_of(collection) else ("measure",)
+    paths[f"{path}/style"] = _get(f"{id}.style", title, STYLE, (*OF_RELEASE, *of_style))
     return paths
 
 

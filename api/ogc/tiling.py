@@ -1,5 +1,6 @@
 """`/ogc/collections/{id}/tiles`: vector tiles, TileJSON, and a style to draw them with."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -9,7 +10,14 @@ from api.ogc.answering import JSON, MVT, PNG, SCHEMA, STYLE, answer, link, told,
 from api.ogc.asking import OF_RELEASE, Asked, AskedBy, whole
 from api.ogc.catalogue import COLLECTIONS
 from api.ogc.collections import Collection
-from api.ogc.styles import SPRITE, measures_of, sprite_png, style_of
+from api.ogc.styles import (
+    SPRITE,
+    carried_by,
+    categories_of,
+    measures_of,
+    sprite_png,
+    style_of,
+)
 from api.ogc.tiles import MAX_ZOOM, headline, least_zoom
 from geo.errors import InputError, NotFoundError
 
@@ -187,22 +195,39 @@ def tile(asked: AskedBy, id: str, tms: str, z: str, row: str, col: str) -> Respo
 
 @router.get("/collections/{id}/style")
 def style(asked: AskedBy, id: str) -> Response:
-    asked.only(*OF_RELEASE, "measure")
     districts = asked.districts
     collection = asked.catalogue.collection(id)
-    known = measures_of(collection)
-    if not known:
-        raise NotFoundError(f"{id} has no style: districts and cells have", code="not-found")
-    default = "penetration" if "penetration" in known else known[0]
-    measure = asked.params.get("measure", default)
-    carried = f"code,name,level,{measure},{measure}_status"
+    categories = categories_of(collection)
+    asked.only(*OF_RELEASE, "measure", *(["category"] if categories else []))
+    measure = chosen(asked, "measure", measures_of(collection), "penetration")
+    category = chosen(asked, "category", categories)
     head = districts.release
     source = url_of(
         asked.base, "collections", id, "tiles", TMS, "tilejson",
-        release=head.id, version=head.version, properties=carried,
+        release=head.id, version=head.version,
+        properties=",".join(carried_by(collection, measure)),
     )  # fmt: skip
     sprite = url_of(asked.base, "sprite")
-    return told(asked, style_of(collection, measure, source, sprite, asked.lang), STYLE)
+    return told(asked, style_of(collection, measure, category, source, sprite, asked.lang), STYLE)
+
+
+def chosen(asked: Asked, name: str, known: Sequence[str], usual: str = "") -> str | None:
+    """What a parameter names of what there is: by default the usual one, or the first.
+
+    Raises
+    ------
+    InputError
+        With code ``invalid-parameter``.
+    """
+    given = asked.params.get(name)
+    if given is None:
+        return usual if usual in known else next(iter(known), None)
+    if given not in known:
+        raise InputError(
+            f"{name} must be one that this collection has: {', '.join(known) or 'none'}",
+            code="invalid-parameter",
+        )
+    return given
 
 
 @router.get("/sprite.json")

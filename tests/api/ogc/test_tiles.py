@@ -235,10 +235,44 @@ def gets(node):
         yield from gets(child)
 
 
-def test_a_collection_without_figures_or_an_unknown_measure_has_no_style(town):
-    for collection in ("zones", "gaps", "flows"):
-        assert town.get(f"/collections/{collection}/style").status_code == 404
-    answer = town.get("/collections/districts/style", measure="nothing")
+def test_gaps_are_coloured_for_one_category_and_part_at_zero(town):
+    style = town.get("/collections/gaps/style", category="garde").json()
+    carried = town.client.get(style["sources"]["figures"]["url"]).json()["vector_layers"][0]
+    assert {one[1] for one in gets(style["layers"])} <= set(carried["fields"])
+    for layer in style["layers"]:
+        assert ["==", ["get", "category"], "garde"] in layer["filter"]
+    iris = next(layer for layer in style["layers"] if layer["id"] == "iris-ok")
+    step, what, *colours = iris["paint"]["fill-color"]
+    assert (step, what) == ("step", ["get", "gap"]) and 0.0 in colours[1::2]
+    assert len(set(colours[::2])) == len(colours[::2])
+
+
+def test_flows_are_the_wider_the_more_and_dashed_where_they_are_hidden(town):
+    style = town.get("/collections/flows/style").json()
+    hidden, shown = style["layers"]
+    assert ["==", ["get", "status"], "hidden"] in hidden["filter"]
+    assert hidden["paint"]["line-dasharray"]
+    assert ["==", ["get", "status"], "ok"] in shown["filter"]
+
+
+def test_outlines_have_a_line_for_each_level(town):
+    style = town.get("/collections/zones/style").json()
+    assert {layer["type"] for layer in style["layers"]} == {"line"}
+    levels = {layer["filter"][-1] for layer in style["layers"]}
+    assert levels == set(town.outlines.levels) - {"cell"}
+
+
+@pytest.mark.parametrize(
+    ("collection", "name", "value"),
+    [
+        ("districts", "measure", "nothing"),
+        ("zones", "measure", "penetration"),
+        ("gaps", "category", "nothing"),
+        ("districts", "category", "garde"),
+    ],
+)
+def test_a_style_of_what_there_is_not_is_refused(town, collection, name, value):
+    answer = town.get(f"/collections/{collection}/style", **{name: value})
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid-parameter")
 
 
