@@ -68,7 +68,7 @@ class Outlines:
         self._by_code = {str(zone.code): zone for zone in zones}
         self._groups = {group.id: group for group in partition.groups} if partition else {}
         self._area = ServiceArea(zones)
-        self.publisher = Publisher(partition)
+        self.publisher = Publisher(partition, zones)
 
     @classmethod
     def read(cls, store: Store, tenant_id: str) -> "Outlines":

@@ -18,6 +18,7 @@ A trip of which nothing is left, or that would have to show a group too small to
 not published. Trips of public operators, who are nobody, are published as they are.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -28,7 +29,8 @@ from geo.arrays import BoolArray, LonLat, LonLatArray, as_lonlat
 from geo.cells import cells_to_lonlat, cells_to_parents, points_to_cells
 from geo.distance import haversine_m
 from geo.groups import CellGroups
-from indexes.entities import GroupPartition
+from geo.zones import ZoneMap
+from indexes.entities import GroupPartition, Zone
 from indexes.journeys import Anchor, Role, Schedule, Trip, WeeklyTime
 from indexes.router import AIR_FACTOR, AIR_SPEED_M_S, AirRouter, Router
 from indexes.schedules import MAX_SECOND
@@ -57,11 +59,22 @@ class Publisher:
     ----------
     partition : GroupPartition or None
         The current one.
+    zones : sequence of Zone
+        Of one vintage; where there is no partition they name the commune of a region's own point.
     router : Router, optional
         Makes up lines.
     """
 
-    def __init__(self, partition: GroupPartition | None, router: Router | None = None) -> None:
+    def __init__(
+        self,
+        partition: GroupPartition | None,
+        zones: Sequence[Zone] = (),
+        router: Router | None = None,
+    ) -> None:
+        named = () if partition else zones
+        self._zones = ZoneMap([zone.code for zone in named], [zone.geometry for zone in named])
+        self._communes = {str(zone.code): zone.commune_name for zone in named}
+        self._commune_of_cell: dict[int, str] = {}  # few: so many trips begin in one
         self._groups = partition.groups if partition else ()
         self._lookup = CellGroups([group.cells for group in self._groups])
         wide = [cell for group in self._groups for cell in group.cells if _is_wide(cell)]
@@ -126,7 +139,17 @@ class Publisher:
                 continue
             lon, lat = np.round(cells_to_lonlat(parent[None])[0], 7).tolist()
             regions.append(_Region((lon, lat), shown=True, cell=int(parent)))
+            communes[-1] = communes[-1] or self._commune_at(regions[-1])
         return regions, communes
+
+    def _commune_at(self, region: "_Region") -> str:
+        """The commune of a cell's own point, by the zones: it tells nothing of a trip's own end."""
+        found = self._commune_of_cell.get(region.cell)
+        if found is None:
+            (index,) = self._zones.locate(as_lonlat(region.lonlat)).index.tolist()
+            found = self._communes[self._zones.codes[index]] if index >= 0 else ""
+            self._commune_of_cell[region.cell] = found
+        return found
 
     def _outside(self, line: LonLatArray, *regions: "_Region") -> BoolArray:
         """Which points of a line lie in none of some regions."""

@@ -88,7 +88,7 @@ class _Loaded:
         self._store, self._tenant_id = store, tenant_id
         self.timezone = store.get(Tenant, tenant_id, tenant_id).timezone
         partition = store.groups(tenant_id)
-        self.publisher = Publisher(partition)
+        self.publisher = Publisher(partition, () if partition else store.zones(tenant_id))
         self._groups: dict[str, Group] = (
             {group.id: group for group in partition.groups} if partition else {}
         )

@@ -3,20 +3,24 @@
 import json
 import random
 import threading
-import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
 import uvicorn
 from starlette.testclient import TestClient
+from store_records import TOWN
+from waiting import PATIENCE_S, until, until_ready
 
 import api.changes
 from api.app import create_app
-from api.auth import Caller
+from api.auth import Caller, digest_of
 from api.changes import teller
 from api.settings import Settings
-from indexes.entities import Kind, Listing, Scope, Tenant
+from indexes.entities import ApiKey, Block, Kind, Listing, Scope, Tenant
+from indexes.journeys import Role, Schedule, Trip, WeeklyTime
+from indexes.publishing import Publisher
 from indexes.store import Position, open_store
 
 MEMBERS = ("ana", "bob", "cid", "dan", "eve", "zed", "nobody")
@@ -70,7 +74,7 @@ def test_each_caller_is_told_of_what_they_may_read_and_of_nothing_else(served):
             body = draw.choice(ADDRESSES) | {"title": f"step {step}"}
             answer = served.ask("PUT", f"/v1/listings/{id}", "app", json=body)
         assert answer.status_code in (200, 201), answer.text
-        town.engine.wait_for(answer.json()["position"], 10)
+        town.engine.wait_for(answer.json()["position"], PATIENCE_S)
         after = readable()
         for who, caller in everybody:
             watched = town.engine.watch(caller.viewer, start)
@@ -100,20 +104,13 @@ def serving(path, **streams):
         until(lambda: server.started)
         port = server.servers[0].sockets[0].getsockname()[1]
         url = f"http://127.0.0.1:{port}"
-        until(lambda: httpx.get(f"{url}/readyz").status_code == 200, 120)
+        until_ready(url=f"{url}/readyz")
         yield app, url
     finally:
         app.state.streams.closing = True
         server.should_exit = True
-        thread.join(20)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()
-
-
-def until(true, seconds=20.0):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -132,13 +129,15 @@ def shop(number, **more):
 class Reader:
     """A client of the stream, as browsers are: remembers the last id it was given."""
 
-    def __init__(self, url, last=None):
-        self.url, self.last, self.lines = url, last, []
+    def __init__(self, url, last=None, **headers):
+        self.url, self.last, self.headers, self.lines = url, last, headers, []
 
     @contextmanager
     def open(self):
-        headers = {"Last-Event-ID": self.last} if self.last else {}
-        with httpx.stream("GET", f"{self.url}/v1/changes", headers=headers, timeout=20) as answer:
+        headers = self.headers | ({"Last-Event-ID": self.last} if self.last else {})
+        with httpx.stream(
+            "GET", f"{self.url}/v1/changes", headers=headers, timeout=PATIENCE_S
+        ) as answer:
             self.answer, self.lines = answer, answer.iter_lines()
             yield self
 
@@ -240,6 +239,113 @@ def test_a_stream_ends_by_itself_so_that_its_key_is_looked_at_again(tmp_path, st
 def test_an_id_that_is_no_position_is_refused(tmp_path, store):
     client = TestClient(create_app(Settings(store=str(tmp_path / "town.db"))), client=("::1", 1))
     with client:
-        until(lambda: client.get("/readyz").status_code == 200)
+        until_ready(client.get)
         answer = client.get("/v1/changes", headers={"Last-Event-ID": "yesterday"})
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid-position")
+
+
+DAILY = WeeklyTime(days=(0, 1, 2, 3, 4, 5, 6), second=28_800)
+RIDE = Trip(
+    tenant_id="t",
+    id="ride",
+    owner_id="m2",
+    role=Role.PASSENGER,
+    lonlat=((5.37, 43.29), (5.45, 43.35)),
+    times_s=(0.0, 1_200.0),
+    schedule=Schedule(timezone="Europe/Paris", weekly=(DAILY,)),
+)
+
+
+def drive(id, **changes):
+    """A driver who passes where the ride is published from and to, in time, from afar to afar."""
+    (lon1, lat1), (lon2, lat2) = Publisher(None).publish(RIDE, None).trip.lonlat
+    line = ((lon1 - 0.1, lat1 - 0.1), (lon1, lat1), (lon2, lat2), (lon2 + 0.1, lat2 + 0.1))
+    fields = {
+        "owner_id": "m1", "role": Role.DRIVER, "lonlat": line,
+        "times_s": (0.0, 900.0, 2_100.0, 3_000.0),
+        "schedule": Schedule(
+            timezone="Europe/Paris", weekly=(replace(DAILY, second=28_000),),
+            flex_before_s=3_600, flex_after_s=3_600,
+        ),
+    }  # fmt: skip
+    return replace(RIDE, id=id, **fields | changes)
+
+
+@pytest.fixture(params=["sqlite", "postgis"])
+def townspeople(request, tmp_path):
+    """A store with members, a ride of one of them, and the app's key; and its DSN."""
+    dsn = str(tmp_path / "town.db")
+    if request.param == "postgis":
+        dsn = request.getfixturevalue("postgis_dsn")
+    store = open_store(dsn)
+    key = ApiKey(
+        tenant_id="t", id="k2", name="app", scopes=frozenset({Scope.APP}),
+        secret_sha256=digest_of("tell"),
+    )  # fmt: skip
+    store.put_all([*TOWN, key, RIDE])
+    yield store, dsn
+    store.close()
+
+
+def listening(url, member, last=None):
+    return Reader(url, last, **{"Authorization": "Bearer tell", "Mitoyen-Member": member})
+
+
+def matched(match):
+    return ("trip-matched", {"id": "ride", "match": match})
+
+
+def test_who_has_a_trip_is_told_of_those_that_come_and_match_it(townspeople):
+    store, dsn = townspeople
+    with (
+        serving(dsn) as (_, url),
+        listening(url, "m2").open() as mine,
+        listening(url, "m4").open() as another,
+        Reader(url, Authorization="Bearer tell").open() as app,
+    ):
+        next(mine.blocks()), next(another.blocks()), next(app.blocks())
+        unseen = [
+            drive("theirs", owner_id="m3"),  # the two block each other
+            drive("neighbours", same_building=True, owner_id="m3"),
+            drive("late", schedule=Schedule(timezone="Europe/Paris", weekly=(
+                replace(DAILY, second=72_000),))),
+            drive("cancelled", cancelled=True),
+            drive("mine", owner_id="m2"),
+        ]  # fmt: skip
+        for trip in (*unseen, drive("first")):
+            store.put(trip)
+        store.put(drive("first"))  # as it was: nothing has changed
+        store.put_all([drive("b"), drive("a")])
+        ids = {one["match"]: (event, one) for event, one in mine.take(3)}
+        assert ids == {id: matched(id) for id in ("first", "a", "b")}
+        changed = [(event, one["entity"], one["op"]) for event, one in app.take(8)]
+        assert changed == [("message", "trips", "changed")] * 8
+        store.delete(Trip, "t", "first")
+        store.put(drive("a", cancelled=True))
+        store.put(drive("b", seats=2))
+        assert mine.take(1) == [matched("b")]
+        store.put(shop(1))
+        assert another.take(1) == [put("shop-1")]  # whose trips are other ones, or none
+        for id, headers, other in (
+            ("ride", mine.headers, {"id": "b"}),
+            ("b", app.headers, {"id": "ride", "owner_id": "m2"}),
+        ):
+            answer = httpx.get(
+                f"{url}/v1/trips/{id}/matches", headers=headers, timeout=PATIENCE_S
+            ).json()
+            assert [one | other for one in answer["matches"]] == answer["matches"] != []
+
+
+def test_matches_that_came_meanwhile_are_told_as_they_are_on_return(townspeople):
+    store, dsn = townspeople
+    with serving(dsn) as (app, url):
+        with listening(url, "m2").open() as mine:
+            next(mine.blocks())
+        for id in ("kept", "gone", "blocked"):
+            store.put(drive(id, owner_id="m4" if id == "blocked" else "m1"))
+        store.delete(Trip, "t", "gone")
+        store.put(Block(tenant_id="t", id="x9", member_id="m4", other_id="m2"))
+        app.state.towns.town("t").engine.wait_for(str(store.position()), PATIENCE_S)
+        with listening(url, "m2", mine.last).open() as again:
+            store.put(shop(1))
+            assert again.take(2) == [matched("kept"), put("shop-1")]
