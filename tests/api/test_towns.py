@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 import pytest
 import shapely
 from starlette.testclient import TestClient
+from store_records import TOWN
+from trip_records import TRIPS, booking
 from waiting import PATIENCE_S, until, until_ready
 
 import api.towns
@@ -22,8 +24,10 @@ from indexes.entities import (
     Tenant,
     Zone,
 )
+from indexes.journeys import Booking, BookingStatus
 from indexes.store import open_store
 from indexes.trusting import Standing
+from matching.rides.booking import ANSWER_WITHIN
 from matching.trusting.verifying import GRACE, VERIFIED_FOR, attest
 
 LOCAL = ("127.0.0.1", 50_000)
@@ -209,6 +213,27 @@ def test_a_town_whose_upkeep_fails_keeps_no_other_from_its_own(tmp_path, monkeyp
         until(lambda: done == ["a", "b"])
         assert store.get(Member, "b", "m").level == 1
         assert "lapse failed for a" in caplog.text and "by-name" not in caplog.text
+    finally:
+        towns.close()
+        store.close()
+
+
+def test_a_seat_that_nobody_answered_for_is_found_again_before_the_hour(tmp_path, monkeypatch):
+    monkeypatch.setattr(api.towns, "SEATS_EVERY_S", 0.0)
+    made_at = datetime(2026, 11, 20, 9, tzinfo=UTC)
+    waits = booking(status=BookingStatus.WAITING_CONFIRMATION, created_at=made_at)
+    store, now = open_store(tmp_path / "a.db"), [made_at]
+    store.put_all([*TOWN, *TRIPS])
+    store.book(waits, lambda trip, taken: None)
+    towns = api.towns.Towns(store, clock=lambda: now[0])
+    towns.start()
+    try:
+        until(lambda: bool(towns.engines))
+        engine = towns.town("t").engine
+        assert engine.trips.trip("d1")[2]  # it is kept for whoever asked
+        now[0] += ANSWER_WITHIN
+        until(lambda: not engine.trips.trip("d1")[2])
+        assert store.get(Booking, "t", waits.id).status is BookingStatus.CANCELLED
     finally:
         towns.close()
         store.close()
