@@ -82,10 +82,10 @@ class Words:
 
     def _give(self, words: Sequence[str]) -> Ints:
         """Numbers of distinct words, and -1 behind them."""
-        for word in words:
-            if word not in self._numbers:
-                self.words.append(word)  # first: a number never lacks its word
-                self._numbers[word] = len(self.words) - 1
+        new = [word for word in words if word not in self._numbers]
+        known = len(self.words)
+        self.words += new  # first: a number never lacks its word
+        self._numbers.update(zip(new, range(known, len(self.words)), strict=True))
         return np.array([*map(self._numbers.__getitem__, words), -1], np.int32)
 
 

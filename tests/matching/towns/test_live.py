@@ -18,6 +18,7 @@ from waiting import PATIENCE_S
 from worlds import NOW, make_questions, make_town
 
 import matching.towns.live
+import matching.towns.loaded
 import matching.towns.ranks
 from indexes.entities import GroupPartition, Kind, Listing, Tenant
 from indexes.store import Change, Store, open_store
@@ -224,7 +225,7 @@ def test_new_groups_hold_the_position_until_they_are_shown(store: Store) -> None
 def test_when_much_has_changed_everything_is_read_anew(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(matching.towns.live, "PENDING_ROWS", 5)
+    monkeypatch.setattr(matching.towns.loaded, "PENDING_ROWS", 5)
     engine = Engine.over(store, "t")
     for i in range(6):
         assert engine.rebuilds == 0
