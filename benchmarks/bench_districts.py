@@ -104,6 +104,7 @@ def country(sizes: Sizes) -> dict[str, Any]:
     facts = town.facts()
     began_at = time.perf_counter()
     outlines = Outlines(town.zones)
+    del town  # no part of a release
     draws = draw_counts(facts, outlines)
     release = build_release(
         facts, outlines, draws, tenant_id=TENANT, version=1, created_at=NOW, goals=GOALS,

@@ -1,6 +1,7 @@
 """Releases: what is published of a quarter, frozen. Reading one again gives the same bytes."""
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ __all__ = [
 ]
 
 LEVELS = ("iris", "quartier", "arrondissement", "commune", "cell")
-BATCH = 1_000_000  # rows
+BATCH = 250_000  # rows
 STATUSES = ("ok", "merged", "hidden", "zero", "unknown")
 
 VERSIONS = range(1, 1_000_000)
@@ -236,7 +237,7 @@ def settings_from_text(tenant_id: str, text: str) -> DistrictSettings:
 
 def table_to_bytes(table: pa.Table) -> bytes:
     """A table as an Arrow file, compressed."""
-    sink = pa.BufferOutputStream()
+    sink = io.BytesIO()
     options = pa.ipc.IpcWriteOptions(compression="zstd")
     with pa.ipc.new_file(sink, table.schema, options=options) as writer:
         # Batches of one size, and never a copy of the whole. Joined to nothing each is a fresh
@@ -244,7 +245,7 @@ def table_to_bytes(table: pa.Table) -> bytes:
         for start in range(0, max(len(table), 1), BATCH):
             part = table.slice(start, BATCH)
             writer.write_table(pa.concat_tables([part, part.slice(0, 0)]).combine_chunks())
-    return bytes(sink.getvalue())
+    return sink.getvalue()  # its own bytes, no copy
 
 
 def table_from_bytes(data: bytes, sha256: str) -> pa.Table:

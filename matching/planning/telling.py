@@ -1,6 +1,6 @@
 """A release from its draws: all that is told, and what it says of itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -115,7 +115,23 @@ def build_release(
     empty = np.isin(outlines.map.codes, empty_zones(outlines, facts.buildings))
     lived_in = denominators["iris"]["households"] > 0.0
     sums = _sums(drawn, outlines, drawn_in or {}, facts.buildings, empty, lived_in)
-    figures = _counted(sums, outlines, denominators, census, goals, previous)
+    parents, vintage = outlines.parent_codes, outlines.vintage
+    tables: dict[str, pa.Table] = {}
+    shares: dict[str, dict[str, float]] = {}
+
+    def write(level: str, told: list[Figure]) -> None:
+        for name, share in _visible(told, level, outlines):
+            shares.setdefault(name, {}).update(share)
+        codes = outlines.codes(level)
+        tables[level] = level_rows(level, codes, told, parents, vintage, release_id)
+
+    def counted(levels: Sequence[str]) -> dict[str, list[Figure]]:
+        return _counted(levels, sums, outlines, denominators, census, goals, previous)
+
+    # A country has so many cells that they are written, and let go, before all else is counted.
+    write("cell", counted(["cell"])["cell"])
+    del sums["cell"]
+    figures = counted([level for level in reversed(outlines.levels) if level != "cell"])
     for more in (
         business_figures(facts.listings, outlines),
         access_figures(facts, outlines, denominators, empty),
@@ -130,12 +146,8 @@ def build_release(
             uncounted = sums[flows_level]["carpool"].uncounted
             codes = outlines.codes(flows_level)
             figures[flows_level] += flow_figures(draws[FLOWS.name], codes, uncounted)
-    visible_shares = _visible(figures, outlines)
-    parents, vintage = outlines.parent_codes, outlines.vintage
-    tables = [  # each level's figures are let go when its rows are there
-        level_rows(level, outlines.codes(level), figures.pop(level), parents, vintage, release_id)
-        for level in sorted(figures)
-    ]
+    for level in sorted(figures):
+        write(level, figures.pop(level))
     return Release(
         tenant_id=tenant_id,
         id=release_id,
@@ -158,12 +170,12 @@ def build_release(
                 WALKED: "1.3 times the distance through the air, at 1.2 m/s",
             },
             "drawn_in": sorted({one.vintage for one in drawn.values()}),
-            "visible": visible_shares,
+            "visible": dict(sorted(shares.items())),
             "unplaced": _unplaced(drawn["households"]),
             "rules": [{"fr": fr, "en": en} for fr, en in RULES],
             "flows_level": flows_level,
         },
-        rows=pa.concat_tables(tables),
+        rows=pa.concat_tables([tables[level] for level in sorted(tables)]),
     )
 
 
@@ -208,6 +220,7 @@ def require_goals(goals: Sequence[float]) -> None:
 
 
 def _counted(
+    levels: Sequence[str],
     sums: Mapping[str, Mapping[str, Sums]],
     outlines: Outlines,
     denominators: Mapping[str, Denominators],
@@ -215,9 +228,10 @@ def _counted(
     goals: Sequence[float],
     previous: Release | None,
 ) -> dict[str, list[Figure]]:
-    """By level, what is counted of people, and what follows from it."""
+    """By level, those that carry before those that are carried: what is counted of people, and
+    what follows from it."""
     figures: dict[str, list[Figure]] = {}
-    for level in reversed(outlines.levels):  # cells, and then what carries before what is carried
+    for level in levels:
         above = levels_above(level, outlines, figures)
         known = denominators[level]
         found = counted_figures(sums[level], known, above, cells=level == "cell", census=census)
@@ -324,26 +338,25 @@ def _epsilons(draws: Mapping[str, pa.Table]) -> dict[str, float]:
 
 
 def _visible(
-    figures: Mapping[str, list[Figure]], outlines: Outlines
-) -> dict[str, dict[str, float]]:
-    """Share of zones that a figure is told of, where there is one to tell.
+    figures: Sequence[Figure], level: str, outlines: Outlines
+) -> Iterator[tuple[str, dict[str, float]]]:
+    """Share of a level's zones that a figure is told of, where there is one to tell.
 
     By measure (with its category, as ``listings__garde``) and level; ``iris_h`` are the IRIS of
     type H.
     """
-    lived_in = np.array([zone.type == "H" for zone in outlines.zones])
-    found: dict[str, dict[str, float]] = {}
-    for level, columns in figures.items():
-        for figure in columns:
-            by_level = found.setdefault(column_name(figure.measure, figure.category), {})
-            countable = (figure.status != ZERO) & (figure.status != UNKNOWN)
-            for name, among in (
-                (level, countable),
-                ("iris_h", lived_in if level == "iris" else None),
-            ):
-                if among is not None and (among := among & countable).any():
-                    by_level[name] = round(float((figure.status[among] == OK).mean()), 4)
-    return {name: by_level for name, by_level in sorted(found.items()) if by_level}
+    groups = {level: np.ones(len(figures[0].status), dtype=bool)}
+    if level == "iris":
+        groups["iris_h"] = np.array([zone.type == "H" for zone in outlines.zones])
+    for figure in figures:
+        countable = (figure.status != ZERO) & (figure.status != UNKNOWN)
+        shares = {
+            name: round(float((figure.status[among] == OK).mean()), 4)
+            for name, group in groups.items()
+            if (among := group & countable).any()
+        }
+        if shares:
+            yield column_name(figure.measure, figure.category), shares
 
 
 def _unplaced(households: Drawn) -> float | None:
