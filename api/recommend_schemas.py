@@ -14,7 +14,7 @@ from matching.recommend import KINDS, MAX_LIMIT, RecommendAnswer, RecommendQuery
 
 __all__ = ["RecommendOut", "RecommendParams", "recommend_answer", "recommend_query"]
 
-Wanted = Literal[Kind.ARTISAN, Kind.MERCHANT, Kind.OFFER, Kind.EVENT, Kind.SERVICE]
+Wanted = Literal["artisan", "merchant", "offer", "event", "service"]
 
 
 class RecommendParams(Input):
@@ -77,7 +77,7 @@ def recommend_query(asked: RecommendParams, *, now: datetime, lang: str) -> Reco
     """
     return RecommendQuery(
         at=asked.at or now,
-        kinds=tuple(dict.fromkeys(asked.kind)),
+        kinds=tuple(Kind(kind) for kind in dict.fromkeys(asked.kind)),
         text=None if asked.q is None else check_text(asked.q),
         known=asked.known,
         limit=asked.limit,

@@ -61,7 +61,10 @@ def restore(path: Path, target: Store) -> Position:
             shutil.copyfile(path, readable)
         except OSError as error:
             raise StoreError(f"can't read {path}: {error.strerror}") from error
-        source = SqliteStore.open(readable, create=False)
+        try:
+            source = SqliteStore.open(readable, create=False)
+        except StoreError as error:  # which names the copy
+            raise StoreError(f"{path} is no backup of a store") from error
         try:
             return copy_store(source, target)
         finally:

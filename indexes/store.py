@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
-from geo.errors import InputError
+from geo.errors import InputError, StoreError
 from indexes.district_facts import ActivityWeek, Facts, Quarter
 from indexes.entities import ApiKey, Entity, GroupPartition, Zone
 from indexes.journeys import Booking, Trip
@@ -474,13 +474,16 @@ def open_store(dsn: str | Path, *, create: bool = True) -> Store:
     Raises
     ------
     StoreError
-        If it can't be reached or opened, or was written by a newer version.
+        If it can't be reached or opened, was written by a newer version, or is of another kind.
     """
     # The databases are imported by need: importing `indexes` must not load SQLAlchemy.
     if str(dsn).startswith(("postgresql://", "postgres://")):
         from indexes.postgis import PostgisStore
 
         return PostgisStore.open(str(dsn), create=create)
+    if "://" in str(dsn):
+        scheme = str(dsn).partition("://")[0]
+        raise StoreError(f"a store is postgresql://… or the path of a file, not {scheme}://…")
     from indexes.sqlite import SqliteStore
 
     return SqliteStore.open(Path(dsn), create=create)

@@ -1,7 +1,7 @@
 """What every command shares: the options, the store, tables beside JSON."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -25,6 +25,7 @@ __all__ = [
     "checked",
     "note",
     "opened",
+    "option_fault",
     "print_json",
     "print_table",
     "the_tenant",
@@ -53,7 +54,7 @@ def opened(dsn: str | None, *, create: bool = True) -> Iterator[Store]:
     A command that only reads doesn't ``create`` it: a mistyped name is then an error.
     """
     name = dsn or Settings.read().dsn
-    if not name.startswith(("postgresql://", "postgres://")):
+    if "://" not in name:
         if create:
             Path(name).expanduser().parent.mkdir(parents=True, exist_ok=True)
         name = str(Path(name).expanduser())
@@ -91,11 +92,16 @@ def print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table for people on standard output."""
+def print_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    numbers: Container[int] = (),
+) -> None:
+    """A table for people on standard output; ``numbers`` are columns set to the right."""
     table = Table(title=title, title_justify="left")
-    for name in columns:
-        table.add_column(name, overflow="fold")
+    for i, name in enumerate(columns):
+        table.add_column(name, overflow="fold", justify="right" if i in numbers else "left")
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row))
     # What people wrote is told as they wrote it: "[/b]" and ":smile:" are no instructions.

@@ -2,7 +2,6 @@
 
 import secrets
 import signal
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,13 +23,12 @@ from api.commands.demo_attack import Outcome, attacked
 from api.commands.districts import level_answer, print_zones
 from api.commands.near import asked, rows_of
 from api.commands.sample import fill
-from api.commands.serve import serve
+from api.commands.serve import refuse_busy, serve
 from api.commands.trips_match import COLUMNS
 from api.commands.trips_match import rows_of as rows_of_trips
 from api.questions import near_query
 from api.settings import Settings
 from geo.arrays import LonLat
-from geo.errors import InputError
 from indexes.district_facts import Quarter
 from indexes.entities import ApiKey, Member, Scope, Tenant
 from indexes.journeys import Anchor, Schedule, WeeklyTime
@@ -44,9 +42,15 @@ from matching.trips import find_drivers
 
 __all__ = ["demo", "register"]
 
-ADOPTION = "How far is each quartier from the goal of 5 % of its households?"
+ADOPTION = {
+    "en": "How far is each quartier from the goal of 5 % of its households?",
+    "fr": "Où en est chaque quartier de l'objectif de 5 % de ses ménages ?",
+}
 ADOPTED = ("households", "penetration", "goal_gap")
-TO_WORK = "Who drives me to work by 08:30, Monday to Friday?"
+TO_WORK = {
+    "en": "Who drives me to work by 08:30, Monday to Friday?",
+    "fr": "Qui m'emmène au travail pour 8 h 30, du lundi au vendredi ?",
+}
 WORK: LonLat = (4.6319, 42.6362)  # where two roads cross, 4 km from the harbour
 
 MAKING = "Making a town; the very first time the search is compiled too, for half a minute"
@@ -54,9 +58,9 @@ MAKING = "Making a town; the very first time the search is compiled too, for hal
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of `/v1/near`, by the member or by anybody, and its title in the demo."""
+    """What is asked of `/v1/near`, by the member or by anybody, and its titles in the demo."""
 
-    title: str
+    titles: dict[str, str]  # by language
     options: dict[str, Any]
     by_member: bool
 
@@ -64,17 +68,23 @@ class Question:
 _LON, _LAT = HARBOUR
 QUESTIONS = {
     "near": Question(
-        "Who near me gives lessons?",
+        {"en": "Who near me gives lessons?", "fr": "Qui donne des cours près de chez moi ?"},
         {"kind": ["service"], "category": "cours", "limit": 5},
         by_member=True,
     ),
     "offers": Question(
-        "Which offers around the harbour are open now?",
+        {
+            "en": "Which offers around the harbour are open now?",
+            "fr": "Quelles offres autour du port sont ouvertes en ce moment ?",
+        },
         {"lat": _LAT, "lon": _LON, "kind": ["offer"], "open_now": True, "limit": 5},
         by_member=False,
     ),
     "artisans": Question(
-        "Which artisan around the harbour do neighbours recommend?",
+        {
+            "en": "Which artisan around the harbour do neighbours recommend?",
+            "fr": "Quel artisan autour du port des voisins recommandent-ils ?",
+        },
         {"lat": _LAT, "lon": _LON, "kind": ["artisan"], "radius_m": 2_000, "limit": 5},
         by_member=True,
     ),
@@ -88,7 +98,7 @@ def demo(
         str | None, typer.Option(metavar="INSTANT", help="RFC 3339, with offset; default now.")
     ] = None,
     port: Annotated[int | None, typer.Option(help="Port to serve on.", min=1, max=65535)] = None,
-    lang: Annotated[str, typer.Option(help="Language of the reasons, fr or en.")] = "en",
+    lang: Annotated[str, typer.Option(help="Language of what it says, fr or en.")] = "en",
     attack: Annotated[
         int | None,
         typer.Option(
@@ -129,7 +139,7 @@ def demo(
                     )  # fmt: skip
             # With --json, standard output holds one object and nothing else.
             say = note if as_json else typer.echo
-            say(introduction(town, member))
+            say(introduction(town, member, lang))
             if as_json and outcome is not None:
                 print_json(outcome)
             elif as_json:
@@ -138,13 +148,13 @@ def demo(
                 print_json(told | {"trips": rides, "districts": adoption})
             else:
                 for name, answer in answers.items():
-                    show(QUESTIONS[name].title, answer)
+                    show(QUESTIONS[name].titles[lang], answer, lang)
                 if other is not None:
-                    show(f"The same, asked by {other[0].name} ({other[0].id})", other[1])
+                    show(asked_too(other[0], lang), other[1], lang)
                 if outcome is not None:
                     typer.echo(told_of(outcome, attack or 0, edges))
-                print_table(TO_WORK, COLUMNS, rows_of_trips(rides))
-                print_zones(ADOPTION, adoption, ADOPTED, "fr" if lang == "fr" else "en")
+                print_table(TO_WORK[lang], COLUMNS, rows_of_trips(rides))
+                print_zones(ADOPTION[lang], adoption, ADOPTED, "fr" if lang == "fr" else "en")
             if once:
                 return
             say(invitation(settings, member, app_key(store, member.tenant_id), lang))
@@ -245,8 +255,17 @@ def adoption_by_quartier(store: Store, tenant_id: str, now: datetime) -> dict[st
     return level_answer(load_districts(store, tenant_id), "quartier", ADOPTED)
 
 
-def introduction(town: Sample, member: Member) -> str:
+def introduction(town: Sample, member: Member, lang: str) -> str:
     """What this town is, and who asks."""
+    if lang == "fr":
+        sizes = (len(town.buildings), len(town.members), len(town.listings), len(town.trips))
+        buildings, members, listings, trips = (f"{n:,}".replace(",", "\u202f") for n in sizes)
+        return (
+            f"{town.zones[0].commune_name}\u00a0: ses rues, ses habitants et ses codes (99…) sont "
+            f"inventés.\n{buildings} bâtiments, {members} membres, {listings} annonces, "
+            f"{trips} trajets.\n{member.name} ({member.id}, niveau de vérification "
+            f"{member.level}) habite près du port, et demande.\n"
+        )
     return (
         f"{town.zones[0].commune_name}: a fictional town. Its streets, its people and its codes "
         f"(99…) are made up.\n"
@@ -257,10 +276,17 @@ def introduction(town: Sample, member: Member) -> str:
     )
 
 
-def show(title: str, answer: dict[str, Any]) -> None:
+def asked_too(member: Member, lang: str) -> str:
+    """That another member asks the same."""
+    said = "La même question, posée par" if lang == "fr" else "The same, asked by"
+    return f"{said} {member.name} ({member.id})"
+
+
+def show(title: str, answer: dict[str, Any], lang: str) -> None:
     """An answer as a table."""
     rows = [(rank, score, far, *words) for rank, score, far, _, *words in rows_of(answer)]
-    print_table(title, ("", "score", "distance", "title", "why"), rows)
+    named = ("titre", "pourquoi") if lang == "fr" else ("title", "why")
+    print_table(title, ("", "score", "distance", *named), rows)
 
 
 def told_of(outcome: Outcome, fakes: int, edges: int) -> str:
@@ -293,33 +319,22 @@ def invitation(settings: Settings, member: Member, secret: str, lang: str) -> st
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     base = f"http://{host}:{settings.port}"
     query = urlencode({**QUESTIONS["near"].options, "lang": lang}, doseq=True)
-    return (
-        "\nAsk again over HTTP, with this app key, for this member:\n\n"
-        f"  curl -H 'Authorization: Bearer {secret}' -H 'Mitoyen-Member: {member.id}' \\\n"
-        f"    '{base}/v1/near?{query}'\n\n"
-        f"Everything else it answers: {base}/docs. Ctrl-C ends it, and the town with it."
+    before, after = (
+        (
+            "La même question par HTTP, avec cette clé d'application, pour ce membre\u00a0:",
+            f"Tout ce qu'on peut demander\u00a0: {base}/docs. Ctrl-C arrête et efface tout.",
+        )
+        if lang == "fr"
+        else (
+            "Ask again over HTTP, with this app key, for this member:",
+            f"Everything else it answers: {base}/docs. Ctrl-C ends it, and the town with it.",
+        )
     )
-
-
-def refuse_busy(host: str, port: int) -> None:
-    """Find out before the work, not after it, that somebody else listens there.
-
-    Raises
-    ------
-    InputError
-        If so, or if there is no such address on this machine.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        # As the server does: a port that was just left is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise InputError(
-                f"can't serve on {host}, port {port}: {error.strerror}. "
-                "--port N takes another, --once needs none"
-            ) from error
+    return (
+        f"\n{before}\n\n"
+        f"  curl -H 'Authorization: Bearer {secret}' -H 'Mitoyen-Member: {member.id}' \\\n"
+        f"    '{base}/v1/near?{query}'\n\n{after}"
+    )
 
 
 @contextmanager

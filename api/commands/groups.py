@@ -45,7 +45,7 @@ def build(
 ) -> None:
     """Cut a tenant's dwellings into groups, and place its buildings in them."""
     kept: list[int] = []
-    with opened(store) as opened_store:
+    with opened(store, create=False) as opened_store:
         tenant_id = the_tenant(opened_store, tenant)
         partition = build_groups(
             opened_store, tenant_id, k, created_at=datetime.now(UTC), on_kept=kept.append

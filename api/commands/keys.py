@@ -63,7 +63,7 @@ def show(
     store: StoreOption = None, tenant: TenantOption = None, as_json: JsonOption = False
 ) -> None:
     """List keys, without their secrets."""
-    with opened(store) as kept:
+    with opened(store, create=False) as kept:
         owner = the_tenant(kept, tenant)
         found = kept.page(ApiKey, owner, limit=MAX_KEYS)
     rows = [(key.id, key.name, ", ".join(sorted(key.scopes)), key.created_at) for key in found]
@@ -81,7 +81,7 @@ def revoke(
     tenant: TenantOption = None,
 ) -> None:
     """Revoke keys. A running server may still take them for five seconds."""
-    with opened(store) as kept:
+    with opened(store, create=False) as kept:
         owner = the_tenant(kept, tenant)
         unknown = set(ids) - {key.id for key in kept.page(ApiKey, owner, limit=MAX_KEYS)}
         if unknown:

@@ -14,6 +14,7 @@ from api.commands.common import (
     checked,
     note,
     opened,
+    option_fault,
     print_json,
     print_table,
     the_tenant,
@@ -29,7 +30,8 @@ from matching.query import ANYONE, Viewer
 
 __all__ = ["near", "register", "rows_of"]
 
-BANDS = {"same_group": "same group", "farther": "> 5 km"}
+BANDS = {"same_group": "same group", "farther": "> 5 km", "<500m": "< 500 m"}
+BANDS |= {f"<{km}km": f"< {km} km" for km in (1, 2, 5)}
 OPTIONS = {"radius_m": "radius", "min_distance_m": "min"}  # where HTTP says it otherwise
 UNASKED = "fit-any"  # fits, since nothing was asked for: no news to anybody
 
@@ -47,10 +49,7 @@ def asked(**options: Any) -> NearParams:
 
 def _fault(where: tuple[int | str, ...], message: str) -> str:
     """What is wrong with an option, by the name it has on the command line."""
-    if not where:
-        return f"options: {message}"
-    name = str(where[0])
-    return f"--{OPTIONS.get(name, name)} {message[:1].lower()}{message[1:]}"
+    return option_fault(tuple(OPTIONS.get(str(name), name) for name in where[:1]), message)
 
 
 def rows_of(answer: dict[str, Any]) -> list[tuple[str, ...]]:
@@ -63,8 +62,7 @@ def rows_of(answer: dict[str, Any]) -> list[tuple[str, ...]]:
         if "distance_m" in match:
             distance = f"{match['distance_m']:,.0f} m"
         else:
-            band = match["distance_band"] or ""
-            distance = BANDS.get(band, band.replace("<", "< "))
+            distance = BANDS.get(match["distance_band"], "")
         why = "; ".join(reason["text"] for reason in match["why"] if reason["code"] != UNASKED)
         rows.append(
             (str(rank), f"{match['score']:.3f}", distance, match["kind"], match["title"], why)

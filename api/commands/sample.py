@@ -36,7 +36,9 @@ def sample(
     over_zones: Annotated[
         bool, typer.Option("--over-zones", help="People the zones that the store holds.")
     ] = False,
-    listings: Annotated[int, typer.Option(min=0, help="How many listings.")] = 4_000,
+    listings: Annotated[
+        int, typer.Option(min=0, max=10_000_000, help="How many listings.")
+    ] = 4_000,
     adoption: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of dwellings with members.")
     ] = 0.05,

@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import signal
+import socket
 import sys
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -16,9 +17,10 @@ from api.commands.common import StoreOption, note, opened, the_tenant
 from api.logs import log_config
 from api.metrics import MULTIPROCESS
 from api.settings import Settings
+from geo.errors import InputError
 from indexes.entities import ApiKey
 
-__all__ = ["register", "serve"]
+__all__ = ["refuse_busy", "register", "serve"]
 
 GRACE_S = 10
 ALIVE_S = 60  # within that a worker says that it lives; to import everything may take long
@@ -29,6 +31,27 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def refuse_busy(host: str, port: int) -> None:
+    """Find out before the work, not after it, that somebody else listens there.
+
+    Raises
+    ------
+    InputError
+        If so, or if there is no such address on this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        # As the server does: a port that was just left is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise InputError(
+                f"can't serve on {host}, port {port}: {error.strerror}. "
+                "--port N and --host ADDRESS take others"
+            ) from error
 
 
 def _any_key(settings: Settings) -> bool:
@@ -71,6 +94,7 @@ def serve(
     settings = Settings.read(**{k: v for k, v in given.items() if v is not None})
     if not _any_key(settings) and not _is_loopback(settings.host):
         note("no key exists yet, so nobody beyond this machine gets an answer: mitoyen keys create")
+    refuse_busy(settings.host, settings.port)
     if workers == 1:
         _run(create_app(settings), settings)
         return

@@ -40,7 +40,7 @@ def backup(
     file: Annotated[Path, typer.Argument(help="A new file.")], store: StoreOption = None
 ) -> None:
     """Write the whole store to a new file while it is in use."""
-    with opened(store) as one:
+    with opened(store, create=False) as one:
         one.backup(file)
         note(f"wrote {one.label} to {file}")
 

@@ -16,6 +16,7 @@ from api.commands.common import (
     JsonOption,
     StoreOption,
     TenantOption,
+    checked,
     note,
     opened,
     print_json,
@@ -23,6 +24,7 @@ from api.commands.common import (
     the_tenant,
 )
 from api.ign import WFS_URL, communes_to_ask, fetch_contours
+from api.schemas import LocateParams
 from geo.arrays import as_lonlat
 from geo.cells import cell_to_text, point_to_cell
 from geo.errors import InputError, NotFoundError
@@ -231,8 +233,9 @@ def locate(
     as_json: JsonOption = False,
 ) -> None:
     """Say which zone and H3 cell a point lies in."""
+    checked(LocateParams, {"lat": lat, "lon": lon})
     points = as_lonlat((lon, lat))
-    with opened(store) as opened_store:
+    with opened(store, create=False) as opened_store:
         zones = opened_store.zones(the_tenant(opened_store, tenant))
     if not zones:
         raise NotFoundError("no zones yet: mitoyen zones import FILE...")

@@ -90,7 +90,8 @@ class SortedIds:
 
 def _joined(ids: Sequence[str]) -> tuple[Offsets, Bytes]:
     """Some ids as a column of strings has them."""
-    encoded = [id.encode() for id in ids]
+    # What is no text is no id: no encoded one is equal to it.
+    encoded = [id.encode(errors="surrogatepass") for id in ids]
     starts = np.array([0, *accumulate(map(len, encoded))], np.int32)
     return starts, np.frombuffer(b"".join(encoded) + b"\0", np.uint8)
 

@@ -96,10 +96,13 @@ def test_a_ring_of_fakes_changes_no_answer_of_who_trusts_none_they_fooled(shown,
     assert outcome["changed_top10"] == 0
 
 
-def test_tables_say_that_the_town_is_fictional_and_why_things_match(shown):
-    out = shown("--at", AT, "--lang", "fr").out
-    assert "fictional" in out and "99…" in out
-    assert "recommandé par" in " ".join(out.split())
+def test_tables_say_that_the_town_is_fictional_and_why_things_match(shown, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")  # no line is broken where it is looked for
+    told = {lang: " ".join(shown("--at", AT, "--lang", lang).out.split()) for lang in ("fr", "en")}
+    assert "fictive" in told["fr"] and "fictional" in told["en"]
+    assert "recommandé par" in told["fr"] and "recommended by" in told["en"]
+    assert all("99…" in text for text in told.values())
+    assert "Qui donne des cours" in told["fr"] and "Who " not in told["fr"]
 
 
 def test_the_readme_shows_what_is_printed(shown, monkeypatch):

@@ -118,13 +118,14 @@ def test_a_page_tells_where_the_next_one_starts(near):
         (["--lat", "5.351", "--lon", "43.301"], "swapped"),
         ([*HERE, "--kind", "person"], "--kind"),
         ([*HERE, "--kind", "neighbour"], "member"),
-        ([*HERE, "--at", "2025-06-16"], "--at an instant is spelled 2025-06-15T18:00:00+02:00"),
-        ([*HERE, "--radius", "0"], "--radius input"),
-        ([*HERE, "--min", "-1"], "--min input"),
+        ([*HERE, "--at", "2025-06-16"], "--at: an instant is spelled 2025-06-15T18:00:00+02:00"),
+        ([*HERE, "--radius", "0"], "--radius: Input"),
+        ([*HERE, "--min", "-1"], "--min: Input"),
         ([*HERE, "--limit", "201"], "--limit"),
         ([*HERE, "--profile", "closest"], "nearest"),
         ([*HERE, "--cursor", "x"], "cursor"),
         (["--as", "nobody"], "no such member"),
+        (["--as", "\udcff"], "no such member"),  # bytes that are no text
         ([*HERE, "--tenant", "west"], "no tenant"),
     ],
 )
@@ -136,9 +137,18 @@ def test_what_can_not_be_asked_is_one_line_that_names_the_option(near, args, tol
 
 def test_a_store_that_is_not_there_is_an_error_and_not_made(tmp_path, capsys):
     missing = tmp_path / "typo.db"
-    assert main(["near", *HERE, "--store", str(missing)]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
-    assert not missing.exists()
+    for command in (
+        ["near", *HERE],
+        ["locate", *HERE],
+        ["groups", "build"],
+        ["keys", "list"],
+        ["keys", "revoke", "k"],
+        ["backup", str(tmp_path / "kept")],
+    ):
+        assert main([*command, "--store", str(missing)]) == 2
+        told = capsys.readouterr().err
+        assert told.count("\n") == 1 and "there is no store" in told
+        assert not missing.exists()
 
 
 def batch_file(tmp_path, *lines):

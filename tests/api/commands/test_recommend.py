@@ -61,7 +61,7 @@ def test_nothing_to_recommend_is_said(recommend):
         ((), "--as ID"),
         (("--as", "nobody"), "no such member"),
         (("--as", "bob", "--limit", "21"), "--limit"),
-        (("--as", "bob", "--kind", "ad"), "--kind"),
+        (("--as", "bob", "--kind", "ad"), "--kind: Input should be 'artisan', 'merchant',"),
         (("--as", "bob", "--lang", "de"), "--lang"),
     ],
 )

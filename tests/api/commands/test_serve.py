@@ -1,6 +1,7 @@
 """`mitoyen serve`: a real server on a port of its own, asked over a socket, stopped by a signal."""
 
 import signal
+import socket
 import subprocess
 import sys
 
@@ -48,3 +49,13 @@ def test_a_store_or_tenant_that_can_not_be_served_is_told_before_a_server_starts
     ):
         assert main(["serve", "--port", "1", *options]) == 2
         assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_an_address_that_can_not_be_had_is_told_before_a_server_starts(tmp_path, capsys):
+    store = ["--store", str(tmp_path / "a.db")]
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        for options in (["--port", port], ["--port", port, "--host", "192.0.2.1"]):
+            assert main(["serve", *store, *options]) == 2
+            told = capsys.readouterr().err
+            assert f"port {port}" in told and "--host" in told and "Traceback" not in told

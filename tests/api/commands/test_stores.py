@@ -45,12 +45,16 @@ def test_what_would_overwrite_is_refused_in_one_line(
     other = tmp_path / "other.db"
     assert main(["copy", str(town), str(other)]) == 0
     capsys.readouterr()
+    text = tmp_path / "letter.txt"
+    text.write_text("Chère voisine,")
     for args, said in (
         (["copy", str(town), str(other)], "is not empty"),
         (["copy", str(town), str(town)], "the two stores are one"),
         (["copy", str(tmp_path / "none.db"), str(other)], "there is no store at"),
         (["backup", str(other), "--store", str(town)], "is there already"),
         (["restore", str(town), "--store", str(other)], "is not empty"),
+        (["restore", str(text), "--store", str(tmp_path / "new.db")], f"{text} is no backup"),
+        (["copy", str(town), "mysql://host/town"], "not mysql://"),
     ):
         assert main(args) == 2
         told = capsys.readouterr().err
