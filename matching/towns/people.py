@@ -12,6 +12,8 @@ from matching.towns.vocabulary import CITY, PUBLIC, Vocabulary, numbers_of, whol
 
 __all__ = ["Home", "Members", "People", "Seen", "blocks_by_member"]
 
+MAX_KEPT = 16_384  # homes kept of those who asked last, about 100 bytes each
+
 
 class Home(NamedTuple):
     """A member's verification level, and where the member lives; "" where that is not known.
@@ -40,13 +42,20 @@ class Members:
         self._levels = numbers_of(whole(table["level"]), 0)
         names = ("building", "residence", "group", "gender")
         self._words = [Strings(whole(table[name])) for name in names]
+        self._kept: dict[str, Home] = {}
 
     def home(self, member_id: str) -> Home | None:
         """A member's home, or None if there is no such member."""
-        row = self._ids.row_of(member_id)
-        if row < 0:
-            return None
-        return Home(int(self._levels[row]), *(words.of((row,))[0] for words in self._words))
+        home = self._kept.get(member_id)
+        if home is None:
+            row = self._ids.row_of(member_id)
+            if row < 0:
+                return None
+            home = Home(int(self._levels[row]), *(words.of((row,))[0] for words in self._words))
+            if len(self._kept) >= MAX_KEPT:
+                self._kept.clear()
+            self._kept[member_id] = home
+        return home
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from listing_tables import GROUPS, PERSON, listing_table, member, member_table
 
+import matching.towns.people
 from indexes.columns import PointColumns
 from indexes.entities import Audience
-from matching.towns.people import Members, People, blocks_by_member
+from matching.towns.people import Home, Members, People, blocks_by_member
 from matching.towns.vocabulary import Vocabulary
 
 
@@ -56,6 +57,21 @@ RESIDENTS = (
     member("next door", building="b2", residence="r1", group="small"),
     member("namesake", building="r1", residence="b1"),
 )
+
+
+def test_homes_are_told_alike_however_often_and_however_few_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(matching.towns.people, "MAX_KEPT", 2)
+    members = Town(members=RESIDENTS).people.base
+    homes = {
+        "inside": Home(2, "b1", "r1", "g"),
+        "unproven": Home(1, "b1", "r1", "g"),
+        "next door": Home(2, "b2", "r1", "small"),
+    }
+    for id in ("inside", "inside", "next door", "unproven", "nobody", "inside", "nobody"):
+        assert members.home(id) == homes.get(id)
+        assert len(members._kept) <= 2
 
 
 def test_an_audience_holds_its_members_and_nobody_else() -> None:
