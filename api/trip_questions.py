@@ -1,7 +1,7 @@
 """What is asked of carpooling over HTTP and on the command line, what it becomes, and answers."""
 
 from collections.abc import Callable, Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -82,7 +82,9 @@ class StandingParams(Input):
     """How the matches of a stored trip are asked for."""
 
     first: DateText | None = Field(
-        None, description="From which day on weekly trips are looked at, two weeks far; today."
+        None,
+        description="From which day on weekly trips are looked at, two weeks far; today, or "
+        "for a search tomorrow once its time of day has passed.",
     )
     limit: Limit = Field(20, description="Matches.")
     lang: Literal["fr", "en"] | None = Field(
@@ -248,11 +250,18 @@ def trip_query(
     back = None
     if asked.back_depart_at or asked.back_arrive_by:
         back = schedule_of(asked, *_chosen(asked.back_depart_at, asked.back_arrive_by), timezone)
+    schedule = schedule_of(asked, time, anchor, timezone)
+    first = None
+    if schedule.weekly:
+        first = first_day(asked, schedule.timezone, now)
+        shown = now.astimezone(ZoneInfo(schedule.timezone)).time()
+        if asked.first is None and clock_second(f"{shown:%H:%M:%S}") > schedule.weekly[0].second:
+            first += timedelta(days=1)
     query = TripQuery(
         origin=origin,
         destination=(rounded(asked.to_lon), rounded(asked.to_lat)),
-        schedule=schedule_of(asked, time, anchor, timezone),
-        first=first_day(asked, asked.timezone or timezone, now) if asked.days else None,
+        schedule=schedule,
+        first=first,
         seats=asked.seats,
         max_walk_m=asked.max_walk_m,
         verified_only=asked.verified_only,
