@@ -38,7 +38,7 @@ def flows_to_table(codes: tuple[str, ...], noisy: IntArray, level: str, epsilon:
     return table.replace_schema_metadata({"epsilon": repr(epsilon), "level": level})
 
 
-def flow_figures(table: pa.Table, codes: tuple[str, ...], uncounted: BoolArray) -> list[Figure]:
+def flow_figures(table: pa.Table, codes: tuple[str, ...], unknown: BoolArray) -> list[Figure]:
     """Flows as figures of their origins, a category per destination.
 
     Parameters
@@ -48,8 +48,8 @@ def flow_figures(table: pa.Table, codes: tuple[str, ...], uncounted: BoolArray) 
     codes : tuple of str
         Zones to tell, of the same level: ``unknown`` where nothing was drawn, as happens in
         another vintage.
-    uncounted : ndarray of bool, shape (n,)
-        Zones that have grown since.
+    unknown : ndarray of bool, shape (n,)
+        Zones that have grown or moved since.
     """
     drawn = table["zone"].unique().to_pylist()
     n = len(drawn)
@@ -59,7 +59,7 @@ def flow_figures(table: pa.Table, codes: tuple[str, ...], uncounted: BoolArray) 
     status = np.where(visible_flows(flows, widths), OK, HIDDEN).astype(np.int8)
     at = {code: i for i, code in enumerate(drawn)}
     rows = np.array([at.get(code, -1) for code in codes])
-    rows[uncounted] = -1
+    rows[unknown] = -1
     none = np.full(len(codes), np.nan)
     figures = []
     for code, to in zip(codes, rows.tolist(), strict=True):

@@ -6,6 +6,7 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import shapely
 
 from geo.arrays import BoolArray, FloatArray
 from geo.errors import InputError
@@ -62,6 +63,7 @@ __all__ = ["build_release", "has_figures", "require_goals", "require_tellable"]
 Denominators = Mapping[str, FloatArray]
 
 CENSUS = {"households": "menages", "residents": "pop"}
+UNMOVED = 0.9  # outlines drawn more coarsely differ by some hundredths
 MOST_GOALS = 6  # each is a line on a map and a figure of every zone
 
 
@@ -143,9 +145,11 @@ def build_release(
     if FLOWS.name in draws:
         flows_level = draws[FLOWS.name].schema.metadata[b"level"].decode()
         if flows_level in figures:
-            uncounted = sums[flows_level]["carpool"].uncounted
+            unknown = sums[flows_level]["carpool"].uncounted
+            if (year := drawn["carpool"].vintage) != vintage:
+                unknown = unknown | _moved(flows_level, outlines, (drawn_in or {})[year])
             codes = outlines.codes(flows_level)
-            figures[flows_level] += flow_figures(draws[FLOWS.name], codes, uncounted)
+            figures[flows_level] += flow_figures(draws[FLOWS.name], codes, unknown)
     for level in sorted(figures):
         write(level, figures.pop(level))
     return Release(
@@ -273,6 +277,18 @@ def _sums(
         for level, of_level in weights.items():
             found[level][draw.name] = sums_of(one, draw, of_level, uncounted[level])
     return found
+
+
+def _moved(level: str, outlines: Outlines, others: Outlines) -> BoolArray:
+    """Zones that aren't there in another vintage, or have less than nine tenths of their ground in
+    common with the one of their code."""
+    known, codes = others.level(level).index, outlines.codes(level)
+    moved = np.array([code not in known for code in codes])
+    one = outlines.outlines(level)[~moved]
+    other = others.outlines(level)[[known[code] for code in codes if code in known]]
+    common = shapely.area(shapely.intersection(one, other))
+    moved[~moved] = common < UNMOVED * np.maximum(shapely.area(one), shapely.area(other))
+    return moved
 
 
 def _denominators(outlines: Outlines, facts: Facts) -> tuple[dict[str, Denominators], str]:
