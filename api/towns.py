@@ -137,8 +137,12 @@ class Town:
         self.engine.start(follower)
 
     def follow(self) -> None:
-        """Read zones and groups, and the model of recommendations, again if they have changed."""
+        """Read zones and groups, and the model of recommendations, again if they have changed.
+
+        What else recommendations are made of is read the first time: near me doesn't wait for it.
+        """
         self._take_model()
+        self.engine.read_voices()
         try:
             changes = self.store.changes(self._read_at)
         except FeedGapError:

@@ -270,6 +270,22 @@ class Engine:
             for owner, level in zip(owners, public, strict=True)
         ]
 
+    def read_voices(self) -> VoiceTown:
+        """What recommendations are made of, read if it is not yet: so that nobody waits for it.
+
+        Raises
+        ------
+        StoreError
+            If the store can't be read.
+        """
+        with self._reading_voices:
+            if self._voices is None:
+                voices = VoiceTown(self._store, self._tenant_id)
+                if self._follower is not None:
+                    self._follower.add(voices)
+                self._voices = voices
+            return self._voices
+
     def recommend(self, viewer: Viewer, query: RecommendQuery) -> RecommendAnswer:
         """What a member may like, with reasons: see `matching.recommend.recommend`.
 
@@ -280,12 +296,7 @@ class Engine:
         StoreError
             If nobody has asked before, and the store can't be read.
         """
-        with self._reading_voices:
-            if self._voices is None:
-                voices = VoiceTown(self._store, self._tenant_id)
-                if self._follower is not None:
-                    self._follower.add(voices)
-                self._voices = voices
+        heard = self.read_voices()
         position = self.position
         member_id, now_s = viewer.member_id or "", self._trust.now_s
         blocked = self._town.snapshot.people.blocks.get(member_id, ())
@@ -295,7 +306,7 @@ class Engine:
         )
         town, _ = self._views.seen_by(self._town.snapshot, viewer.member_id)
         answer = recommend(
-            town, self._voices.voices, trusted, self.model, self._profiles, viewer, query,
+            town, heard.voices, trusted, self.model, self._profiles, viewer, query,
             now_s, self.age_s,
         )  # fmt: skip
         return replace(answer, position=str(position))  # all that it was made of shows so far

@@ -12,6 +12,7 @@ from trip_records import TRIPS, booking
 from waiting import PATIENCE_S, until, until_ready
 
 import api.towns
+import matching.engine
 from api.app import create_app
 from api.settings import Settings
 from geo.errors import FeedGapError, IndexBehindError, InputError
@@ -27,6 +28,7 @@ from indexes.entities import (
 from indexes.journeys import Booking, BookingStatus
 from indexes.store import open_store
 from indexes.trusting import Standing
+from matching.recommending.voices import VoiceTown
 from matching.rides.booking import ANSWER_WITHIN
 from matching.trusting.verifying import GRACE, VERIFIED_FOR, attest
 
@@ -79,6 +81,20 @@ def test_not_ready_until_a_first_search_is_answered(tmp_path, monkeypatch):
         assert client.get("/healthz").status_code == 200
         compiled.set()
         until_ready(client.get)
+
+
+def test_what_recommendations_are_made_of_is_read_before_anybody_asks(tmp_path, monkeypatch):
+    read = []
+
+    class Noted(VoiceTown):
+        def __init__(self, *of):
+            super().__init__(*of)
+            read.append(self)
+
+    monkeypatch.setattr(matching.engine, "VoiceTown", Noted)
+    with TestClient(create_app(Settings(store=str(tmp_path / "a.db"))), client=LOCAL) as client:
+        until_ready(client.get)
+        until(lambda: len(read) == 1)
 
 
 def test_an_empty_store_serves_the_default_tenant(tmp_path):
