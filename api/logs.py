@@ -60,6 +60,8 @@ class Lines(logging.Formatter):
         if record.exc_info and record.exc_info[1] is not None:
             crash = traceback.TracebackException(*record.exc_info)
             event["exception"] = "\n".join(_lines(crash))
+        if record.stack_info:
+            event["stack_info"] = record.stack_info
         return self._render(event)
 
 

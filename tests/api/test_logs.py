@@ -62,6 +62,10 @@ def test_an_error_of_ours_says_what_it_says():
     )
 
 
+def test_a_stack_that_was_asked_for_is_told():
+    assert json.loads(line_of(record_of("slow", stack_info="in f")))["stack_info"] == "in f"
+
+
 def test_text_has_no_fields_twice():
     line = line_of(record_of("GET / 200 1.0 ms", fields={"status": 200}), "text")
     assert "GET / 200 1.0 ms" in line and "status" not in line
