@@ -150,7 +150,7 @@ def sources_of(head: ReleaseHead, lang: Lang) -> str:
 
 
 def number_text(value: float | None, unit: str, lang: Lang) -> str:
-    """A figure as people read it, in three digits at least.
+    """A figure as people read it, in three digits or so.
 
     Parameters
     ----------
@@ -163,14 +163,19 @@ def number_text(value: float | None, unit: str, lang: Lang) -> str:
 
     Examples
     --------
-    >>> [number_text(value, "percent", "en") for value in (4.912, 12.0, None)]
-    ['4.91 %', '12 %', '–']
+    >>> [number_text(value, "percent", "en") for value in (4.912, 5.9, 12.0, None)]
+    ['4.91 %', '5.90 %', '12 %', '–']
     >>> number_text(1234.0, "count", "en"), number_text(-0.66, "points", "fr")
     ('1,234', '−0,66')
     """
     if value is None:
         return "–"
-    text = f"{value:,.0f}" if abs(value) >= 1_000 or value == round(value) else f"{value:.3g}"
+    if abs(value) >= 1_000 or value == round(value):
+        text = f"{value:,.0f}"
+    elif unit in ("percent", "points") and abs(value) < 10:
+        text = f"{value:.2f}"  # what is beyond is noise
+    else:
+        text = f"{value:.3g}"
     return _set(text, value, unit, lang)
 
 

@@ -40,6 +40,8 @@ __all__ = ["level_answer", "print_zones", "register", "zone_lines"]
 LISTED = ("households", "penetration", "active_rate", "member_rate")
 COLUMNS = ("figure", "value", "from", "to", "status", "of")
 ORDER = {measure: place for place, measure in enumerate(TITLES)}
+NOISE = "ε = {:g} for a household and quarter"
+NUMBERS = (1, 2, 3, 5)  # of them: set to the right
 TOLD_STATUSES = ("ok", "zero")
 
 districts_app = typer.Typer(no_args_is_help=True, help="Figures by district, lawful to publish.")
@@ -157,11 +159,11 @@ def show(
     title = f"{answer['name']} ({code}, {words(answer['level'], lang)}), {answer['release']}"
     # All categories of all measures would be a long table: who wants some names the measure.
     rows = [r for r in answer["rows"] if measure or not r["category"] or r["measure"] == GOAL_GAP]
-    print_table(title, COLUMNS, zone_lines(rows, lang))
+    print_table(title, COLUMNS, zone_lines(rows, lang), NUMBERS)
     left = {row["measure"] for row in answer["rows"] if row["category"]} - {GOAL_GAP}
     if left and not measure:
         note(f"by category, with --measure: {', '.join(sorted(left, key=ORDER.__getitem__))}")
-    note(f"ε = {answer['epsilon']['total']:g} for a household and quarter")
+    note(NOISE.format(answer["epsilon"]["total"]))
 
 
 @districts_app.command("list")
@@ -185,7 +187,8 @@ def list_zones(
     if as_json:
         print_json(answer)
     else:
-        print_zones(f"{words(level, lang)}, {answer['release']}", answer, measures, lang)
+        print_zones(f"{words(level + 's', lang)}, {answer['release']}", answer, measures, lang)
+        note(NOISE.format(answer["epsilon"]["total"]))
 
 
 def level_answer(found: Districts, level: str, measures: Sequence[str]) -> dict[str, Any]:
@@ -199,14 +202,35 @@ def print_zones(title: str, answer: dict[str, Any], measures: Sequence[str], lan
     zones = answer["districts"]
     keys = [(row["measure"], row["category"]) for row in zones[0]["rows"]]
     order = sorted(range(len(keys)), key=lambda i: measures.index(keys[i][0]))
+    names = short_names([zone["name"] for zone in zones])
+    figures = ([cell_text(zone["rows"][i], lang) for i in order] for zone in zones)
     print_table(
         title,
         ("code", "name", *(title_of(*keys[i], lang) for i in order)),
         [
-            (zone["zone"], zone["name"], *(cell_text(zone["rows"][i], lang) for i in order))
-            for zone in zones
+            (zone["zone"], name, *told)
+            for zone, name, told in zip(zones, names, figures, strict=True)
         ],
+        range(2, 2 + len(order)),
     )
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Names without the words that all of them begin with, for a narrow column.
+
+    Examples
+    --------
+    >>> short_names(["Marseille 1er Arrondissement", "Marseille 2e Arrondissement"])
+    ['1er Arrondissement', '2e Arrondissement']
+    """
+    split = [name.split(" ") for name in names]
+    shared = 0
+    if len(names) > 1:
+        for column in zip(*(one[:-1] for one in split), strict=False):
+            if len(set(column)) > 1:
+                break
+            shared += 1
+    return [" ".join(one[shared:]) for one in split]
 
 
 def cell_text(row: dict[str, Any], lang: Lang) -> str:

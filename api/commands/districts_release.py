@@ -131,7 +131,7 @@ def settings(
 def print_epsilon(title: str, told: Mapping[str, float]) -> None:
     """ε by family, as a table."""
     lines = [(family, f"{value:g}") for family, value in told.items()]
-    print_table(title, ("family", "ε of a household and quarter"), lines)
+    print_table(title, ("family", "ε of a household and quarter"), lines, (1,))
 
 
 def show_release(made: Release, lang: Lang) -> None:
@@ -149,4 +149,5 @@ def show_release(made: Release, lang: Lang) -> None:
             ]
             rows.append((name, *cells))
     columns = (level.replace("arrondissement", "arrond.") for level in levels)
-    print_table("Share of zones whose figure is shown", ("measure", *columns), rows)
+    numbers = range(1, 1 + len(levels))
+    print_table("Share of zones whose figure is shown", ("measure", *columns), rows, numbers)

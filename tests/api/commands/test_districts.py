@@ -88,7 +88,7 @@ def test_every_level_and_code_can_be_shown(typed):
 def test_list_has_the_measures_that_are_asked_for_in_that_order(typed):
     _, out, _ = typed("list", "--measure", "penetration", "--measure", "households")
     assert out.index("of 100") < out.index("Households registered ")
-    assert "7.5 %" in out and "merged" in out and "no figure" in out
+    assert "7.50 %" in out and "merged" in out and "no figure" in out
 
 
 def test_a_release_is_drawn_once_and_tells_what_stays_visible(typed, town):
