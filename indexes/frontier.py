@@ -1,6 +1,7 @@
 """The frontier of the best-first search: a heap of upper bounds, the best first.
 
 A row of ``heap`` is a bound and the number of its entry; ``entries`` keep what the bound is of.
+Where all below lies on one spot the bound is exact, and TIE its scored distance; else TIE is -1.
 Both are int64, and grow by `grown`.
 """
 
@@ -13,16 +14,19 @@ __all__ = [
     "BOUND",
     "CLASS",
     "ENTRY",
+    "ENTRY_COLUMNS",
     "LOWEST_RANK",
     "REFERENCE",
     "REST",
+    "TIE",
     "grown",
     "remove_first",
     "sift_up",
 ]
 
 BOUND, ENTRY = range(2)
-LOWEST_RANK, REFERENCE, CLASS, REST = range(4)
+LOWEST_RANK, REFERENCE, CLASS, REST, TIE = range(5)
+ENTRY_COLUMNS = 5
 
 
 @inlined

@@ -19,13 +19,16 @@ from indexes import packing as p
 from indexes import scores as s
 from indexes import topk as t
 from indexes.columns import CLASSES, TRUST_UNIT, UNIT
-from indexes.memory import floats32_at, floats_at, ints32_at, ints_at
+from indexes.memory import floats32_at, floats_at, ints32_at, ints_at, prefetch
 from indexes.scores import compiled, inlined
 
 __all__ = ["search", "search_many"]
 
 HEAP_SIZE = 256
 NEAR_FIRST_M = (5_000.0, 100_000.0, np.inf)
+# Of a leaf's hot columns, a node, and a point's cold numbers.
+HOT_BYTES, NODE_BYTES = 4 * p.HOT_COLUMNS * p.LEAF, 4 * p.NODE_ROWS * p.FANOUT
+COLD_BYTES = 4 * p.COLD_COLUMNS
 
 
 @compiled
@@ -57,7 +60,7 @@ SQUARED_AT = CHOSEN_AT + p.LEAF + 1
 PROMISE_AT = SQUARED_AT + p.LEAF // 2
 HEAP_AT = PROMISE_AT + p.LEAF // 2
 ENTRIES_AT = HEAP_AT + 2 * HEAP_SIZE
-KEPT_AT = ENTRIES_AT + 4 * HEAP_SIZE
+KEPT_AT = ENTRIES_AT + f.ENTRY_COLUMNS * HEAP_SIZE
 KEPT = 1 + 3 + t.FOUND_COLUMNS  # a place in the order, score, tie and rank, and what is answered
 
 
@@ -74,7 +77,7 @@ def _best(question, filters, first_filter, k, view, plan_at, tables_at, at):
     """Find the k best points, in memory that begins at ``at``; returns how many there are."""
     order, best, found = _kept(at, k)
     heap = ints_at(at + 8 * HEAP_AT, (HEAP_SIZE, 2))
-    entries = ints_at(at + 8 * ENTRIES_AT, (HEAP_SIZE, 4))
+    entries = ints_at(at + 8 * ENTRIES_AT, (HEAP_SIZE, f.ENTRY_COLUMNS))
     chosen = ints_at(at + 8 * CHOSEN_AT, (p.LEAF + 1,))
     squared = floats32_at(at + 8 * SQUARED_AT, (p.LEAF,))
     promise = floats32_at(at + 8 * PROMISE_AT, (p.LEAF,))
@@ -104,6 +107,7 @@ def _best(question, filters, first_filter, k, view, plan_at, tables_at, at):
     nodes = ints32_at(header[h.PART_BLOCKS], (1, p.NODE_ROWS, p.FANOUT))
     hot = ints32_at(header[h.PART_BLOCKS], (1, p.HOT_COLUMNS, p.LEAF))
     cold = ints32_at(header[h.PART_BLOCKS], (1, p.LEAF, p.COLD_COLUMNS))
+    nodes_at = hot_at = cold_at = header[h.PART_BLOCKS]
     chain = ints_at(header[h.CHAIN], (header[h.LEAVES],))
     while True:
         node = np.int64(-1)
@@ -113,6 +117,17 @@ def _best(question, filters, first_filter, k, view, plan_at, tables_at, at):
             entry = heap[size, f.ENTRY]
             reference, klass = entries[entry, f.REFERENCE], entries[entry, f.CLASS]
             rest = entries[entry, f.REST] * 1e-9
+            tie = entries[entry, f.TIE]
+            if size > 0:  # what likely comes next is fetched while this is looked at
+                following = entries[heap[0, f.ENTRY], f.REFERENCE]
+                if following & 1:
+                    prefetch(hot_at + HOT_BYTES * (following >> 1), HOT_BYTES)
+                else:
+                    prefetch(nodes_at + NODE_BYTES * (following >> 1), NODE_BYTES)
+            if tie >= 0 and count == k:  # better ones may have been found since it was put there
+                bound, lowest = heap[size, f.BOUND], entries[entry, f.LOWEST_RANK]
+                if not t.beats(bound, tie, lowest, best, order[k - 1]):
+                    continue
             if reference & 1:
                 leaf = reference >> 1
             else:
@@ -122,8 +137,10 @@ def _best(question, filters, first_filter, k, view, plan_at, tables_at, at):
             at = header[h.PART_BLOCKS + part]
             blocks = ints32_at(at, (p.HEADER + CLASSES * p.CLASS_COLUMNS,))
             nodes = ints32_at(at + 4 * blocks[4], (blocks[1], p.NODE_ROWS, p.FANOUT))
-            hot = ints32_at(at + 4 * blocks[5], (blocks[2], p.HOT_COLUMNS, p.LEAF))
-            cold = ints32_at(at + 4 * blocks[6], (blocks[2], p.LEAF, p.COLD_COLUMNS))
+            nodes_at, hot_at = at + 4 * np.int64(blocks[4]), at + 4 * np.int64(blocks[5])
+            hot = ints32_at(hot_at, (blocks[2], p.HOT_COLUMNS, p.LEAF))
+            cold_at = at + 4 * np.int64(blocks[6])
+            cold = ints32_at(cold_at, (blocks[2], p.LEAF, p.COLD_COLUMNS))
             size = free = 0
             for code in range(CLASSES):
                 root = blocks[p.HEADER + p.CLASS_COLUMNS * code]
@@ -131,6 +148,7 @@ def _best(question, filters, first_filter, k, view, plan_at, tables_at, at):
                     entries[free, f.LOWEST_RANK] = code
                     entries[free, f.REFERENCE] = 2 * root
                     entries[free, f.CLASS] = code
+                    entries[free, f.TIE] = -1
                     heap[size, f.BOUND] = t.NO_BOUND
                     heap[size, f.ENTRY] = free
                     size += 1
@@ -141,7 +159,8 @@ def _best(question, filters, first_filter, k, view, plan_at, tables_at, at):
             if part < header[h.PARTS]:
                 part, klass = header[h.PARTS], -1
                 hot = ints32_at(header[h.HOT], (header[h.LEAVES], p.HOT_COLUMNS, p.LEAF))
-                cold = ints32_at(header[h.COLD], (header[h.LEAVES], p.LEAF, p.COLD_COLUMNS))
+                cold_at = header[h.COLD]
+                cold = ints32_at(cold_at, (header[h.LEAVES], p.LEAF, p.COLD_COLUMNS))
             else:
                 leaf = chain[leaf]
             while leaf < 0 and klass < CLASSES - 1:
@@ -189,6 +208,8 @@ def _best(question, filters, first_filter, k, view, plan_at, tables_at, at):
                         & (now < hot[leaf, p.VALID_TO, i])
                         & (promise[i] >= floor32)
                     )
+            for j in range(m):
+                prefetch(cold_at + COLD_BYTES * (leaf * p.LEAF + chosen[j]), COLD_BYTES)
             for j in range(m):
                 i = chosen[j]
                 if by_distance:
@@ -248,16 +269,14 @@ def _best(question, filters, first_filter, k, view, plan_at, tables_at, at):
             lowest = np.int64(0)
             if part == 0:
                 lowest = np.int64(nodes[node, p.MIN_ROW, c] + 1) << t.RANK_BITS
-            rest = 0.0
+            rest, tie = 0.0, np.int64(-1)
             min_lon, min_lat = nodes[node, p.MIN_LON, c], nodes[node, p.MIN_LAT, c]
             one_spot = min_lon == nodes[node, p.MAX_LON, c] and min_lat == nodes[node, p.MAX_LAT, c]
             if by_distance:
                 ceiling = s.nearest_ceiling(squared[c])
-                if one_spot and count == k and ceiling >= floor:
+                if one_spot:
                     d = arc_m(lon, lat, cos_lat, min_lon / UNIT, min_lat / UNIT)
-                    ceiling = -s.to_millimetres(d)
-                    if not t.beats(ceiling, np.int64(0), lowest, best, order[k - 1]):
-                        continue
+                    ceiling, tie = -s.to_millimetres(d), np.int64(0)
             else:
                 fresh = 1.0
                 if plan[klass, s.W_FRESH] > 0.0:
@@ -278,10 +297,7 @@ def _best(question, filters, first_filter, k, view, plan_at, tables_at, at):
                     ceiling = s.to_score_units(
                         s.weighted_sum(plan, klass, factor, trust, fresh, available, 1.0)
                     )
-                    if count == k and not t.beats(
-                        ceiling, s.to_millimetres(scored), lowest, best, order[k - 1]
-                    ):
-                        continue
+                    tie = s.to_millimetres(scored)
                 else:
                     ceiling = s.score_ceiling(
                         plan[klass, s.W_DISTANCE] * tables[table, s.table_step(squared[c])]
@@ -290,10 +306,13 @@ def _best(question, filters, first_filter, k, view, plan_at, tables_at, at):
                     )
             if ceiling < floor:
                 continue
+            if tie >= 0 and count == k and not t.beats(ceiling, tie, lowest, best, order[k - 1]):
+                continue
             entries[free, f.LOWEST_RANK] = lowest
             entries[free, f.REFERENCE] = 2 * (first + c) + above_leaves
             entries[free, f.CLASS] = klass
             entries[free, f.REST] = np.int64(rest * 1e9) + 1
+            entries[free, f.TIE] = tie
             heap[size, f.BOUND] = ceiling
             heap[size, f.ENTRY] = free
             f.sift_up(heap, entries, size)
