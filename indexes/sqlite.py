@@ -184,16 +184,17 @@ class SqliteStore(SqlStore):
         run = _cursor(db)
         mine = run.execute(f"SELECT count(*) FROM {table} WHERE tenant_id = ?", (tenant_id,))
         (count,) = mine.fetchone()
-        (last,) = run.execute(f"SELECT max(rowid) FROM {table}").fetchone()
-        if last is None or last > SCANNED * count:
+        ends = f"SELECT (SELECT min(rowid) FROM {table}), (SELECT max(rowid) FROM {table})"
+        first, last = run.execute(ends).fetchone()
+        if not count or last - first > SCANNED * count:
             return super()._raw_rows(db, table, tenant_id, wanted, schema)
         source = (
             f"FROM {table} l NOT INDEXED WHERE l.tenant_id = :tenant_id"
             " AND l.rowid BETWEEN :first AND :last"
         )
         parts = []
-        for first in range(1, last + 1, TOGETHER):
-            values: dict[str, Value] = {"first": first, "last": first + TOGETHER - 1}
+        for begin in range(first, last + 1, TOGETHER):
+            values: dict[str, Value] = {"first": begin, "last": begin + TOGETHER - 1}
             values["tenant_id"] = tenant_id
             parts.append(self._whole_table(db, wanted, source, values, schema))
         return pa.concat_tables(parts)
