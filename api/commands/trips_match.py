@@ -19,11 +19,11 @@ from api.commands.common import (
 )
 from api.settings import Settings
 from api.towns import Outlines
+from api.trip_answers import matches_answer
 from api.trip_questions import (
     MatchBody,
     MatchParams,
     drivers_trip,
-    matches_answer,
     prices_of,
     trip_query,
 )

@@ -11,17 +11,14 @@ from api.routes.near import WAIT_S
 from api.routes.records import RecordId, missing, town_of
 from api.routes.trips import MAX_BODY_ITEMS, ROUTER, find
 from api.towns import Town
+from api.trip_answers import MatchesOut, WeekOut, matches_answer, week_answer
 from api.trip_questions import (
     MatchBody,
-    MatchesOut,
     MatchParams,
     StandingParams,
-    WeekOut,
     drivers_trip,
     first_day,
-    matches_answer,
     trip_query,
-    week_answer,
 )
 from api.trust_pages import now_of
 from geo.arrays import LonLat
