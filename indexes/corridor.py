@@ -204,7 +204,12 @@ def search(
         level = levels[run_trip[run]]
         if seen[at, OTHER_MINUTES] == np.inf or level < 0:
             continue
+        served = j.days_served(runs, run, days)
+        if served == 0 or runs.rows[run, j.SEATS] < ask[j.SEATS_NEEDED]:
+            continue
         rest[m] = -ask[j.LEVEL_MIN] * level
+        if not runs.rows[run, j.SEVERAL]:
+            rest[m] += ask[j.UNMATCHED_MIN] * (len(days) - served)
         if runs.rows[run, j.BUILDING] >= 0 and runs.rows[run, j.BUILDING] == ask[j.OWN_BUILDING]:
             rest[m] -= ask[j.SAME_BUILDING_MIN]
         bounds[m] = (rest[m] + seen[at, MINUTES] + seen[at, OTHER_MINUTES]) * 1e6 - 2.0

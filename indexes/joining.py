@@ -18,7 +18,6 @@ from indexes.rides import (
     BUILDING,
     BY_ARRIVAL,
     COST,
-    DAY_MASK,
     DETOUR,
     DETOUR_IN_ALL_S,
     DETOUR_S,
@@ -33,10 +32,8 @@ from indexes.rides import (
     F_PLACE,
     F_WALK,
     FIRST_BOOKED,
-    FIRST_DAY,
     FOUND_COLUMNS,
     FRACTION,
-    LAST_DAY,
     LEAST_DETOUR,
     LEAST_MS,
     LINE,
@@ -68,6 +65,7 @@ from indexes.rides import (
     Runs,
     Whole,
     compiled,
+    days_served,
     start_ms,
     window_ms,
 )
@@ -147,11 +145,7 @@ def join(
         Takes the answer.
     """
     rows = runs.rows
-    matched = 0
-    for k in range(len(days)):
-        day = days[k]
-        if rows[run, FIRST_DAY] <= day and day <= rows[run, LAST_DAY]:
-            matched += (rows[run, DAY_MASK] >> ((day + 3) % 7)) & 1
+    matched = days_served(runs, run, days)
     if matched == 0 or rows[run, SEATS] < ask[SEATS_NEEDED]:
         return False
     line = rows[run, LINE]

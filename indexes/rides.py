@@ -14,7 +14,7 @@ from numba import njit
 from geo.arrays import FloatArray, IntArray
 from geo.distance import EARTH_RADIUS_M
 
-__all__ = ["Lines", "Runs", "place_row", "start_ms", "window_ms"]
+__all__ = ["Lines", "Runs", "days_served", "place_row", "start_ms", "window_ms"]
 
 Ints = npt.NDArray[np.int32]
 Whole = int | np.int64
@@ -93,6 +93,16 @@ def place_row(
 ) -> tuple[float, float, float, float, float, float]:
     """A row of places."""
     return lon, lat, cos(radians(lat)), walk_m, reach_m, float(on_line)
+
+
+@compiled
+def days_served(runs: Runs, run: Whole, days: IntArray) -> int:
+    """On how many of some service days a run takes place, as far as its row tells."""
+    rows, served = runs.rows, 0
+    for day in days:
+        if rows[run, FIRST_DAY] <= day and day <= rows[run, LAST_DAY]:
+            served += (rows[run, DAY_MASK] >> ((day + 3) % 7)) & 1
+    return served
 
 
 @compiled

@@ -42,7 +42,8 @@ def test_no_ride_costs_less_than_its_bound(by_arrival, seed, spacing_m, lat):
     rows[:, j.LINE], rows[:, j.SECOND] = np.arange(40), 30_000 + rng.integers(-900, 900, 40)
     rows[:, j.FLEX_BEFORE] = rows[:, j.FLEX_AFTER] = 600
     rows[:, j.DAY_MASK], rows[:, j.LAST_DAY] = 127, 2**31 - 1
-    rows[:, j.SEATS], rows[:, j.BUILDING], rows[:, j.BUDGET_MS] = 3, -1, 900_000
+    rows[:, j.SEATS], rows[:, j.BUILDING] = 3, -1
+    rows[:, j.BUDGET_MS] = rng.choice([60_000, 300_000, 900_000], 40)
     runs = Runs(rows, np.empty((0, 4)))
     east = 1 / np.cos(np.radians(lat))
     scatter = rng.normal(0, 0.01, (32, 2)) * (east, 1) + (5.4, lat)

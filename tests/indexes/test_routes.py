@@ -96,7 +96,8 @@ def test_lines_that_wind_around_both_ends_are_joined_as_by_hand(by_arrival, seed
     rows[:, j.LINE], rows[:, j.SECOND] = np.arange(n), 30_000 + rng.integers(-2_000, 2_000, n)
     rows[:, j.FLEX_BEFORE] = rows[:, j.FLEX_AFTER] = rng.choice([0, 600], n)
     rows[:, j.DAY_MASK], rows[:, j.LAST_DAY] = 127, 2**31 - 1
-    rows[:, j.SEATS], rows[:, j.BUILDING], rows[:, j.BUDGET_MS] = 3, -1, 900_000
+    rows[:, j.SEATS], rows[:, j.BUILDING] = 3, -1
+    rows[:, j.BUDGET_MS] = rng.choice([60_000, 300_000, 900_000], n)
     index = RouteIndex(lines, Runs(rows, np.empty((0, 4))))
     scatter = rng.normal(0, 0.009, (14, 2)) / (np.cos(np.radians(lat)), 1) + (5.4, lat)
     points = [(lon, lat) for lon, lat in np.round(scatter, 7).tolist()]
