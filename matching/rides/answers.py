@@ -44,8 +44,9 @@ class Joined(NamedTuple):
     """How a rider joins a driver's trip at its best, and on which days.
 
     ``found`` is the row of `indexes.rides`; ``days`` are those asked for that are matched, out
-    of ``asked``; ``service_day`` is the driver's on the first of them, ``level`` how far who asks
-    trusts the other.
+    of ``asked``; ``service_day`` is the driver's on the first of them, ``late_s`` how many seconds
+    after the time asked for the car is there as planned, and ``level`` how far who asks trusts the
+    other.
     """
 
     part: DriverPart
@@ -53,6 +54,7 @@ class Joined(NamedTuple):
     days: tuple[int, ...]
     asked: int
     service_day: int
+    late_s: float
     terms: dict[str, float]
     level: int
     same_building: bool
@@ -110,7 +112,7 @@ def best_join(
         Whether those are the driver's service days, or the rider's.
     """
     days: set[int] = set()
-    best: tuple[tuple[int, int, int], FloatArray, int, dict[str, float]] | None = None
+    best: tuple[tuple[int, int, int], Pass, FloatArray, dict[str, float]] | None = None
     for one, found in joins:
         run = int(found[j.RUN])
         served = part.days(run, one.days)
@@ -121,16 +123,20 @@ def best_join(
         terms = _terms(found, places)
         key = round(sum(terms.values()) * 1e6), int(served[0]), run
         if best is None or key < best[0]:
-            best = key, found, int(served[0]), terms
+            best = key, one, found, terms
     if best is None:
         return None
-    _, found, service_day, terms = best
+    (_, service_day, _), one, found, terms = best
+    there_s = found[j.DROPOFF_S if one.ask[j.BY_ARRIVAL] else j.PICKUP_S]
+    late_s = float(found[j.START_S] + there_s - one.ask[j.ASKED])
     same_building = share_building(viewer, owner)
     terms["unmatched_days"] = UNMATCHED_MIN * (asked - len(days))
     level = viewer.trust(owner)
     terms["trust"] = LEVEL_MIN * -level  # of none it is 0, not -0
     terms["same_building"] = -SAME_BUILDING_MIN if same_building else 0.0
-    return Joined(part, found, tuple(sorted(days)), asked, service_day, terms, level, same_building)
+    return Joined(
+        part, found, tuple(sorted(days)), asked, service_day, late_s, terms, level, same_building
+    )
 
 
 def _terms(found: FloatArray, places: Places) -> dict[str, float]:
@@ -192,7 +198,7 @@ def match_of(
             lang,
             stops=(stops[0], stops[1]),
             detour_s=detour_s,
-            shift_s=float(found[j.SHIFT]),
+            late_s=joined.late_s,
             days=(len(joined.days), joined.asked),
             level=joined.level,
             same_building=joined.same_building,

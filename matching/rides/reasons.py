@@ -21,7 +21,14 @@ _SENTENCES = {
     "on-the-way": ("sans détour", "no detour"),
     "detour": ("{} min de détour", "{} min of detour"),
     "on-time": ("à l’heure demandée", "at the time asked for"),
-    "shift": ("à {} min de l’heure demandée", "{} min off the time asked for"),
+    "later": (
+        "prévu {} min après l’heure demandée, dans la marge des deux",
+        "planned {} min after the time asked for, within the leeway of both",
+    ),
+    "earlier": (
+        "prévu {} min avant l’heure demandée, dans la marge des deux",
+        "planned {} min before the time asked for, within the leeway of both",
+    ),
     "days-all": ("tous les jours demandés", "all days asked for"),
     "days-some": ("{} des {} jours demandés", "{} of the {} days asked for"),
     "same-building": ("de votre immeuble", "from your building"),
@@ -37,7 +44,7 @@ def trip_reasons(
     *,
     stops: tuple[Stop, Stop],
     detour_s: float,
-    shift_s: float,
+    late_s: float,
     days: tuple[int, int],
     level: int,
     same_building: bool,
@@ -51,8 +58,11 @@ def trip_reasons(
         "fr" or "en".
     stops : tuple of Stop
         Pick-up and drop-off.
-    detour_s, shift_s : float
+    detour_s : float
         Seconds.
+    late_s : float
+        Seconds that the driver is there after the time asked for, as planned and with the
+        detour; before it if less than 0.
     days : tuple of int
         Days matched, of days asked for.
     level : int
@@ -94,6 +104,6 @@ def trip_reasons(
     found.append(
         say("detour" if detour_s > ON_THE_WAY_S else "on-the-way", terms["detour"], minutes)
     )
-    minutes = max(1, round(shift_s / 60))
-    found.append(say("shift" if shift_s > ON_TIME_S else "on-time", terms["shift"], minutes))
+    code = "on-time" if abs(late_s) <= ON_TIME_S else "later" if late_s > 0 else "earlier"
+    found.append(say(code, terms["shift"], round(abs(late_s) / 60)))
     return tuple(found)

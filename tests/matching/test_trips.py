@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -10,6 +11,7 @@ from trips_worlds import query_of, world_of
 from geo.errors import InputError
 from indexes.journeys import Anchor, Role, Schedule, Trip, WeeklyTime
 from matching.detour import Ride
+from matching.reasons import NBSP
 from matching.rides.book import TripBook
 from matching.rides.carpool import ANYBODY, Party, TripQuery
 from matching.rides.meeting import MeetingPoint, MeetingPoints
@@ -294,3 +296,37 @@ def test_the_best_are_found_however_much_trust_takes_off():
     viewer = Party(id="me", trusts={"far": 4})
     (match,) = found(trips, a_query(limit=1), viewer, parties=owners)
     assert match.id == "far"
+
+
+@pytest.mark.parametrize("detour", [False, True])
+@pytest.mark.parametrize(
+    ("anchor", "asked", "code", "text"),
+    [
+        (Anchor.DEPART, "07:57", "later", "{} min after the time asked for"),
+        (Anchor.DEPART, "08:12", "earlier", "{} min before the time asked for"),
+        (Anchor.ARRIVE, "08:18", "earlier", "{} min before the time asked for"),
+        (Anchor.ARRIVE, "07:55", "later", "{} min after the time asked for"),
+    ],
+)
+def test_a_reason_tells_how_far_the_times_shown_are_from_those_asked(
+    anchor, asked, code, text, detour
+):
+    stop = MeetingPoint("stop", "Church", 5.40, 43.307)  # half its detour is before the stop
+    at = datetime.fromisoformat(f"2026-09-08T{asked}:00+02:00")
+    query = a_query(
+        origin=(5.40, 43.310) if detour else (5.39, 43.301),
+        schedule=Schedule(timezone="Europe/Paris", at=at, anchor=anchor),
+    )
+    (match,) = found([a_trip()], query, meeting=MeetingPoints([stop] if detour else []))
+    assert (match.detour_s > 60) is detour
+    shown = match.pickup if anchor is Anchor.DEPART else match.dropoff
+    minutes = abs(round((shown.at - at).total_seconds() / 60))
+    (reason,) = [one for one in match.why if one.code == code]
+    planned = text.format(minutes).replace(" min", f"{NBSP}min")
+    assert reason.text == f"planned {planned}, within the leeway of both"
+    assert reason.share == pytest.approx(match.terms["shift"])
+
+
+def test_a_ride_is_on_time_up_to_a_minute_off():
+    (match,) = found([a_trip()], a_query(schedule=replace(ONCE, at=AT + timedelta(seconds=120))))
+    assert "at the time asked for" in [reason.text for reason in match.why]
