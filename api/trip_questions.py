@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from math import ceil
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -37,6 +38,7 @@ from indexes.journey_rules import MAX_POINTS
 from indexes.journeys import Anchor, Role, Schedule, Trip, WeeklyTime
 from indexes.router import Router
 from matching.rides.carpool import Prices, TripQuery
+from matching.rides.clock import DAY_S
 from matching.schedule import check_schedule
 
 __all__ = [
@@ -63,7 +65,8 @@ def _time(text: str) -> str:
     except ValueError:
         pass  # the 30th of February
     raise PydanticCustomError(
-        "invalid-time", "a time is spelled 08:30 (with days), or 2026-11-30T08:30:00+01:00"
+        "invalid-time",
+        "a time is spelled 08:30 (with days, from 00:00 to 36:00), or 2026-11-30T08:30:00+01:00",
     )
 
 
@@ -77,7 +80,7 @@ class StandingParams(Input):
     first: DateText | None = Field(
         None,
         description="From which day on weekly trips are looked at, two weeks far; today, or "
-        "for a search tomorrow once its time of day has passed.",
+        "for a search the day whose time comes next.",
     )
     limit: Limit = Field(20, description="Matches.")
     lang: Literal["fr", "en"] | None = Field(
@@ -98,7 +101,9 @@ class MatchParams(StandingParams):
     to_lat: Latitude = Field(examples=[43.3467])
     to_lon: Longitude = Field(examples=[5.4285])
     depart_at: TimeText | None = Field(
-        None, description="An instant; or a time of day, such as 07:50, with `days`."
+        None,
+        description="An instant; or a time of day, such as 07:50, with `days`: 00:00 to 36:00, "
+        "25:00 of Friday being one in the night to Saturday.",
     )
     arrive_by: TimeText | None = Field(
         None, examples=["08:30"], description="Likewise, of the end; one of the two is asked for."
@@ -247,9 +252,10 @@ def trip_query(
     first = None
     if schedule.weekly:
         first = first_day(asked, schedule.timezone, now)
-        shown = now.astimezone(ZoneInfo(schedule.timezone)).time()
-        if asked.first is None and clock_second(f"{shown:%H:%M:%S}") > schedule.weekly[0].second:
-            first += timedelta(days=1)
+        if asked.first is None:
+            shown = now.astimezone(ZoneInfo(schedule.timezone))
+            passed_s = clock_second(f"{shown:%H:%M:%S}") - schedule.weekly[0].second
+            first += timedelta(days=ceil(passed_s / DAY_S))  # 25:00 of yesterday may be to come
     query = TripQuery(
         origin=origin,
         destination=(rounded(asked.to_lon), rounded(asked.to_lat)),

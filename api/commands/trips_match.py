@@ -63,7 +63,10 @@ def match(
         str, typer.Option(help="passenger finds drivers; driver, straight on, passengers.")
     ] = "passenger",
     depart_at: Annotated[
-        str | None, typer.Option(metavar="TIME", help="07:50 with --days, or an instant.")
+        str | None,
+        typer.Option(
+            metavar="TIME", help="07:50 with --days (25:00: the night after), or an instant."
+        ),
     ] = None,
     arrive_by: Annotated[
         str | None, typer.Option(metavar="TIME", help="Likewise; one of the two.")
@@ -74,7 +77,10 @@ def match(
     back_arrive_by: Annotated[str | None, typer.Option(metavar="TIME")] = None,
     days: Annotated[list[str] | None, typer.Option(help="MON-FRI, or MON,WED; weekly.")] = None,
     first: Annotated[
-        str | None, typer.Option(metavar="DATE", help="First day of the two weeks; today.")
+        str | None,
+        typer.Option(
+            metavar="DATE", help="First day of the two weeks; by default the next to come."
+        ),
     ] = None,
     timezone: Annotated[str | None, typer.Option(help="Of times; by default the town's.")] = None,
     flex_before: Annotated[
