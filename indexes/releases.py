@@ -17,6 +17,7 @@ from geo.errors import InputError, NotFoundError, StoreError
 from indexes.district_facts import Quarter
 
 __all__ = [
+    "BATCH",
     "LEVELS",
     "RELEASE_SCHEMA",
     "STATUSES",
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 LEVELS = ("iris", "quartier", "arrondissement", "commune", "cell")
-BATCH = 250_000  # rows
+BATCH = 250_000  # rows of a release at a time
 STATUSES = ("ok", "merged", "hidden", "zero", "unknown")
 
 VERSIONS = range(1, 1_000_000)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from geo.arrays import FloatArray, IntArray
-from indexes.releases import RELEASE_SCHEMA, STATUSES
+from indexes.releases import BATCH, RELEASE_SCHEMA, STATUSES
 
 __all__ = ["HIDDEN", "MERGED", "OK", "UNKNOWN", "ZERO", "Figure", "StatusArray", "level_rows"]
 
@@ -117,25 +117,30 @@ def level_rows(
         masked = pa.array(index, pa.int32(), mask=index < 0)
         return pa.DictionaryArray.from_arrays(masked, pa.array(of, pa.string())).cast(pa.string())
 
-    def each(of: Sequence[str]) -> pa.Array:  # a text per figure, again and again
-        return words(of, np.tile(np.arange(height), zones))
+    # A country's rows repeat what they say of each figure: in chunks that are one in memory.
+    most = max(1, BATCH // height)  # zones of a chunk
+    again = pa.array(np.tile(np.arange(height), min(zones, most)))
+
+    def each(of: pa.Array) -> pa.ChunkedArray:
+        """What is said of each figure of a zone, for all zones."""
+        chunk, starts = of.take(again), range(0, zones, most)
+        return pa.chunked_array([chunk[: (zones - i) * height] for i in starts], of.type)
 
     none = np.full(zones, NO_PARENT)
     carried = [none if figure.parent is None else figure.parent for figure in figures]
-    rows = zones * height
     return pa.table(
         [
             words(codes, np.repeat(np.arange(zones), height)),
-            pa.repeat(level, rows),
-            each([figure.measure for figure in figures]),
-            each([figure.category for figure in figures]),
+            each(pa.repeat(level, height)),
+            each(pa.array([figure.measure for figure in figures])),
+            each(pa.array([figure.category for figure in figures])),
             *(numbers(name) for name in ("value", "lower", "upper")),
             words(STATUSES, np.stack([f.status for f in figures], axis=1).ravel().astype(int)),
             words(parents, np.stack(carried, axis=1).ravel()),
             numbers("denominator"),
-            each([figure.source for figure in figures]),
-            pa.repeat(pa.scalar(vintage, pa.int32()), rows),
-            pa.repeat(release, rows),
+            each(pa.array([figure.source for figure in figures])),
+            each(pa.repeat(pa.scalar(vintage, pa.int32()), height)),
+            each(pa.repeat(release, height)),
         ],
         schema=RELEASE_SCHEMA,
     )
