@@ -52,7 +52,8 @@ class Engine:
     keeper : Keeper, optional
         Keeps a file of the town to start from; none is kept without.
     clock : callable, optional
-        What time it is for ratings that open; by default the machine's.
+        What time it is for ratings that open, and seats that nobody answered for; by default the
+        machine's.
 
     Examples
     --------
@@ -87,7 +88,7 @@ class Engine:
         self._secret = hmac.digest(store.secret("cursors"), tenant_id.encode(), "sha256")
         self.keeper = keeper
         self._town = LiveTown(store, tenant_id, keeper)
-        self._trips = TripTown(store, tenant_id, self._town.choose(meeting_listings))
+        self._trips = TripTown(store, tenant_id, self._town.choose(meeting_listings), clock)
         self._trust = TrustTown(store, tenant_id, clock, self._town.hand_on_trust())
         self._views = Views(self._trust, self._secret)
         self._trips_of = lru_cache(maxsize=1)(self._only_trips)

@@ -1,8 +1,8 @@
 """A tenant's trips kept current: read whole once, then change by change, searched all the while."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ from indexes.publishing import Published, Publisher
 from indexes.store import Change, Position, Store
 from matching.detour import Ride
 from matching.rides.book import TripBook, TripView
+from matching.rides.booking import is_unanswered
 from matching.rides.carpool import Party
 from matching.rides.meeting import MEETING_CATEGORIES, MeetingPoint, MeetingPoints
 from matching.schedule import once_day
@@ -38,6 +39,9 @@ class TripTown(Following["_Loaded"]):
     listings : (pyarrow.Table, Position), optional
         What `meeting_listings` chooses of the tenant's listings, and how far the store had then
         been read; read from the store if not given.
+    clock : callable, optional
+        What time it is when bookings are read: one that no driver has answered in time holds no
+        seat. By default the machine's.
 
     Attributes
     ----------
@@ -51,15 +55,22 @@ class TripTown(Following["_Loaded"]):
     """
 
     def __init__(
-        self, store: Store, tenant_id: str, listings: tuple[pa.Table, Position] | None = None
+        self,
+        store: Store,
+        tenant_id: str,
+        listings: tuple[pa.Table, Position] | None = None,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
+        self._clock = clock or _utc_now
         # The position is first: what changes while rows are read is read again, never missed.
         read_to = store.position()
         table, position = listings or (_meeting_table(store, tenant_id), read_to)
-        super().__init__(store, tenant_id, _Loaded(store, tenant_id, table), position)
+        loaded = _Loaded(store, tenant_id, table, self._clock)
+        super().__init__(store, tenant_id, loaded, position)
 
     def _read(self) -> "_Loaded":
-        return _Loaded(self._store, self.tenant_id, _meeting_table(self._store, self.tenant_id))
+        table = _meeting_table(self._store, self.tenant_id)
+        return _Loaded(self._store, self.tenant_id, table, self._clock)
 
     @property
     def view(self) -> TripView:
@@ -84,8 +95,10 @@ class TripTown(Following["_Loaded"]):
 class _Loaded:
     """A tenant's trips read whole, and what has changed since. One writer at a time."""
 
-    def __init__(self, store: Store, tenant_id: str, listings: pa.Table) -> None:
-        self._store, self._tenant_id = store, tenant_id
+    def __init__(
+        self, store: Store, tenant_id: str, listings: pa.Table, clock: Callable[[], datetime]
+    ) -> None:
+        self._store, self._tenant_id, self._clock = store, tenant_id, clock
         self.timezone = store.get(Tenant, tenant_id, tenant_id).timezone
         partition = store.groups(tenant_id)
         self.publisher = Publisher(partition, () if partition else store.zones(tenant_id))
@@ -150,8 +163,9 @@ class _Loaded:
             if found is not None:
                 published[trip.id] = found
         rides: dict[str, dict[date, list[Ride]]] = {}
+        now = self._clock()
         for booking in bookings:
-            if booking.trip_id in published:
+            if booking.trip_id in published and not is_unanswered(booking, now):
                 trip, start_s = published[booking.trip_id].trip, published[booking.trip_id].start_s
                 days = rides.setdefault(booking.trip_id, {})
                 # What begins once, just before midnight, may be told to begin just after it.
@@ -184,6 +198,10 @@ class _Loaded:
             gender=row["gender"],
             blocked=frozenset(self._blocks.get(row["id"], ())),
         )
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _ride(booking: Booking, start_s: float) -> Ride:

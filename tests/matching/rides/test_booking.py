@@ -38,7 +38,7 @@ def status_of(store: Store, one: Booking) -> BookingStatus:
 
 
 def test_a_seat_that_waits_a_day_for_its_driver_is_free_again(store: Store) -> None:
-    town = TripTown(store, "t")
+    town = TripTown(store, "t", clock=lambda: MADE)
     first = book(store, 1, **WAITING)
     assert cancel_unanswered(store, "t", MADE + timedelta(hours=23, minutes=59)) == 0
     with pytest.raises(ConflictError, match="0 are free"):
@@ -50,6 +50,13 @@ def test_a_seat_that_waits_a_day_for_its_driver_is_free_again(store: Store) -> N
     town.catch_up()
     assert not town.view.trip("d1")[2]
     book(store, 2, **WAITING)
+
+
+def test_a_town_read_too_late_for_an_answer_shows_the_seat_as_free(store: Store) -> None:
+    book(store, 1, **WAITING)
+    times = [MADE + timedelta(hours=hours) for hours in (23, 24)]
+    views = [TripTown(store, "t", clock=lambda at=at: at).view for at in times]
+    assert [bool(view.trip("d1")[2]) for view in views] == [True, False]
 
 
 def test_nobody_waits_beyond_the_pick_up(store: Store) -> None:
