@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from api.trip_questions import prices_of
 from geo.errors import InputError
 from indexes.store import Store
 from matching.rides.assign import best_pairs, feasible_pairs
+from matching.rides.booking import is_unanswered
 from matching.rides.day import DayPair, pair_day
 from matching.rides.town import TripTown
 
@@ -126,12 +127,13 @@ def _assign_requests(folder: Path, as_json: bool, as_ndjson: bool) -> None:
 def _assign_day(
     store: Store, tenant: str, day: date, lang: str, as_json: bool, as_ndjson: bool
 ) -> None:
+    now = datetime.now(UTC)
     seated = {
         booking.passenger_trip_id
         for booking in store.bookings(tenant)
-        if booking.day == day and booking.passenger_trip_id
+        if booking.day == day and booking.passenger_trip_id and not is_unanswered(booking, now)
     }
-    view = TripTown(store, tenant).view
+    view = TripTown(store, tenant, clock=lambda: now).view
     with _progress() as tell:
 
         def advance(round: int, done: int, riders: int) -> None:

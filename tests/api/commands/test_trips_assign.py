@@ -9,7 +9,7 @@ import pytest
 
 from api.cli import main
 from indexes.entities import Tenant
-from indexes.journeys import Booking, Role, Schedule, Trip, WeeklyTime
+from indexes.journeys import Booking, BookingStatus, Role, Schedule, Trip, WeeklyTime
 from indexes.store import open_store
 
 MANHATTAN = Path(__file__).parents[4] / "shared/data/mobility/ridesharing_manhattan"
@@ -101,17 +101,19 @@ def test_a_day_without_trips_has_no_pairs(assign, town):
     }
 
 
+def booking(**changes):
+    return Booking(
+        tenant_id="t", id="11111111-1111-4111-8111-111111111111", trip_id="d1",
+        driver_id="d", passenger_id="p", passenger_trip_id="r2", day=date(2026, 11, 24),
+        pickup_at=datetime(2026, 11, 24, 7, 1, tzinfo=UTC), pickup_lon=5.38,
+        pickup_lat=43.30, dropoff_lon=5.42, dropoff_lat=43.30, pickup_s=81.0, dropoff_s=405.0,
+        **changes,
+    )  # fmt: skip
+
+
 def test_seats_that_are_booked_stay_booked(assign, town):
     path, store = town
-    store.book(
-        Booking(
-            tenant_id="t", id="11111111-1111-4111-8111-111111111111", trip_id="d1",
-            driver_id="d", passenger_id="p", passenger_trip_id="r2", day=date(2026, 11, 24),
-            pickup_at=datetime(2026, 11, 24, 7, 1, tzinfo=UTC), pickup_lon=5.38,
-            pickup_lat=43.30, dropoff_lon=5.42, dropoff_lat=43.30, pickup_s=81.0, dropoff_s=405.0,
-        ),
-        lambda trip, held: None,
-    )  # fmt: skip
+    store.book(booking(status=BookingStatus.CONFIRMED), lambda trip, held: None)
     _, out, _ = assign("--day", "2026-11-24", "--store", path, "--json")
     answer = json.loads(out)
     assert (answer["riders"], answer["feasible_pairs"], answer["matched"]) == (2, 2, 1)
@@ -119,6 +121,15 @@ def test_seats_that_are_booked_stay_booked(assign, town):
     # The week after nothing is booked.
     _, out, _ = assign("--day", "2026-12-01", "--store", path, "--json")
     assert json.loads(out)["feasible_pairs"] == 6
+
+
+def test_a_seat_that_no_driver_answered_for_is_given_again(assign, town):
+    path, store = town
+    long_ago = datetime(2026, 11, 1, tzinfo=UTC)
+    waits = booking(status=BookingStatus.WAITING_CONFIRMATION, created_at=long_ago)
+    store.book(waits, lambda trip, held: None)
+    _, out, _ = assign("--day", "2026-11-24", "--store", path, "--json")
+    assert json.loads(out)["riders"] == 3 and json.loads(out)["matched"] == 2
 
 
 def test_a_day_that_is_no_date_and_a_store_that_is_not_there_are_refused(assign, town, tmp_path):
