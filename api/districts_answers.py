@@ -79,10 +79,9 @@ def zone_answer(districts: Districts, code: str, measures: Collection[str] = ())
         With code ``unknown-zone`` or ``unknown-measure``.
     """
     rows = rows_of(districts.rows(code), measures)
-    level = districts.zones.level_of(code)
+    level = districts.level_of(code)
     name, kind, commune = code, None, None
-    if level != "cell":
-        zones = districts.zones.level(level)
+    if level != "cell" and code in (zones := districts.zones.level(level)).index:
         name = zones.names[zones.index[code]]
         commune = (code, *districts.zones.parents(code))[-1]
         if level == "iris":

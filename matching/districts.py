@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from shapely import Geometry
 
-from geo import cell_to_text, cells_to_lonlat, text_to_cell
+from geo import cell_to_text, cells_to_lonlat, cells_to_polygons, text_to_cell
 from geo.arrays import BoolArray, CellArray, FloatArray, IntArray
 from geo.errors import InputError, NotFoundError
 from indexes.releases import STATUSES, Release
@@ -85,7 +85,8 @@ class Districts:
     ----------
     release : Release
     outlines : Outlines
-        Of the release's vintage.
+        Of the release's vintage, maybe imported again since: a zone that is no longer among them
+        is told without name and outline.
     draws : mapping of str to Table, optional
         The quarter's noisy counts, which `union` adds up.
 
@@ -109,7 +110,7 @@ class Districts:
         starts = _starts(level)
         ends = np.append(starts[1:], len(level))
         names = release.rows["level"].take(starts).to_pylist() if len(level) else []
-        self._sheets = {
+        self._sheets: dict[str, _Sheet] = {
             name: _Sheet(int(start), release.rows.slice(int(start), int(end - start)))
             for name, start, end in zip(names, starts, ends, strict=True)
         }
@@ -142,10 +143,20 @@ class Districts:
         NotFoundError
             If the release has no such zone; its code is ``unknown-zone``.
         """
-        for sheet in self._sheets.values():
-            at = sheet.index.get(code)
-            if at is not None:
-                return sheet.rows.slice(at * sheet.height, sheet.height)
+        sheet = self._sheets[self.level_of(code)]
+        return sheet.rows.slice(sheet.index[code] * sheet.height, sheet.height)
+
+    def level_of(self, code: str) -> str:
+        """The level that tells a zone.
+
+        Raises
+        ------
+        NotFoundError
+            If the release has no such zone; its code is ``unknown-zone``.
+        """
+        for level, sheet in self._sheets.items():
+            if code in sheet.index:
+                return level
         raise NotFoundError(
             f"release {self.release.id} has no zone {code[:30]!r}", code="unknown-zone"
         )
@@ -199,18 +210,22 @@ class Districts:
         Raises
         ------
         NotFoundError
-            If there is no such zone; its code is ``unknown-zone``.
+            If there is no such zone, or not any more; its code is ``unknown-zone``.
         """
+        if self.level_of(code) == "cell":
+            return cells_to_polygons(np.array([text_to_cell(code)], np.uint64))[0]
         return self.zones.outline(code)
 
     def outlines(self, level: str) -> NDArray[np.object_]:
-        """Outlines of a level, in the order of `codes`: Polygon or MultiPolygon, EPSG:4326."""
-        own = self.zones.codes(level)
-        shapes = self.zones.outlines(level)
-        if own == self.codes(level):
+        """Outlines of a level, in the order of `codes`: Polygon or MultiPolygon, EPSG:4326; None
+        of a zone that isn't there any more."""
+        told = self.codes(level)
+        if level == "cell":
+            return cells_to_polygons(np.array([text_to_cell(code) for code in told], np.uint64))
+        shapes, known = self.zones.outlines(level), self.zones.level(level).index
+        if self.zones.codes(level) == told:
             return shapes
-        at = {code: i for i, code in enumerate(own)}
-        return shapes[[at[code] for code in self.codes(level)]]
+        return np.array([shapes[known[code]] if code in known else None for code in told])
 
     def flows(self) -> pa.Table:
         """Carpool journeys from zone to zone.
@@ -309,15 +324,18 @@ class Districts:
 
     def _identity(self, level: str, codes: tuple[str, ...]) -> dict[str, pa.Array]:
         n = len(codes)
-        names, types, communes = list(codes), [None] * n, [None] * n
+        names: list[str] = list(codes)
+        types: list[str | None] = [None] * n
+        communes: list[str | None] = [None] * n
         if level != "cell":
             own, commune = self.zones.level(level), self.zones.level("commune")
             member = {int(zone): i for i, zone in reversed([*enumerate(own.of_iris)])}
-            at = [member[own.index[code]] for code in codes]
-            names = [own.names[own.index[code]] for code in codes]
-            communes = [commune.codes[commune.of_iris[i]] for i in at]
-            if level == "iris":
-                types = [self.zones.zones[i].type for i in at]
+            for row, code in enumerate(codes):
+                if code in own.index:
+                    iris = member[own.index[code]]
+                    names[row] = own.names[own.index[code]]
+                    communes[row] = commune.codes[commune.of_iris[iris]]
+                    types[row] = self.zones.zones[iris].type if level == "iris" else None
         return {
             "code": pa.array(codes, pa.string()),
             "name": pa.array(names, pa.string()),

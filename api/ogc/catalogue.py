@@ -89,10 +89,15 @@ def _flows(districts: Districts) -> Collection:
     if len(table) > MOST_PAIRS:  # of so many, few have any: what is told alone
         table = table.filter(pc.equal(table["status"], "ok"))
     ends = [table[end].to_pylist() for end in ("from", "to")]
-    inside = {code: districts.outline(code).point_on_surface() for code in {*ends[0], *ends[1]}}
+    inside = {}
+    if len(table):
+        level = table["level"][0].as_py()
+        points = shapely.point_on_surface(districts.outlines(level))
+        inside = dict(zip(districts.codes(level), points, strict=True))
     lines = np.full(len(table), None, dtype=object)
     for i, (a, b) in enumerate(zip(*ends, strict=True)):
-        if a != b:  # a journey within a zone goes nowhere on a map
+        # A journey within a zone goes nowhere on a map; nor does one to a zone without outline.
+        if a != b and inside[a] is not None and inside[b] is not None:
             lines[i] = shapely.LineString([inside[a], inside[b]])
     return Collection("flows", tuple(map("{}-{}".format, *ends)), table, lines)
 
