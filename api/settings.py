@@ -103,7 +103,7 @@ class Settings(BaseSettings):
         """
         if self.snapshots is not None:
             return Path(self.snapshots).expanduser() if self.snapshots else None
-        if self.dsn.startswith(("postgresql://", "postgres://")):
+        if "://" in self.dsn:
             home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
             return Path(home) / "mitoyen" / "snapshots"
         return Path(f"{self.dsn}.snapshots").expanduser()
@@ -121,6 +121,6 @@ class Settings(BaseSettings):
         """
         if self.models:
             return Path(self.models).expanduser()
-        if self.dsn.startswith(("postgresql://", "postgres://")):
+        if "://" in self.dsn:
             return Path(default_store()).with_name("models")
         return Path(f"{self.dsn}.models").expanduser()

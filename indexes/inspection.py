@@ -13,6 +13,7 @@ from geo.errors import StoreError
 from indexes.codec import TABLES
 from indexes.migrations import HEAD
 from indexes.sqlite import APPLICATION_ID
+from indexes.store import file_of
 
 __all__ = ["StoreReport", "inspect_store"]
 
@@ -75,9 +76,8 @@ def inspect_store(dsn: str) -> StoreReport:
     ...
     geo.errors.StoreError: there is no store at /nowhere/town.db
     """
-    if dsn.startswith(("postgresql://", "postgres://")):
-        return _inspect_postgis(dsn)
-    return _inspect_sqlite(Path(dsn))
+    path = file_of(dsn)
+    return _inspect_postgis(dsn) if path is None else _inspect_sqlite(path)
 
 
 def _inspect_sqlite(path: Path) -> StoreReport:

@@ -30,6 +30,7 @@ __all__ = [
     "Position",
     "Store",
     "Touched",
+    "file_of",
     "open_store",
 ]
 
@@ -476,14 +477,35 @@ def open_store(dsn: str | Path, *, create: bool = True) -> Store:
     StoreError
         If it can't be reached or opened, was written by a newer version, or is of another kind.
     """
+    path = file_of(dsn)
     # The databases are imported by need: importing `indexes` must not load SQLAlchemy.
-    if str(dsn).startswith(("postgresql://", "postgres://")):
+    if path is None:
         from indexes.postgis import PostgisStore
 
         return PostgisStore.open(str(dsn), create=create)
-    if "://" in str(dsn):
-        scheme = str(dsn).partition("://")[0]
-        raise StoreError(f"a store is postgresql://… or the path of a file, not {scheme}://…")
     from indexes.sqlite import SqliteStore
 
-    return SqliteStore.open(Path(dsn), create=create)
+    return SqliteStore.open(path, create=create)
+
+
+def file_of(dsn: str | Path) -> Path | None:
+    """The file that a DSN names; None where it names a PostgreSQL server.
+
+    Raises
+    ------
+    StoreError
+        If it names a store of another kind. The message holds no password.
+
+    Examples
+    --------
+    >>> file_of("postgresql://app:secret@db.example/town") is None
+    True
+    >>> file_of("/srv/town.db")
+    PosixPath('/srv/town.db')
+    """
+    scheme, separator, _ = str(dsn).partition("://")
+    if not separator:
+        return Path(dsn)
+    if scheme in ("postgresql", "postgres"):
+        return None
+    raise StoreError(f"a store is postgresql://… or the path of a file, not {scheme}://…")

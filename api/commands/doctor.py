@@ -17,6 +17,7 @@ from api.settings import Settings
 from api.version import VERSION
 from geo.errors import InputError, NotFoundError, SnapshotError, StoreError
 from indexes.inspection import StoreReport, inspect_store
+from indexes.store import file_of
 
 __all__ = ["Check", "diagnose", "register"]
 
@@ -126,7 +127,7 @@ def label_of(dsn: str) -> str:
 
 
 def _is_database(dsn: str) -> bool:
-    return dsn.startswith(("postgresql://", "postgres://"))
+    return "://" in dsn
 
 
 def _libraries() -> Iterator[tuple[str, str]]:
@@ -145,18 +146,20 @@ def _versions(versions: dict[str, str]) -> Check:
 
 
 def _store(dsn: str, label: str) -> tuple[StoreReport | None, list[Check]]:
-    path = Path(dsn).expanduser()
-    if not _is_database(dsn) and not path.exists():
-        do = "nothing: the first import, sample or serve makes it"
-        return None, [Check("store", "warning", f"none yet at {label}", do)]
+    do = "name another: --store or MITOYEN_STORE"
     try:
-        report = inspect_store(dsn if _is_database(dsn) else str(path))
+        path = file_of(dsn)
+        if path is None:
+            do = "see that the server runs, listens there and knows this user: pg_isready, its log"
+            report = inspect_store(dsn)
+        else:
+            path = path.expanduser()
+            if not path.exists():
+                do = "nothing: the first import, sample or serve makes it"
+                return None, [Check("store", "warning", f"none yet at {label}", do)]
+            do = "see that this is the right file; a damaged one: mitoyen restore from a backup"
+            report = inspect_store(str(path))
     except StoreError as error:
-        do = (
-            "see that the server runs, listens there and knows this user: pg_isready, its log"
-            if _is_database(dsn)
-            else "see that this is the right file; a damaged one: mitoyen restore from a backup"
-        )
         return None, [Check("store", "wrong", str(error), do)]
     return report, [*_contents(report, label)]
 

@@ -155,6 +155,15 @@ def test_a_label_holds_no_user_and_no_option(dsn):
     assert label_of(dsn).partition("://")[2] in ("h/d", "/d")
 
 
+def test_a_store_of_another_kind_is_refused_and_its_password_is_told_nowhere(capsys):
+    code, answer = asked(capsys, "--store", "mysql://app:secret@h/d")
+    assert code == 1
+    (store,) = (c for c in troubles(answer) if c["state"] == "wrong")
+    assert store["found"] == "a store is postgresql://… or the path of a file, not mysql://…"
+    assert "--store" in store["do"]
+    assert "secret" not in json.dumps(answer)
+
+
 def test_snapshots_are_told_with_their_age_and_a_damaged_one_is_no_fault_of_the_store(
     tmp_path, capsys
 ):
