@@ -142,11 +142,13 @@ class KeyRing:
         asked_at = self._clock()
         key = self._store.find_key(digest)
         with self._lock:
-            self._known.pop(digest, None)
-            if key is not None:
-                if len(self._known) >= MAX_KEYS:
-                    self._known.clear()
-                self._known[digest] = Verified(key, asked_at, asked_at + KEY_TTL_S)
+            if key is None:
+                self._known.pop(digest, None)
+                return None
+            if digest not in self._known and len(self._known) >= MAX_KEYS:
+                self._known.clear()
+            # In one step: others look without a lock, and a known key is never unknown to them.
+            self._known[digest] = Verified(key, asked_at, asked_at + KEY_TTL_S)
         return key
 
 

@@ -368,6 +368,21 @@ def test_a_store_that_hangs_holds_up_a_known_key_for_a_second_only(kept):
     asyncio.run(while_it_hangs())
 
 
+def test_a_known_key_that_is_looked_up_again_is_known_all_the_while(kept, monkeypatch):
+    ring = KeyRing(kept[0], lambda: 1_000.0)
+    lacking = []
+
+    class Looked(dict):
+        def __setitem__(self, digest, key):
+            lacking.append(digest not in self)
+            super().__setitem__(digest, key)
+
+    monkeypatch.setattr(ring, "_known", Looked())
+    assert ring.find(kept[1]) is not None
+    assert ring.find(kept[1]) is not None
+    assert lacking == [True, False]
+
+
 def test_secrets_are_long_random_and_never_stored():
     one, other = new_secret(), new_secret()
     assert one != other and len(one) > 40
