@@ -202,7 +202,7 @@ def print_zones(title: str, answer: dict[str, Any], measures: Sequence[str], lan
     zones = answer["districts"]
     keys = [(row["measure"], row["category"]) for row in zones[0]["rows"]]
     order = sorted(range(len(keys)), key=lambda i: measures.index(keys[i][0]))
-    names = short_names([zone["name"] for zone in zones])
+    names = short_names([zone["name"] for zone in zones], words(answer["level"], lang))
     figures = ([cell_text(zone["rows"][i], lang) for i in order] for zone in zones)
     print_table(
         title,
@@ -215,13 +215,17 @@ def print_zones(title: str, answer: dict[str, Any], measures: Sequence[str], lan
     )
 
 
-def short_names(names: Sequence[str]) -> list[str]:
+def short_names(names: Sequence[str], kind: str) -> list[str]:
     """Names without the words that all of them begin with, for a narrow column.
+
+    Where no more than a number is left, it is said of what ``kind`` of zone.
 
     Examples
     --------
-    >>> short_names(["Marseille 1er Arrondissement", "Marseille 2e Arrondissement"])
+    >>> short_names(["Marseille 1er Arrondissement", "Marseille 2e Arrondissement"], "district")
     ['1er Arrondissement', '2e Arrondissement']
+    >>> short_names(["Port-des-Pins, 01", "Port-des-Pins, 02"], "quartier")
+    ['quartier 01', 'quartier 02']
     """
     split = [name.split(" ") for name in names]
     shared = 0
@@ -230,7 +234,8 @@ def short_names(names: Sequence[str]) -> list[str]:
             if len(set(column)) > 1:
                 break
             shared += 1
-    return [" ".join(one[shared:]) for one in split]
+    short = (" ".join(one[shared:]) for one in split)
+    return [f"{kind} {name}" if name.isdigit() else name for name in short]
 
 
 def cell_text(row: dict[str, Any], lang: Lang) -> str:

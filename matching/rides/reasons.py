@@ -1,6 +1,7 @@
 """Why a trip suits: one sentence per term of its cost, in French or English."""
 
 from collections.abc import Mapping
+from math import floor
 
 from matching.query import Reason
 from matching.reasons import LANGS, NBSP
@@ -105,5 +106,6 @@ def trip_reasons(
         say("detour" if detour_s > ON_THE_WAY_S else "on-the-way", terms["detour"], minutes)
     )
     code = "on-time" if abs(late_s) <= ON_TIME_S else "later" if late_s > 0 else "earlier"
-    found.append(say(code, terms["shift"], round(abs(late_s) / 60)))
+    # As between the time asked for and the one that a clock shows, which has no seconds.
+    found.append(say(code, terms["shift"], abs(floor(round(late_s, 3) / 60))))
     return tuple(found)

@@ -320,7 +320,8 @@ def test_a_reason_tells_how_far_the_times_shown_are_from_those_asked(
     (match,) = found([a_trip()], query, meeting=MeetingPoints([stop] if detour else []))
     assert (match.detour_s > 60) is detour
     shown = match.pickup if anchor is Anchor.DEPART else match.dropoff
-    minutes = abs(round((shown.at - at).total_seconds() / 60))
+    first, second = (60 * int(clock[:2]) + int(clock[3:]) for clock in (asked, shown.time))
+    minutes = abs(second - first)
     (reason,) = [one for one in match.why if one.code == code]
     planned = text.format(minutes).replace(" min", f"{NBSP}min")
     assert reason.text == f"planned {planned}, within the leeway of both"
