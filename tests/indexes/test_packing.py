@@ -10,6 +10,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from point_cases import REGIONS, columns_from, spots
+from waiting import until
 
 from indexes import packing as p
 from indexes.columns import ALWAYS_FROM, ALWAYS_TO, CLASSES, IN_STOCK, PointColumns
@@ -229,8 +230,7 @@ def test_other_threads_run_while_points_are_packed() -> None:
     """Any step that kept them waiting, a sort or the filling of leaves, is a fifth of all."""
     columns = sample_points(400_000, seed=1).columns
     p.pack(columns)  # compiled, if it was not
-    # A busy machine keeps threads waiting too, but not each time.
-    assert min(longest_wait(columns) for _ in range(8)) < 0.1
+    until(lambda: longest_wait(columns) < 0.1)  # a busy machine keeps them waiting, not each time
 
 
 def test_points_valid_for_ever_and_never_keep_what_they_are() -> None:
