@@ -34,8 +34,9 @@ for; trust is how far who asks trusts the other, level / 4 (`matching.trusting.t
 whom nothing is known 1 / 4, or 0 if not verified. Lowest first, in 1e-6 minutes; then the earlier
 pick-up, then the id, bytewise.
 
-**The price** of a seat is what the driver asks or 0.06 € a kilometre, and never more than the car
-costs (`matching.rides.carpool.Prices`). **CO₂** saved is 0.192 kg for each kilometre that the rider
+**The price** of a seat is what the driver asks or 0.06 € a kilometre; whatever is asked, at most
+the share of what the car costs that all would bear with no seat free, so that nobody earns
+(`matching.rides.carpool.Prices`). **CO₂** saved is 0.192 kg for each kilometre that the rider
 doesn't drive alone, 1.3 times the air line, less the detour's.
 
 **Both ways** hold: verified people only, same building (both addresses proved), women only, blocks,
@@ -282,7 +283,7 @@ class _Hit(NamedTuple):
     least: float
     source: _Source
     in_pass: Pass
-    found: FloatArray
+    found: list[float]
 
 
 def _find_drivers(
@@ -317,7 +318,7 @@ def _find_drivers(
         if own is not None and (own.id == trip.id or not may_see(owner, own, viewer)):
             return None
         rest = hit.source.passes
-        joins: list[tuple[Pass, FloatArray]] = []
+        joins: list[tuple[Pass, list[float]]] = []
         if not part.index.runs.rows[int(hit.found[j.RUN]), j.SEVERAL]:
             # One run: in this pass it is joined as the index found it.
             joins.append((hit.in_pass, hit.found))
@@ -337,10 +338,10 @@ def _find_drivers(
             for one in source.passes:
                 rows = part.index.search(
                     one.ask, one.days, places.rows, want, part.run_trip, source.levels
-                )
+                ).tolist()
                 runs.append([_Hit(row[j.COST], source, one, row) for row in rows])
                 if len(rows) == want:
-                    unseen = min(unseen, rows[-1, j.COST])
+                    unseen = min(unseen, rows[-1][j.COST])
         for hit in merge(*runs, key=lambda hit: hit.least):
             if len(best) >= query.limit and best[query.limit - 1][0][0] < hit.least - 2:
                 break

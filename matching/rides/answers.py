@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from geo.arrays import FloatArray
 from indexes import rides as j
 from indexes.joining import between_m
 from indexes.journeys import Role, Trip
@@ -43,14 +42,14 @@ STOP_DECIMALS = 5
 class Joined(NamedTuple):
     """How a rider joins a driver's trip at its best, and on which days.
 
-    ``found`` is the row of `indexes.rides`; ``days`` are those asked for that are matched, out
-    of ``asked``; ``service_day`` is the driver's on the first of them, ``late_s`` how many seconds
-    after the time asked for the car is there as planned, and ``level`` how far who asks trusts the
-    other.
+    ``found`` is the row of `indexes.rides`, a list; ``days`` are those asked for that are matched,
+    out of ``asked``; ``service_day`` is the driver's on the first of them, ``late_s`` how many
+    seconds after the time asked for the car is there as planned, and ``level`` how far who asks
+    trusts the other.
     """
 
     part: DriverPart
-    found: FloatArray
+    found: list[float]
     days: tuple[int, ...]
     asked: int
     service_day: int
@@ -71,22 +70,22 @@ class Joined(NamedTuple):
     def instant_ms(self, column: int) -> int:
         """When the car is there as planned on the first day, milliseconds since 1970."""
         midnight = clock_of(self.part.timezone, self.service_day).midnight
-        return midnight * 1000 + round(float(self.found[j.START_S] + self.found[column]) * 1000)
+        return midnight * 1000 + round((self.found[j.START_S] + self.found[column]) * 1000)
 
 
 def joins_of(
     part: DriverPart, row: int, passes: Iterable[Pass], places: Places
-) -> Iterator[tuple[Pass, FloatArray]]:
+) -> Iterator[tuple[Pass, list[float]]]:
     """All ways to join a driver's trip, by its number: a pass and a row of `indexes.rides`."""
-    runs = part.runs_of(row)
     for one in passes:
-        for found in part.index.scan(one.ask, one.days, places.rows, runs):
+        rows = part.index.scan(one.ask, one.days, places.rows, part.runs_of(row))
+        for found in rows.tolist():
             yield one, found
 
 
 def best_join(
     part: DriverPart,
-    joins: Iterable[tuple[Pass, FloatArray]],
+    joins: Iterable[tuple[Pass, list[float]]],
     places: Places,
     viewer: Party,
     owner: Party,
@@ -100,7 +99,7 @@ def best_join(
     ----------
     part : DriverPart
         Where the driver's trip is.
-    joins : iterable of (Pass, ndarray of float64)
+    joins : iterable of (Pass, list of float)
         What `joins_of` finds of it.
     places : Places
         Where the rider may get in and out.
@@ -112,13 +111,13 @@ def best_join(
         Whether those are the driver's service days, or the rider's.
     """
     days: set[int] = set()
-    best: tuple[tuple[int, int, int], Pass, FloatArray, dict[str, float]] | None = None
+    best: tuple[tuple[int, int, int], Pass, list[float], dict[str, float]] | None = None
     for one, found in joins:
         run = int(found[j.RUN])
         served = part.days(run, one.days)
         if not served.size:
             continue
-        counted = served if by_driver else one.asked[np.searchsorted(one.days, served)]
+        counted = served if by_driver else one.asked[one.days.searchsorted(served)]
         days.update(counted.tolist())
         terms = _terms(found, places)
         key = round(sum(terms.values()) * 1e6), int(served[0]), run
@@ -128,7 +127,7 @@ def best_join(
         return None
     (_, service_day, _), one, found, terms = best
     there_s = found[j.DROPOFF_S if one.ask[j.BY_ARRIVAL] else j.PICKUP_S]
-    late_s = float(found[j.START_S] + there_s - one.ask[j.ASKED])
+    late_s = found[j.START_S] + there_s - float(one.ask[j.ASKED])
     same_building = share_building(viewer, owner)
     terms["unmatched_days"] = UNMATCHED_MIN * (asked - len(days))
     level = viewer.trust(owner)
@@ -139,19 +138,19 @@ def best_join(
     )
 
 
-def _terms(found: FloatArray, places: Places) -> dict[str, float]:
+def _terms(found: list[float], places: Places) -> dict[str, float]:
     walks = found[j.PICKUP + j.F_WALK] + found[j.DROPOFF + j.F_WALK]
     elsewhere = sum(_meeting(found, end, places) < 0 for end in (j.PICKUP, j.DROPOFF))
     return {
-        "ride": float(found[j.DROPOFF_S] - found[j.PICKUP_S]) / 60.0,
-        "walk": WALK_MIN * float(walks),
-        "shift": float(found[j.SHIFT]) / 60.0,
-        "detour": float(found[j.DETOUR_IN_ALL_S]) / 60.0,
+        "ride": (found[j.DROPOFF_S] - found[j.PICKUP_S]) / 60.0,
+        "walk": WALK_MIN * walks,
+        "shift": found[j.SHIFT] / 60.0,
+        "detour": found[j.DETOUR_IN_ALL_S] / 60.0,
         "elsewhere": ELSEWHERE_MIN * elsewhere,
     }
 
 
-def _meeting(found: FloatArray, end: int, places: Places) -> int:
+def _meeting(found: list[float], end: int, places: Places) -> int:
     """Row of the meeting point at an end, -1 where it is on the line."""
     return places.meeting[int(found[end + j.F_PLACE])]
 
@@ -168,12 +167,13 @@ def match_of(
     """What is answered: ``trip`` is what was found, ``role`` its owner's in this match."""
     found = joined.found
     driven = joined.part.trips[int(joined.part.run_trip[int(found[j.RUN])])]
-    detour_s = float(found[j.DETOUR_IN_ALL_S])
+    detour_s = found[j.DETOUR_IN_ALL_S]
     detour_km = detour_s * 10.0 / 1000.0
     common_km = _common_km(joined.part, found)
     saved_km = DETOUR_FACTOR * places.direct_m / 1000.0 - detour_km
     stops = [_stop(joined, end, places, meeting) for end in (j.PICKUP, j.DROPOFF)]
     cost_min = joined.cost / 1e6
+    terms = {name: round(minutes, 6) for name, minutes in joined.terms.items()}
     coverage = len(joined.days) / joined.asked
     return TripMatch(
         id=trip.id,
@@ -182,7 +182,7 @@ def match_of(
         pickup=stops[0],
         dropoff=stops[1],
         walk_m=round(stops[0].walk_m + stops[1].walk_m, 1),
-        ride_s=round(float(found[j.DROPOFF_S] - found[j.PICKUP_S]), 1),
+        ride_s=round(found[j.DROPOFF_S] - found[j.PICKUP_S], 1),
         detour_s=round(detour_s, 1),
         detour_share=round(detour_s / driven.times_s[-1], 3),
         seats=trip.seats if role is Role.PASSENGER else _seats_left(joined),
@@ -193,7 +193,7 @@ def match_of(
         co2_saved_kg=round(CO2_KG_PER_KM * max(0.0, saved_km), 2),
         cost_min=cost_min,
         score=min(1.0, exp(-cost_min / SCORE_MIN)),
-        terms={name: round(minutes, 6) for name, minutes in joined.terms.items()},
+        terms=terms,
         why=trip_reasons(
             lang,
             stops=(stops[0], stops[1]),
@@ -202,7 +202,7 @@ def match_of(
             days=(len(joined.days), joined.asked),
             level=joined.level,
             same_building=joined.same_building,
-            terms=joined.terms,
+            terms=terms,
         ),
         level=joined.level,
         estimated=driven.estimated,
@@ -221,31 +221,31 @@ def _stop(joined: Joined, end: int, places: Places, meeting: MeetingPoints) -> S
     ms = joined.instant_ms(j.PICKUP_S if end == j.PICKUP else j.DROPOFF_S)
     at = datetime.fromtimestamp(ms // 1000, UTC)
     row = _meeting(found, end, places)
-    lon, lat = float(found[end + j.F_LON]), float(found[end + j.F_LAT])
+    lon, lat = found[end + j.F_LON], found[end + j.F_LAT]
     run = int(found[j.RUN])
     return Stop(
         lon=lon if row >= 0 else round(lon, STOP_DECIMALS),
         lat=lat if row >= 0 else round(lat, STOP_DECIMALS),
         at=at,
-        time=at.astimezone(as_zone(joined.part.timezone)).strftime("%H:%M"),
-        walk_m=round(float(found[end + j.F_WALK]), 1),
-        line_s=round(joined.part.published_s(run, float(found[end + j.F_LINE_S])), 3),
+        time=at.astimezone(as_zone(joined.part.timezone)).time().isoformat("minutes"),
+        walk_m=round(found[end + j.F_WALK], 1),
+        line_s=round(joined.part.published_s(run, found[end + j.F_LINE_S]), 3),
         meeting_point=meeting[row].id if row >= 0 else "",
         name=meeting[row].name if row >= 0 else "",
     )
 
 
-def _common_km(part: DriverPart, found: FloatArray) -> float:
+def _common_km(part: DriverPart, found: list[float]) -> float:
     """Kilometres of the line between pick-up and drop-off."""
     line = part.index.runs.rows[int(found[j.RUN]), j.LINE]
-    return float(between_m(part.index.lines, line, found)) / 1000.0
+    return float(between_m(part.index.lines, line, np.array(found))) / 1000.0
 
 
 def _seats_left(joined: Joined) -> int:
     """Seats that are free on every leg of the ride."""
     runs = joined.part.index.runs
-    row = runs.rows[int(joined.found[j.RUN])]
-    booked = runs.booked[row[j.FIRST_BOOKED] : row[j.FIRST_BOOKED] + row[j.BOOKED]]
+    row = runs.rows[int(joined.found[j.RUN])].tolist()
+    booked = runs.booked[row[j.FIRST_BOOKED] : row[j.FIRST_BOOKED] + row[j.BOOKED]].tolist()
     begin = joined.found[j.PICKUP + j.F_LINE_S]
     end = joined.found[j.DROPOFF + j.F_LINE_S]
     instants = [begin, *(one[0] for one in booked if begin <= one[0] < end)]

@@ -1,6 +1,7 @@
 """Why a trip suits: one sentence per term of its cost, in French or English."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from math import floor
 
 from matching.query import Reason
@@ -71,7 +72,7 @@ def trip_reasons(
     same_building : bool
         Whether both live there, addresses proved.
     terms : mapping of str to float
-        Minutes that each term of the cost gives.
+        Minutes that each term of the cost gives, as they are told.
 
     Returns
     -------
@@ -81,8 +82,7 @@ def trip_reasons(
     at = LANGS.index(lang)
 
     def say(code: str, share: float, *values: object) -> Reason:
-        text = _SENTENCES[code][at].format(*values).replace(" min", f"{NBSP}min")
-        return Reason(code, text, round(share, 6))
+        return Reason(code, _text(code, at, *values), share)
 
     found = []
     if same_building:
@@ -109,3 +109,9 @@ def trip_reasons(
     # As between the time asked for and the one that a clock shows, which has no seconds.
     found.append(say(code, terms["shift"], abs(floor(round(late_s, 3) / 60))))
     return tuple(found)
+
+
+# Matches say the same few things over and over: they are put together once.
+@lru_cache(maxsize=4_096)
+def _text(code: str, at: int, *values: object) -> str:
+    return _SENTENCES[code][at].format(*values).replace(" min", f"{NBSP}min")
