@@ -232,7 +232,11 @@ class TripIn(Input):
     talker: bool | None = None
     origin_name: Name = Field("", description="Told to the owner alone.")
     destination_name: Name = Field("", description="Told to the owner alone.")
-    price_eur: Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)] | None = None
+    price_eur: Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)] | None = Field(
+        None,
+        description="What a driver asks for a seat, kept as it is; a ride is told with no more "
+        "than the equal share of what the car costs on it (`price_eur` of a match).",
+    )
     url: Url = ""
     cancelled: bool = False
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trips_worlds import query_of, world_of
 
+from geo.distance import distance_m
 from geo.errors import InputError
 from indexes.journeys import Anchor, Role, Schedule, Trip, WeeklyTime
 from matching.detour import Ride
@@ -123,6 +124,13 @@ def test_the_terms_of_the_cost_add_up_to_it_and_are_what_they_are_called():
         abs=1e-3,
     )
     assert match.cost_min == pytest.approx(sum(match.terms.values()), abs=1e-6)
+
+
+def test_a_ride_is_told_with_what_the_car_costs_at_most_whatever_its_driver_asks():
+    trips = [a_trip(id, price_eur=asked) for id, asked in (("a", None), ("b", 0.1), ("c", 500.0))]
+    km = distance_m(5.39, 43.30, 5.43, 43.30) / 1000
+    prices = [one.price_eur for one in found(trips, a_query())]
+    assert prices == [round(0.06 * km, 2), 0.1, round(0.636 * km / 4, 2)]
 
 
 def test_a_drop_off_before_the_pick_up_is_no_match():
