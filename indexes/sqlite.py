@@ -12,20 +12,17 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
 from sqlalchemy.exc import DBAPIError, TimeoutError
 
-from geo.arrays import BoolArray, FloatArray
 from geo.errors import ConflictError, InputError, MitoyenError, StoreError
 from indexes import sqlfeed
 from indexes.entities import Entity
 from indexes.migrations import migrate
+from indexes.sqlite_columns import batch_of_rows, table_of_texts, texts_of
 from indexes.sqlrecords import Clock, Row, by_object, upsert_sql
 from indexes.sqlstore import CHUNK, STORE_SECRET, SqlStore, utc_now
-from indexes.sqltypes import points_of_ewkb
 from indexes.sqlwhole import Value
 
 __all__ = ["SqliteListener", "SqliteStore", "new_file"]
@@ -33,8 +30,6 @@ __all__ = ["SqliteListener", "SqliteStore", "new_file"]
 # Rows that one statement writes: the driver lets other threads run for as long as a statement
 # takes, and waits its turn after each. SQLite takes 32,766 values at a time.
 AT_ONCE = 1_000
-# Of values, and for none; no text that is kept has a control character but line breaks.
-SEPARATOR, NONE = 0x1F, 0x1E
 # Rows whose values are put into one text: of the longest ones that are kept, 80,000 bytes, it
 # stays below the 10**9 bytes that SQLite allows.
 TOGETHER = 10_000
@@ -53,7 +48,7 @@ class SqliteStore(SqlStore):
 
     _differs = "IS NOT"
     _whole = "NOT INDEXED"  # four times as fast as the rows one by one in order of the key
-    _lon, _lat = "l.geom", "NULL"  # `_columns` takes the point apart
+    _lon, _lat = "l.geom", "NULL"  # `sqlite_columns` takes the point apart
     _epoch = "{}"
     _ewkb = "geom"
     # One writer at a time: lines are in the order of commits, and what is visible is settled.
@@ -175,7 +170,7 @@ class SqliteStore(SqlStore):
         run = _cursor(db)
         run.execute(sql, values)
         while rows := run.fetchmany(CHUNK):
-            batches.append(_batch(rows, schema))
+            batches.append(batch_of_rows(rows, schema))
         return pa.Table.from_batches(batches, schema)
 
     def _raw_rows(
@@ -207,31 +202,10 @@ class SqliteStore(SqlStore):
         values: Mapping[str, Value],
         schema: pa.Schema,
     ) -> pa.Table:
-        # One text a column, which Arrow takes apart: no object is made per row, and it takes a
-        # fifth of the time. No text that is kept has such characters.
-        parts = {
-            field.name: f"group_concat(coalesce({sql}, char({NONE})), char({SEPARATOR}))"
-            for field, sql in zip(schema, wanted, strict=True)
-        }
-        if "lon" in parts:  # a point, taken apart below; and which rows have one
-            point = wanted[schema.get_field_index("lon")]
-            parts["lon"] = f"group_concat(hex({point}), '')"
-            parts["lat"] = f"group_concat({point} IS NOT NULL, '')"
         run = _cursor(db)
-        run.execute(f"SELECT count(*), {', '.join(parts.values())} {source}", values)
+        run.execute(f"SELECT count(*), {', '.join(texts_of(schema, wanted))} {source}", values)
         count, *texts = run.fetchone()
-        if not count:
-            return schema.empty_table()
-        told = dict(zip(parts, texts, strict=True))
-        columns = {
-            field.name: _taken_apart(told[field.name], field)
-            for field in schema
-            if field.name not in ("lon", "lat")
-        }
-        if "lon" in parts:
-            here = np.frombuffer(told["lat"].encode(), np.uint8) == ord("1")
-            columns |= _spread_points(points_of_ewkb([bytes.fromhex(told["lon"])]), here)
-        return pa.table([columns[name] for name in schema.names], schema=schema)
+        return table_of_texts(texts, schema) if count else schema.empty_table()
 
     def backup(self, path: Path) -> None:
         """See `indexes.store.Store.backup`."""
@@ -361,39 +335,6 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 def _cursor(db: Connection) -> sqlite3.Cursor:
     """The driver's own cursor, inside the transaction: for thousands of rows."""
     return cast(sqlite3.Cursor, db.connection.cursor())
-
-
-def _batch(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch:
-    columns = dict(zip(schema.names, map(list, zip(*rows, strict=True)), strict=True))
-    if "lon" in columns:
-        blobs = columns["lon"]
-        some = np.array([blob is not None for blob in blobs])
-        points = points_of_ewkb([blob for blob in blobs if blob is not None])
-        columns |= _spread_points(points, some)
-    arrays = [
-        pa.array(columns[field.name], pa.int8()).cast(pa.bool_())
-        if pa.types.is_boolean(field.type)
-        else pa.array(columns[field.name], field.type)
-        for field in schema
-    ]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def _spread_points(points: tuple[FloatArray, FloatArray], here: BoolArray) -> dict[str, pa.Array]:
-    """Columns lon and lat of many rows, of which some have a point."""
-    found = {}
-    for name, values in zip(("lon", "lat"), points, strict=True):
-        spread = np.zeros(len(here))
-        spread[here] = values
-        found[name] = pa.array(spread, pa.float64(), mask=~here)
-    return found
-
-
-def _taken_apart(text: str, field: pa.Field) -> pa.Array:
-    """A column from the texts of its values."""
-    whole = pa.array([text], pa.large_string())
-    values = pc.split_pattern(whole, chr(SEPARATOR)).values.cast(pa.string())
-    return pc.if_else(pc.equal(values, chr(NONE)), None, values).cast(field.type)
 
 
 @contextmanager
