@@ -100,7 +100,7 @@ SEEN_COLUMNS = 8
 @compiled
 def search(
     grid: Grid, lines: Lines, runs: Runs, ask: FloatArray, days: IntArray, places: FloatArray,
-    limit: int, run_trip: IntArray, levels: Levels,
+    limit: int, run_trip: IntArray, levels: Levels, most: float,
 ) -> tuple[FloatArray, IntArray]:  # fmt: skip
     """The runs that a rider joins at the least cost, best first.
 
@@ -116,6 +116,8 @@ def search(
         What ``levels`` are by.
     levels : ndarray of int8
         How far who asks trusts their owners, 0 to 4; below 0 for what does not count.
+    most : float
+        What a run costs at most, 1e-6 minutes.
 
     Returns
     -------
@@ -225,11 +227,11 @@ def search(
         places[0, j.LON], places[0, j.LAT], places[split, j.LON], places[split, j.LAT]
     )
     ends = (*around(ask, places, 0, split), *around(ask, places, split, len(places)))
-    heap = [(bounds[i], i, False) for i in range(m)]
+    heap = [(bounds[i], i, False) for i in range(m) if bounds[i] <= most]
     heapify(heap)
     while len(heap) > 0 and kept > 0:
         bound, i, is_close = heappop(heap)
-        if size == kept and bound > found[order[kept - 1], j.COST]:
+        if bound > most:
             break
         at = who[i]
         run = np.int64(seen[at, RUN])
@@ -257,6 +259,8 @@ def search(
         if not join(lines, runs, run, pieces, ask, days, places, options, found[new]):
             continue
         found[new, j.COST] -= np.rint(ask[j.LEVEL_MIN] * levels[run_trip[run]] * 1e6)
+        if found[new, j.COST] > most:
+            continue
         place = size
         while place > 0 and found[order[place - 1], j.COST] > found[new, j.COST]:
             place -= 1
@@ -266,6 +270,8 @@ def search(
             order[k] = order[k - 1]
         order[place] = new
         size = min(size + 1, kept)
+        if size == kept:
+            most = min(most, found[order[kept - 1], j.COST])
     rows = np.empty((size, j.FOUND_COLUMNS))
     for i in range(size):
         rows[i] = found[order[i]]

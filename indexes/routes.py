@@ -95,6 +95,7 @@ class RouteIndex:
         limit: int,
         run_trip: IntArray,
         levels: Levels,
+        most: float = np.inf,
     ) -> FloatArray:
         """The runs that a rider joins at the least cost, best first, exactly.
 
@@ -108,13 +109,15 @@ class RouteIndex:
             What ``levels`` are by.
         levels : ndarray of int8
             How far who asks trusts their owners, 0 to 4; below 0 for what does not count.
+        most : float
+            What they cost at most, 1e-6 minutes.
 
         Returns
         -------
         ndarray of float64, shape (m, 21)
             `indexes.rides.RUN`, ``COST`` and so on.
         """
-        found: FloatArray = self.counted(ask, days, places, limit, run_trip, levels)[0]
+        found: FloatArray = self.counted(ask, days, places, limit, run_trip, levels, most)[0]
         return found
 
     def counted(
@@ -125,10 +128,11 @@ class RouteIndex:
         limit: int,
         run_trip: IntArray,
         levels: Levels,
+        most: float = np.inf,
     ) -> tuple[FloatArray, IntArray]:
         """As `search`, and what it read: entries around either end, runs in both, runs joined."""
         counted: tuple[FloatArray, IntArray] = search(
-            self.grid, self.lines, self.runs, ask, days, places, limit, run_trip, levels
+            self.grid, self.lines, self.runs, ask, days, places, limit, run_trip, levels, most
         )
         return counted
 

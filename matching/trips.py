@@ -336,8 +336,9 @@ def _find_drivers(
         for source in sources:
             part = source.current.part
             for one in source.passes:
+                # What costs more than the last of a full list is not looked at in this round.
                 rows = part.index.search(
-                    one.ask, one.days, places.rows, want, part.run_trip, source.levels
+                    one.ask, one.days, places.rows, want, part.run_trip, source.levels, unseen
                 ).tolist()
                 runs.append([_Hit(row[j.COST], source, one, row) for row in rows])
                 if len(rows) == want:

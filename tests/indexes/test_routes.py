@@ -134,6 +134,20 @@ def test_what_does_not_count_is_not_found():
     np.testing.assert_array_equal(found, all_found[all_found[:, j.RUN] != gone])
 
 
+@pytest.mark.parametrize("limit", [3, 2_000])
+def test_what_costs_more_than_asked_for_is_not_found_and_all_else_is(limit):
+    index = index_of(2_000, seed=3)
+    asked = np.arange(2_000, dtype=np.int64), np.zeros(2_000, np.int8)
+    told = 0
+    for ride in rides(index, 10, seed=4):
+        found = index.search(ride.ask, DAYS, ride.places, limit, *asked)
+        for most in (*found[:, j.COST], found[0, j.COST] - 1.0):
+            cheap = index.search(ride.ask, DAYS, ride.places, limit, *asked, most)
+            np.testing.assert_array_equal(cheap, found[found[:, j.COST] <= most])
+            told += 0 < len(cheap) < len(found)
+    assert told
+
+
 def test_an_index_of_nothing_finds_nothing():
     index = RouteIndex(
         pack_lines([], []), Runs(np.empty((0, j.RUN_COLUMNS), np.int32), np.empty((0, 4)))
