@@ -52,7 +52,7 @@ def restore(path: Path, target: Store) -> Position:
     ConflictError
         If the target is not empty.
     StoreError
-        If the file is no backup.
+        If the file is no backup, or one of a newer version.
     """
     with tempfile.TemporaryDirectory(prefix="mitoyen-restore-") as folder:
         # A copy, since opening a backup of an older version brings it to the newest schema.
@@ -63,8 +63,9 @@ def restore(path: Path, target: Store) -> Position:
             raise StoreError(f"can't read {path}: {error.strerror}") from error
         try:
             source = SqliteStore.open(readable, create=False)
-        except StoreError as error:  # which names the copy
-            raise StoreError(f"{path} is no backup of a store") from error
+        except StoreError as error:
+            why = str(error).replace(str(readable), path.name)  # nobody knows the copy
+            raise StoreError(f"{path} is no backup to restore: {why}") from error
         try:
             return copy_store(source, target)
         finally:

@@ -295,7 +295,7 @@ class Engine:
         Raises
         ------
         StoreError
-            If nobody has asked before, and the store can't be read.
+            If `read_voices` has not been called before, and the store can't be read.
         """
         heard = self.read_voices()
         position = self.position

@@ -1,3 +1,5 @@
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -44,9 +46,14 @@ def test_what_would_overwrite_is_refused_in_one_line(
 ) -> None:
     other = tmp_path / "other.db"
     assert main(["copy", str(town), str(other)]) == 0
-    capsys.readouterr()
     text = tmp_path / "letter.txt"
     text.write_text("Chère voisine,")
+    newer = tmp_path / "newer.db"
+    assert main(["backup", str(newer), "--store", str(town)]) == 0
+    with closing(sqlite3.connect(newer)) as db:
+        db.execute("UPDATE alembic_version SET version_num = '9999'")
+        db.commit()
+    capsys.readouterr()
     for args, said in (
         (["copy", str(town), str(other)], "is not empty"),
         (["copy", str(town), str(town)], "the two stores are one"),
@@ -54,10 +61,12 @@ def test_what_would_overwrite_is_refused_in_one_line(
         (["backup", str(other), "--store", str(town)], "is there already"),
         (["restore", str(town), "--store", str(other)], "is not empty"),
         (["restore", str(text), "--store", str(tmp_path / "new.db")], f"{text} is no backup"),
+        (["restore", str(newer), "--store", str(tmp_path / "new.db")], "by a newer version"),
         (["copy", str(town), "mysql://host/town"], "not mysql://"),
     ):
         assert main(args) == 2
         told = capsys.readouterr().err
         assert said in told
+        assert "mitoyen-restore-" not in told
         assert told.count("\n") == 1
     assert not (tmp_path / "none.db").exists()
