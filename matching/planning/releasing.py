@@ -107,7 +107,8 @@ def release_quarter(
     require_tellable(outlines, goals)
     _require_activity(known, quarter, oldest_kept(created_at, zone))
     facts = store.facts(tenant_id, quarter)
-    epsilons = {**chosen.epsilons, **(epsilons or {})}
+    # What is spent counts in the sum: another choice than then must not add to it.
+    epsilons = {**chosen.epsilons, **(epsilons or {}), **_spent(known)}
     for name, table in draw_counts(facts, newest, known, epsilons).items():
         try:
             store.add_draws(tenant_id, str(quarter), name, table)
@@ -155,15 +156,22 @@ def _require_activity(known: Mapping[str, pa.Table], quarter: Quarter, oldest: Q
 
 def _require_kept(known: Mapping[str, pa.Table], epsilons: Mapping[str, float]) -> None:
     """Refuse an ε that a family was not drawn with: it is spent, and nothing is drawn again."""
-    for draw in (*DRAWS, FLOWS):
-        if draw.name in known and draw.family in epsilons:
-            spent = float(known[draw.name].schema.metadata[b"epsilon"]) / draw.share
-            if not isclose(spent, epsilons[draw.family], rel_tol=1e-9):
-                raise ConflictError(
-                    f"{draw.family} was drawn with ε {spent:g}, not "
-                    f"{epsilons[draw.family]:g}: that is spent, and no correction draws again",
-                    code="already-drawn",
-                )
+    for family, spent in _spent(known).items():
+        if family in epsilons and not isclose(spent, epsilons[family], rel_tol=1e-9):
+            raise ConflictError(
+                f"{family} was drawn with ε {spent:g}, not {epsilons[family]:g}: that is spent, "
+                "and no correction draws again",
+                code="already-drawn",
+            )
+
+
+def _spent(known: Mapping[str, pa.Table]) -> dict[str, float]:
+    """ε of the families that something was drawn of."""
+    return {
+        draw.family: round(float(known[draw.name].schema.metadata[b"epsilon"]) / draw.share, 12)
+        for draw in (*DRAWS, FLOWS)
+        if draw.name in known
+    }
 
 
 def _require_same(

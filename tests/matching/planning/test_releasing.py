@@ -83,6 +83,21 @@ def test_epsilon_of_what_was_drawn_stays_whatever_is_configured_later(
     assert earlier.head["epsilon"]["members"] == 0.3 and earlier.head["goals"] == [0.3]
 
 
+def test_all_epsilon_of_a_quarter_drawn_in_two_goes_stays_within_the_bound(store: Store) -> None:
+    before = dict.fromkeys(EPSILONS, 0.1) | {"households": 1.0}
+    drawn = draw_counts(store.facts("t", QUARTER), Outlines(ZONES), epsilons=before)
+    store.add_draws("t", "2026Q3", "households", drawn["households"])  # and then it was stopped
+    change_settings(store, "t", epsilons=dict.fromkeys(EPSILONS, 0.1) | {"members": 1.0})
+    change_settings(store, "t", epsilons={"active": 0.4})
+    with pytest.raises(InputError, match="all ε together"):
+        release_quarter(store, "t", QUARTER, created_at=NOW)
+    assert store.draws("t", "2026Q3", "members") is None
+    change_settings(store, "t", epsilons=dict.fromkeys(EPSILONS, 0.1))
+    told = release_quarter(store, "t", QUARTER, created_at=NOW).head["epsilon"]
+    assert (told["households"], told["members"]) == (1.0, 0.1)
+    assert told["total"] == pytest.approx(1.0 + 0.1 * (len(EPSILONS) - 1))
+
+
 def test_a_quarter_whose_activity_is_forgotten_is_not_drawn(store: Store) -> None:
     late = NOW + timedelta(days=365 + 180)
     with pytest.raises(InputError) as caught:
