@@ -169,7 +169,7 @@ class Town:
 
 
 class Towns:
-    """Every tenant of a store, loaded by one thread.
+    """Every tenant of a store, loaded by one thread, tidied by another.
 
     Parameters
     ----------
@@ -352,12 +352,12 @@ class Towns:
         """
         if self._keyless:
             return self._keyless
-        if len(self._towns) > 1:
+        if len(self.tenants) > 1:  # loaded or not: else it would depend on the moment
             raise UnauthenticatedError("several towns are served here: a key says which")
-        return next(iter(self._towns), DEFAULT_TENANT)
+        return next(iter(self.tenants), DEFAULT_TENANT)
 
     def close(self) -> None:
-        """Stop the thread and every engine."""
+        """Stop both threads and every engine."""
         self._closed.set()
         self._wake.set()
         for thread in self._threads:

@@ -14,6 +14,7 @@ from waiting import PATIENCE_S, until, until_ready
 import api.towns
 import matching.engine
 from api.app import create_app
+from api.problems import UnauthenticatedError
 from api.settings import Settings
 from geo.errors import FeedGapError, IndexBehindError, InputError
 from indexes.entities import (
@@ -279,6 +280,8 @@ def test_a_town_that_never_loads_holds_up_no_upkeep_and_one_that_fails_no_other_
         if never == "fails":
             until(lambda: [engine.position for engine in towns.engines] == [store.position()])
             assert towns.town("b").tenant_id == "b"
+        with pytest.raises(UnauthenticatedError, match="several towns"):
+            towns.keyless_tenant()
         with pytest.raises(IndexBehindError, match="indexes not loaded"):
             towns.ages()
     finally:

@@ -1,4 +1,4 @@
-"""The migrations make what tables.py says, column by column and constraint by constraint."""
+"""The migrations make what `indexes.tables` says, column by column and constraint by constraint."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
