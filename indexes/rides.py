@@ -62,7 +62,6 @@ RUN_COLUMNS = 15
 # A place: where, and the walk to it; any point of a line within REACH_M of it if ON_LINE, else
 # the place itself, to which a line comes from as far as that.
 LON, LAT, COS_LAT, WALK_M, REACH_M, ON_LINE = range(6)
-PLACE_COLUMNS = 6
 
 # A question. Seconds count from midnight of the service day; from EDGE_S on the clock is
 # SHIFT_S off the time that has passed since then.

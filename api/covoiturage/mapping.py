@@ -26,6 +26,7 @@ from geo.distance import haversine_m
 from geo.errors import InputError
 from indexes.journeys import Role, Trip
 from matching.detour import SECONDS_PER_EXTRA_M
+from matching.rides.asks import WALK_M_S
 from matching.rides.clock import as_zone
 from matching.rides.journey import Journey, JourneyId
 
@@ -44,7 +45,6 @@ __all__ = [
 ]
 
 TIMEZONE = "Europe/Paris"  # the standard's times of day have none, and are French
-WALK_M_S = 1.12
 CURRENCY = "EUR"
 
 _ALIASES = {Role.DRIVER: "Conducteur", Role.PASSENGER: "Passager", Role.EITHER: "Covoitureur"}

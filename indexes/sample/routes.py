@@ -17,7 +17,6 @@ __all__ = ["SampleRoutes", "TripTimes", "commute_times", "sample_routes", "work_
 TIMEZONE = "Europe/Paris"
 FROM_DAY = date(2026, 9, 1)
 LEAST_M, MOST_M = 2_000.0, 48_000.0
-LEAST_POINTS = 40
 AT_CORE, AT_HUBS = 0.45, 0.30  # of workplaces; the rest is anywhere
 HUBS = 9
 NEAR_ROAD_M = 250.0  # how far from an arterial people live, a standard deviation

@@ -23,6 +23,7 @@ __all__ = [
     "SAME_BUILDING_MIN",
     "UNMATCHED_MIN",
     "WALK_MIN",
+    "WALK_M_S",
     "Asked",
     "Pass",
     "ask_of",

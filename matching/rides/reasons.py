@@ -6,6 +6,7 @@ from math import floor
 
 from matching.query import Reason
 from matching.reasons import LANGS, NBSP
+from matching.rides.asks import WALK_M_S
 from matching.rides.carpool import Stop
 
 __all__ = ["trip_reasons"]
@@ -92,7 +93,7 @@ def trip_reasons(
     if days[1] > 1:
         code = "days-all" if days[0] == days[1] else "days-some"
         found.append(say(code, terms["unmatched_days"], *days))
-    walk_min = round(sum(stop.walk_m for stop in stops) / 1.12 / 60)
+    walk_min = round(sum(stop.walk_m for stop in stops) / WALK_M_S / 60)
     found.append(say("walk" if walk_min else "walk-none", terms["walk"], walk_min))
     names = [stop.name for stop in stops]
     if all(names):
