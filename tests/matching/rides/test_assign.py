@@ -16,7 +16,7 @@ from geo.errors import InputError
 from matching.rides.assign import Requests, best_pairs, feasible_pairs
 
 MANHATTAN = (
-    Path(__file__).parents[3] / "shared/data/mobility/ridesharing_manhattan" / "requests.csv"
+    Path(__file__).parents[4] / "shared/data/mobility/ridesharing_manhattan" / "requests.csv"
 )
 
 
