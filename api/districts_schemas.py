@@ -110,7 +110,12 @@ class UnionBody(ReleaseParams):
     )
 
 
-NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+# One line with something in it. Spelled out: `\s` and `\S` differ between dialects of regex.
+ONE_LINE = (
+    r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*"
+    r"[^\x00-\x20\x7f-\xa0\u1680\u2000-\u200b\u2028\u2029\u202f\u205f\u3000\ufeff]"
+    r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+)
 
 
 class ExactBody(Input):
@@ -120,12 +125,9 @@ class ExactBody(Input):
     category: Annotated[str, StringConstraints(pattern=r"^[a-z]{1,40}$")] | None = Field(
         None, description="Households that offer something in it; by default those registered."
     )
-    purpose: Annotated[
-        str,
-        StringConstraints(
-            strip_whitespace=True, min_length=10, max_length=300, pattern=NO_CONTROLS
-        ),
-    ] = Field(description="What the figures are needed for, in one line: it goes on record.")
+    purpose: Annotated[str, StringConstraints(min_length=10, max_length=300, pattern=ONE_LINE)] = (
+        Field(description="What the figures are needed for, in one line: it goes on record.")
+    )
 
 
 DISTRICT_BODIES: tuple[type[Input], ...] = (ExactBody, UnionBody)

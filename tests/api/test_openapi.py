@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from conftest import QUICK
+from conftest import FIXED_SEED, QUICK
 from hypothesis import HealthCheck, settings
 from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import negative_data_rejection
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(
 EXAMPLES = 8 if QUICK else 15  # of each operation, besides those at the bounds of its schema
 LEAST_CASES = 300 if QUICK else 2_000
 
-CHECKS = {
+CHECKS = FIXED_SEED | {
     "phases": {"coverage": {"enabled": not QUICK}},  # the bounds of the schema
     "checks": {
         # What JSON Schema can't say is refused with 400 or 422 and a code of its own;

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from conftest import QUICK
+from conftest import FIXED_SEED, QUICK
 from covoiturage_checker import DOCUMENT, standard
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
@@ -35,7 +35,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 EXAMPLES = 5 if QUICK else 10
-CONFIG = SchemathesisConfig.from_dict({"phases": {"coverage": {"enabled": not QUICK}}})
+CONFIG = SchemathesisConfig.from_dict(FIXED_SEED | {"phases": {"coverage": {"enabled": not QUICK}}})
 asked: Counter[str] = Counter()
 
 
