@@ -169,6 +169,29 @@ def test_a_read_is_woken_by_a_commit_and_does_not_wait_for_the_next_look(
             feed.close()
 
 
+def test_of_transactions_that_write_at_once_one_wakes_who_listens(postgis_dsn):
+    """So that the others needn't wait for it at their commit; the feed finds them all the same."""
+    insert = "INSERT INTO residences (tenant_id, id, name) VALUES ('t', %s, 'Les Pins')"
+    with (
+        closing(open_store(postgis_dsn)) as store,
+        closing(store.listen()) as listener,
+        psycopg.connect(postgis_dsn) as first,
+        psycopg.connect(postgis_dsn, autocommit=True) as second,
+    ):
+        store.put(TENANT)
+        assert listener.wait(PATIENCE_S)
+        feed = Feed(store, store.position())
+        first.execute(insert, ("a",))
+        second.execute(insert, ("b",))
+        assert not listener.wait(0.3)
+        first.commit()
+        assert listener.wait(PATIENCE_S)
+        assert sorted(change.id for change in feed.read(PATIENCE_S)) == ["a", "b"]
+        second.execute(insert, ("c",))
+        assert listener.wait(PATIENCE_S)
+        feed.close()
+
+
 def test_a_lost_wake_up_delays_a_change_and_loses_none(dsn, monkeypatch: pytest.MonkeyPatch):
     class Deaf:
         def wait(self, timeout_s: float) -> bool:
