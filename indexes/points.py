@@ -147,9 +147,9 @@ class Ask:
         if self.depth:
             low, high = _signed(self.categories), _signed(self.categories >> 32)
         question = np.empty(t.ASK_SIZE)
+        buffer: Any = question  # that an array is one, not every numpy tells mypy
         _QUESTION.pack_into(
-            question,  # type: ignore[arg-type]  # an array is a buffer
-            0, lon, lat, self.radius_m, self.min_m, self.inner_m, at, self.open_now,
+            buffer, 0, lon, lat, self.radius_m, self.min_m, self.inner_m, at, self.open_now,
             self.verified, by_distance, score, tie, rank >> t.RANK_BITS,
             rank & (1 << t.RANK_BITS) - 1, self.depth, low, high,
         )  # fmt: skip

@@ -56,7 +56,7 @@ class Spellings:
         lengths = np.fromiter(map(len, words), np.int64, len(words))
         # Sorted by length, so that those of one length lie side by side.
         self._places = np.argsort(lengths, kind="stable")
-        self._letters = _letters("".join(words[place] for place in self._places))
+        self._letters = _letters("".join(words[place] for place in self._places.tolist()))
         self._lengths = lengths[self._places]
         self._starts = np.concatenate(([0], np.cumsum(self._lengths)))
         self._masks = _masks(self._letters, self._starts)

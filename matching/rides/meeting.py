@@ -87,4 +87,5 @@ class MeetingPoints:
         rows = np.sort(self._tree.query_ball_point(on_sphere(here)[0], chord)).astype(np.int64)
         distance_m: FloatArray = haversine_m(place, self.lonlat[rows])
         order = np.argsort(distance_m, kind="stable")[:most]
-        return rows[order[distance_m[order] <= limit_m]]
+        found: IntArray = rows[order[distance_m[order] <= limit_m]]
+        return found
