@@ -10,7 +10,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from types import FrameType
@@ -26,7 +26,7 @@ from api.clock import Clock
 from geo.errors import IndexBehindError
 from indexes.store import Position
 from matching.engine import Engine
-from matching.towns.moves import Eyes, Move
+from matching.towns.moves import Batch, Eyes, Move
 
 __all__ = ["EventStream", "Streams", "events", "teller"]
 
@@ -114,10 +114,10 @@ async def events(
             after = engine.position
             yield f"event: gap\nid: {after}\ndata: {{}}\n\n".encode()
         for batch in watched.batches or ():
-            after = batch.position
+            before, after = after, batch.position
             tell = teller(asking, watched.eyes)
             told = [b"data: " + event for event in map(tell, batch.moves) if event]
-            told += await trips_matched(engine, asking, batch.moves, clock())
+            told += await trips_matched(engine, asking, batch, before, clock())
             if told:
                 yield b"\n\n".join(told) + f"\nid: {after}\n\n".encode()
                 told_at = time.monotonic()
@@ -151,16 +151,19 @@ def _event(move: Move, op: str) -> bytes:
 
 
 async def trips_matched(
-    engine: Engine, asking: Caller, moves: Sequence[Move], now: datetime
+    engine: Engine, asking: Caller, batch: Batch[Move], before: Position, now: datetime
 ) -> list[bytes]:
-    """What to tell a member of trips that came or changed, and match one of their own.
+    """What to tell a member of trips that came or changed, or have a seat again, since a position,
+    and match one of their own.
 
     Found when it is told: by who may see which trip, who blocks whom, and what is there, now.
     """
-    came = {move.id for move in moves if move.entity == "trips"}
+    came = {move.id for move in batch.moves if move.entity == "trips"}
     if not came or asking.member_id is None:
         return []
-    matched = await run_in_threadpool(engine.standing_matches, asking.member_id, came, now)
+    matched = await run_in_threadpool(
+        engine.standing_matches, asking.member_id, came, before, batch.position, now
+    )
     return [
         b"event: trip-matched\ndata: " + msgspec.json.encode({"id": own, "match": other})
         for own, other in matched

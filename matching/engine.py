@@ -164,9 +164,17 @@ class Engine:
         return self._trips.timezone
 
     def standing_matches(
-        self, member_id: str, trip_ids: Collection[str], now: datetime
+        self,
+        member_id: str,
+        trip_ids: Collection[str],
+        after: Position,
+        until: Position,
+        now: datetime,
     ) -> list[tuple[str, str]]:
-        """Which of some trips, just come or changed, match which of a member's own.
+        """Which of some trips, come or changed between two positions, match a member's own.
+
+        One of which only the seats taken have changed counts where it matches on more days than
+        before; so does, if it is the member's own, whom it can take now.
 
         Returns
         -------
@@ -177,12 +185,18 @@ class Engine:
         view, own = self.trips, self._trips.owned_by(member_id)
         if not own:
             return []
-        came = self._trips_of(self._trips.position, frozenset(trip_ids))
-        return standing_matches(view, own, came, now)
+        shown = self._trips.position
+        came, was = self._trips_of(shown, frozenset(trip_ids), after, until)
+        return standing_matches(view, own, came, was, now)
 
-    def _only_trips(self, position: Position, ids: frozenset[str]) -> TripView:
-        """Some trips as of a position: made once, for whoever waits for them."""
-        return self.trips.only(ids)
+    def _only_trips(
+        self, shown: Position, ids: frozenset[str], after: Position, until: Position
+    ) -> tuple[TripView, TripView]:
+        """Some trips, and as they were those of which only the seats have changed: made once,
+        for whoever waits for them."""
+        before = self._trips.rides_before(after, until)
+        before = {id: rides for id, rides in before.items() if id in ids}
+        return self.trips.only(ids), self.trips.only(before, before)
 
     def published(self, trip: Trip) -> Published | None:
         """What of a trip others may see: see `indexes.publishing.Publisher.publish`."""

@@ -34,7 +34,8 @@ ANSWERED: dict[int | str, dict[str, Any]] = {
     '`"delete"` when one that the caller could see is gone or hidden from them; an event comes '
     "once a search finds what it tells of. A member who has trips is told `trip-matched`, with "
     '`{"id": …, "match": …}`, when a trip of another came or changed and '
-    "`/v1/trips/{id}/matches` finds it for theirs. The app's own key and an operator's are told "
+    "`/v1/trips/{id}/matches` finds it for theirs, or finds it on more days since a seat came "
+    "free. The app's own key and an operator's are told "
     'of all listings, and of other records as `"changed"`: read them again. Resume with '
     "`Last-Event-ID`, as browsers do by themselves; an event `gap` says that too much was missed: "
     "read everything again. A stream ends after ten minutes, so that the key is looked at again.",

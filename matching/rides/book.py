@@ -82,13 +82,16 @@ class TripView:
                 return ridden.part.trips[row], ridden.part.owners[row], {}
         return None
 
-    def only(self, ids: Iterable[str]) -> "TripView":
-        """The same meeting points, and of the trips those of some ids that there are."""
+    def only(self, ids: Iterable[str], rides: dict[str, Rides] | None = None) -> "TripView":
+        """The same meeting points, and of the trips those of some ids that there are.
+
+        With other ``rides`` accepted on them, where some are given.
+        """
         held = [found for id in ids if (found := self.trip(id)) is not None]
         return TripBook(
             (trip for trip, _, _ in held),
             {owner.id: owner for _, owner, _ in held if owner.id is not None},
-            {trip.id: rides for trip, _, rides in held},
+            {trip.id: own for trip, _, own in held} | (rides or {}),
             self.meeting,
         ).view
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,8 +17,10 @@ from matching.rides.book import TripBook, TripView
 from matching.rides.booking import is_unanswered
 from matching.rides.carpool import Party
 from matching.rides.meeting import MEETING_CATEGORIES, MeetingPoint, MeetingPoints
+from matching.rides.parts import Rides
 from matching.schedule import once_day
 from matching.towns.following import Following
+from matching.towns.moves import Journal
 from matching.towns.people import blocks_by_member
 
 __all__ = ["TripTown", "meeting_listings"]
@@ -81,6 +83,20 @@ class TripTown(Following["_Loaded"]):
         """The ids of a member's trips, in no order."""
         return tuple(self._state.owned.get(member_id, ()))  # copied whole: a writer may add to it
 
+    def rides_before(self, after: Position, until: Position) -> dict[str, Rides]:
+        """Of the trips on which, between two positions, nothing but the seats taken has changed:
+        what was accepted on them before.
+
+        Of changes so long ago that they are not known any more, nothing is told.
+        """
+        before: dict[str, Rides | None] = {}
+        for batch in self._state.journal.since(after) or ():
+            if batch.position <= until:
+                for was in batch.moves:
+                    first = before.setdefault(was.id, was.rides)
+                    before[was.id] = first if was.rides is not None else None
+        return {id: rides for id, rides in before.items() if rides is not None}
+
     @property
     def publisher(self) -> Publisher:
         """Tells what of a trip others may see."""
@@ -90,6 +106,18 @@ class TripTown(Following["_Loaded"]):
     def timezone(self) -> str:
         """The tenant's, an IANA name."""
         return self._state.timezone
+
+    def _reach(self, position: Position) -> None:
+        was, self._state.was = self._state.was, []
+        self._state.journal.note(position, was)
+        super()._reach(position)
+
+
+class _Was(NamedTuple):
+    """What was accepted on a trip that has changed; None where the trip itself is another now."""
+
+    id: str
+    rides: Rides | None
 
 
 class _Loaded:
@@ -111,6 +139,9 @@ class _Loaded:
         self._meeting = _meeting_points(listings)
         self.book = TripBook(meeting=MeetingPoints(tuple(self._meeting.values())))
         self._put(store.trips(tenant_id), store.bookings(tenant_id))
+        self.was: list[_Was] = []  # since the journal was last written
+        # Last: what was written while all this was read shows as it was after, never before.
+        self.journal: Journal[_Was] = Journal(store.position())
 
     def take(self, changes: Sequence[Change]) -> bool:
         """Read again what changes touch; False where only reading everything can show it."""
@@ -134,11 +165,13 @@ class _Loaded:
             self._take_listings(touched.listings)
         if ids:
             trips = self._store.trips(self._tenant_id, ids)
+            view = self.book.view
             self._put(trips, self._store.bookings(self._tenant_id, ids))
             gone = ids - {trip.id for trip in trips}
             self.book.remove(gone)
             for id in gone:
                 self._own(id, None)
+            self.was += [_was(id, view, self.book.view) for id in sorted(ids)]
         return True
 
     def _take_listings(self, ids: Collection[str]) -> None:
@@ -198,6 +231,12 @@ class _Loaded:
             gender=row["gender"],
             blocked=frozenset(self._blocks.get(row["id"], ())),
         )
+
+
+def _was(id: str, before: TripView, after: TripView) -> _Was:
+    old, new = before.trip(id), after.trip(id)
+    same = old is not None and new is not None and old[0] == new[0]
+    return _Was(id, old[2] if same and old is not None else None)
 
 
 def _utc_now() -> datetime:

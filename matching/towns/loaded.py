@@ -34,7 +34,7 @@ class Loaded:
         self.ids = SortedIds(whole(base.listings.table["id"]))
         self.index = LiveIndex(base.index)
         self._ranks = Ranks(self.ids)
-        self.journal = Journal(base.position)
+        self.journal: Journal[Move] = Journal(base.position)
         self.moves: list[Move] = []  # since the last batch
         self._rows: dict[str, int] = {}  # of ids that have changed, -1 for one that is gone
         self.snapshot = Snapshot(

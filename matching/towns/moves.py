@@ -7,7 +7,7 @@ name its id to anybody else would tell of a person they never saw.
 import threading
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from indexes.columns import PointColumns
 from indexes.store import Position
@@ -18,6 +18,8 @@ __all__ = ["OWNS_NOTHING", "Batch", "Eyes", "Journal", "Move", "Sight", "Watched
 
 OWNS_NOTHING = -2
 ROOM = 10_000  # moves kept; a reader who is farther behind reads everything again
+
+M = TypeVar("M")
 
 
 class Sight(NamedTuple):
@@ -74,14 +76,14 @@ class Eyes:
         return sight.audience in self._audiences and sight.owner not in self._blocked
 
 
-class Batch(NamedTuple):
+class Batch(NamedTuple, Generic[M]):
     """Moves that searches saw all at once, and the position they then stood at."""
 
     position: Position
-    moves: tuple[Move, ...]
+    moves: tuple[M, ...]
 
 
-class Journal:
+class Journal(Generic[M]):
     """The last moves of a town, batch by batch. One writer, any number of readers.
 
     Parameters
@@ -94,7 +96,7 @@ class Journal:
     Examples
     --------
     >>> at = [Position("s", 0, seq) for seq in range(3)]
-    >>> journal = Journal(at[0])
+    >>> journal: Journal[Move] = Journal(at[0])
     >>> journal.note(at[1], [Move("members", "ana")])
     >>> [batch.moves[0].id for batch in journal.since(at[0])]
     ['ana']
@@ -106,10 +108,10 @@ class Journal:
         self._first = position
         self._room = room
         self._held = 0
-        self._batches: deque[Batch] = deque()
+        self._batches: deque[Batch[M]] = deque()
         self._writing = threading.Lock()
 
-    def note(self, position: Position, moves: Sequence[Move]) -> None:
+    def note(self, position: Position, moves: Sequence[M]) -> None:
         """Keep what has changed up to a position."""
         with self._writing:
             if moves:
@@ -119,7 +121,7 @@ class Journal:
                 self._first, dropped = self._batches.popleft()
                 self._held -= len(dropped)
 
-    def since(self, position: Position) -> list[Batch] | None:
+    def since(self, position: Position) -> list[Batch[M]] | None:
         """Batches after a position, each with its own; None if they are not known any more."""
         with self._writing:
             if position.store != self._first.store or position < self._first:
@@ -136,4 +138,4 @@ class Watched(NamedTuple):
     """The eyes of somebody, and the batches to look at; None for those too long ago."""
 
     eyes: Eyes
-    batches: list[Batch] | None
+    batches: list[Batch[Move]] | None

@@ -5,6 +5,7 @@ import random
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 
 import httpx
 import pytest
@@ -19,7 +20,7 @@ from api.auth import Caller, digest_of
 from api.changes import teller
 from api.settings import Settings
 from indexes.entities import ApiKey, Block, Kind, Listing, Scope, Tenant
-from indexes.journeys import Role, Schedule, Trip, WeeklyTime
+from indexes.journeys import Booking, BookingStatus, Role, Schedule, Trip, WeeklyTime
 from indexes.publishing import Publisher
 from indexes.store import Position, open_store
 
@@ -334,6 +335,49 @@ def test_who_has_a_trip_is_told_of_those_that_come_and_match_it(townspeople):
                 f"{url}/v1/trips/{id}/matches", headers=headers, timeout=PATIENCE_S
             ).json()
             assert [one | other for one in answer["matches"]] == answer["matches"] != []
+
+
+def seat(number, day, **changes):
+    """A seat all the way on one day, with the driver of `drive`."""
+    (lon1, lat1), (lon2, lat2) = drive("full").lonlat[1:3]
+    return Booking(
+        tenant_id="t", id=f"00000000-0000-4000-8000-{number:012}", trip_id="full",
+        driver_id="m1", passenger_id=f"guest{number}", passenger_operator="example.org", day=day,
+        pickup_at=datetime.combine(day, time(7), UTC), pickup_lon=lon1, pickup_lat=lat1,
+        dropoff_lon=lon2, dropoff_lat=lat2, pickup_s=900.0, dropoff_s=2_100.0,
+        status=BookingStatus.CONFIRMED, **changes,
+    )  # fmt: skip
+
+
+def test_a_seat_that_comes_free_is_told_to_whom_it_now_matches_and_to_its_driver(townspeople):
+    store, dsn = townspeople
+    anybody = lambda trip, taken: None  # noqa: E731
+
+    def cancel(number):
+        id = seat(number, date.today()).id
+        store.change_booking("t", id, lambda b: replace(b, status=BookingStatus.CANCELLED))
+
+    days = [date.today() + timedelta(days=n) for n in range(-2, 20)]
+    store.put(drive("full", seats=2))
+    for number, day in enumerate(2 * days):  # every seat of every day
+        store.book(seat(number, day), anybody)
+    with (
+        serving(dsn) as (_, url),
+        listening(url, "m2").open() as rider,
+        listening(url, "m1").open() as driver,
+    ):
+        next(rider.blocks()), next(driver.blocks())
+        cancel(5)  # a seat is free on a day
+        assert rider.take(1) == [matched("full")]
+        assert driver.take(1) == [("trip-matched", {"id": "full", "match": "ride"})]
+        cancel(5 + len(days))  # a second one on that day: it matched there already
+        cancel(0)  # a day that is over
+        store.book(seat(100, days[5]), anybody)
+        cancel(100)
+        store.put(shop(1))
+        assert rider.take(1) == driver.take(1) == [put("shop-1")]
+        cancel(6)
+        assert rider.take(1) == [matched("full")]
 
 
 def test_matches_that_came_meanwhile_are_told_as_they_are_on_return(townspeople):
