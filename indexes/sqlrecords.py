@@ -244,19 +244,22 @@ class Records(ABC):
 
     def delete(self, of: type[Entity], tenant_id: str, id: str) -> Position:
         """See `indexes.store.Store.delete`."""
-        table, what = TABLES[of], f"{of.__name__.lower()} {ascii(id)[:80]}"
         if not storable(tenant_id, id):
-            raise NotFoundError(f"no {what}")
+            raise NotFoundError(f"no {_named(of, id)}")
         with self._writing() as db:
-            for users, *refers in _users_of(of, id):
-                used = select(users.c.id).where(users.c.tenant_id == tenant_id, *refers)
-                if db.execute(used.limit(1)).first():
-                    raise ConflictError(f"{what} still has {users.name}", code="still-referred-to")
-            # What hangs on it alone goes with it: its foreign key says so.
-            one = delete(table).where(table.c.tenant_id == tenant_id, table.c.id == id)
-            if not db.execute(one).rowcount:
-                raise NotFoundError(f"no {what}")
+            self._delete(db, of, tenant_id, id)
             return self._newest(db)
+
+    def _delete(self, db: Connection, of: type[Entity], tenant_id: str, id: str) -> None:
+        table, what = TABLES[of], _named(of, id)
+        for users, *refers in _users_of(of, id):
+            used = select(users.c.id).where(users.c.tenant_id == tenant_id, *refers)
+            if db.execute(used.limit(1)).first():
+                raise ConflictError(f"{what} still has {users.name}", code="still-referred-to")
+        # What hangs on it alone goes with it: its foreign key says so.
+        one = delete(table).where(table.c.tenant_id == tenant_id, table.c.id == id)
+        if not db.execute(one).rowcount:
+            raise NotFoundError(f"no {what}")
 
     @staticmethod
     def _write_mark(db: Connection, mark: ImportMark) -> None:
@@ -274,6 +277,10 @@ class Records(ABC):
                 "finished": mark.finished,
             },
         )
+
+
+def _named(of: type[Entity], id: str) -> str:
+    return f"{of.__name__.lower()} {ascii(id)[:80]}"
 
 
 def storable(*values: object) -> bool:

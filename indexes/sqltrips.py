@@ -1,15 +1,15 @@
 """Trips and their bookings in SQL: whole lists for the index, and seats taken one by one."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import TypeVar
 
-from sqlalchemy import Connection, false, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, false, or_, select, update
 
 from geo.errors import ConflictError, InputError, NotFoundError
 from indexes.codec import TABLES, record_of_row
-from indexes.entities import Entity, Listing
+from indexes.entities import Entity, Listing, Member
 from indexes.journeys import Booking, BookingStatus, Trip
-from indexes.rules import columns_of, require
+from indexes.rules import Checked, columns_of, require
 from indexes.sqlrecords import Records, storable
 from indexes.store import Admit, BookingChange, ImportMark, Position
 
@@ -20,6 +20,7 @@ E = TypeVar("E", bound=Entity)
 IDS_AT_ONCE = 1_000
 # What decides about seats: settled once and for all when a booking is made.
 SETTLED = ("tenant_id", "id", "trip_id", "day", "pickup_s", "dropoff_s", "seats")
+AGREED = (BookingStatus.WAITING_CONFIRMATION.value, BookingStatus.CONFIRMED.value)
 
 
 class TripRecords(Records):
@@ -104,6 +105,39 @@ class TripRecords(Records):
                 raise ConflictError("a cancelled booking stays so", code="booking-cancelled")
             self._write(db, [require(Booking, columns_of(Booking, [new]))])
             return new, self._newest(db)
+
+    def _write(self, db: Connection, batches: Sequence[Checked]) -> None:
+        super()._write(db, batches)
+        table = TABLES[Booking]
+        for batch in batches:
+            if batch.of is Trip:
+                names = ("tenant_id", "id", "cancelled")
+                rows = zip(*(batch.columns[name] for name in names), strict=True)
+                off: dict[str, list[str]] = {}
+                for tenant_id, id, cancelled in rows:
+                    if cancelled:
+                        off.setdefault(tenant_id, []).append(id)
+                for tenant_id, ids in off.items():
+                    for at in range(0, len(ids), IDS_AT_ONCE):
+                        some = ids[at : at + IDS_AT_ONCE]
+                        ridden = or_(table.c.trip_id.in_(some), table.c.passenger_trip_id.in_(some))
+                        self._cancel(db, tenant_id, ridden)
+
+    def _delete(self, db: Connection, of: type[Entity], tenant_id: str, id: str) -> None:
+        super()._delete(db, of, tenant_id, id)
+        if of is Member:
+            table = TABLES[Booking]
+            ours = and_(table.c.passenger_id == id, table.c.passenger_operator == "")
+            self._cancel(db, tenant_id, ours)
+
+    def _cancel(self, db: Connection, tenant_id: str, which: ColumnElement[bool]) -> None:
+        """Cancel some bookings of rides that are to come, so that their seats are free."""
+        table = TABLES[Booking]
+        to_come = table.c.status.in_(AGREED), table.c.pickup_at > self._clock()
+        cancelled = {"status": BookingStatus.CANCELLED.value}
+        db.execute(
+            update(table).where(table.c.tenant_id == tenant_id, which, *to_come).values(cancelled)
+        )
 
     def _seats_taken(self, db: Connection, booking: Booking) -> list[Booking]:
         table = TABLES[Booking]

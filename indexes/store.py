@@ -209,6 +209,8 @@ class Store(Protocol):
         A record that is there already, just so, is no change. The last of an id wins.
         Order among the records doesn't matter as long as what they refer to is stored or
         among them. ``mark`` is written in the same transaction.
+
+        With a trip that is cancelled, the bookings of rides to come are: on it, or for it.
         """
 
     def put_columns(self, records: Checked, mark: ImportMark | None = None) -> Position:
@@ -222,8 +224,8 @@ class Store(Protocol):
 
     def delete(self, of: type[Entity], tenant_id: str, id: str) -> Position:
         """Remove a record and what hangs on it alone: a member's endorsements and blocks, a
-        listing's endorsements. Raises `NotFoundError`, or `ConflictError` while others still
-        refer to it."""
+        listing's endorsements. A member's seats on rides to come are cancelled. Raises
+        `NotFoundError`, or `ConflictError` while others still refer to it."""
 
     def page(
         self,

@@ -345,6 +345,62 @@ def test_a_trip_with_bookings_is_not_deleted_and_an_owner_not_before_the_trips(r
     assert road.count(Message, "t") == 0
 
 
+def still_booked(road: Store) -> dict[int, bool]:
+    """By number, whether a booking holds its seat."""
+    found = road.page(Booking, "t")
+    return {int(one.id[-2:]): one.status is not BookingStatus.CANCELLED for one in found}
+
+
+TO_COME, OVER = (datetime(year, 11, 30, 7, tzinfo=UTC) for year in (2090, 2020))
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_with_a_trip_that_is_cancelled_go_the_bookings_of_rides_to_come(
+    road: Store, at_once: bool
+) -> None:
+    waiting = {"pickup_at": TO_COME, "status": BookingStatus.WAITING_CONFIRMATION}
+    booked = [
+        booking(1, pickup_at=TO_COME),
+        booking(2, **waiting),
+        booking(3, pickup_at=OVER),
+        booking(4, pickup_at=TO_COME, trip_id="o1"),
+        booking(5, pickup_at=TO_COME, trip_id="o1", passenger_trip_id="p1"),
+        booking(6, pickup_at=TO_COME, trip_id=None, passenger_trip_id="p1"),
+        booking(7, pickup_at=TO_COME, status=BookingStatus.VALIDATED),
+    ]
+    for one in booked:
+        road.book(one, ANYBODY)
+    start = road.position()
+    road.put(replace(DRIVER, seats=2))
+    assert all(still_booked(road).values())
+    off = [replace(DRIVER, cancelled=True), replace(PASSENGER, cancelled=True)]
+    for trips in [off] if at_once else [[trip] for trip in off]:
+        road.put_all(trips)
+    held = {1: False, 2: False, 3: True, 4: True, 5: False, 6: False, 7: True}
+    assert still_booked(road) == held
+    # Who follows learns of each, and of the driver whose seat is free again.
+    told = {change.id for change in road.changes(start)}
+    assert {one.id for one in booked if not held[int(one.id[-2:])]} | {"o1"} <= told
+    road.put(DRIVER)
+    assert still_booked(road) == held
+
+
+def test_with_a_member_go_the_seats_that_were_the_members_on_rides_to_come(road: Store) -> None:
+    road.put(replace(MEMBERS[0], id="guest1"))
+    ours = {"passenger_operator": "", "passenger_id": "guest1"}
+    for one in (
+        booking(1, pickup_at=TO_COME, **ours),
+        booking(2, pickup_at=OVER, **ours),
+        booking(3, pickup_at=TO_COME, passenger_id="guest1"),  # another platform's, of that name
+        booking(4, pickup_at=TO_COME, passenger_operator=""),
+    ):
+        road.book(one, ANYBODY)
+    start = road.position()
+    road.delete(Member, "t", "guest1")
+    assert still_booked(road) == {1: False, 2: True, 3: True, 4: True}
+    assert "d1" in {change.id for change in road.changes(start)}
+
+
 def test_an_operators_trip_for_a_residence_keeps_it(road: Store) -> None:
     road.put(Residence(tenant_id="t", id="r9", name="x"))
     road.put(replace(OPERATORS, audience=Audience.RESIDENCE, audience_id="r9"))
