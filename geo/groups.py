@@ -47,6 +47,8 @@ class CellGroups:
         self._groups: IntArray = np.array([i for _, i in pairs], dtype=np.int64)
         if np.any(self._cells[1:] == self._cells[:-1]):
             raise InputError("a cell is in two groups")
+        # Only at these is a parent worth looking up: a town has groups of four or so.
+        self._resolutions = sorted({cell >> 52 & 15 for cell, _ in pairs})
 
     def group_of(self, cells: CellArray) -> IntArray:
         """Which group each cell lies in.
@@ -62,9 +64,7 @@ class CellGroups:
             Position of the group; -1 for a cell in none.
         """
         found = np.full(len(cells), -1, dtype=np.int64)
-        if not self._cells.size:
-            return found
-        for resolution in range(COARSEST, FINEST + 1):
+        for resolution in self._resolutions:
             parents = cells_to_parents(cells, resolution)
             at = np.minimum(np.searchsorted(self._cells, parents), self._cells.size - 1)
             found = np.where(self._cells[at] == parents, self._groups[at], found)

@@ -81,17 +81,18 @@ class Engine:
         keeper: Keeper | None = None,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
-        self._store, self._tenant_id = store, tenant_id
+        self._store, self._tenant_id, self._clock = store, tenant_id, clock
         self._owns_store = False
         self._profiles = profiles or Profiles.load()
         # Each tenant's cursors have a key of their own: another's are refused.
         self._secret = hmac.digest(store.secret("cursors"), tenant_id.encode(), "sha256")
         self.keeper = keeper
         self._town = LiveTown(store, tenant_id, keeper)
-        self._trips = TripTown(store, tenant_id, self._town.choose(meeting_listings), clock)
         self._trust = TrustTown(store, tenant_id, clock, self._town.hand_on_trust())
         self._views = Views(self._trust, self._secret)
         self._trips_of = lru_cache(maxsize=1)(self._only_trips)
+        self._trip_town: TripTown | None = None
+        self._reading_trips = threading.Lock()
         self._voices: VoiceTown | None = None
         self._reading_voices = threading.Lock()
         self.model = FORMULA
@@ -154,8 +155,23 @@ class Engine:
         )  # fmt: skip
 
     @property
+    def _trips(self) -> TripTown:
+        """The town's trips, read when they are first asked for: near me never waits for them."""
+        with self._reading_trips:
+            if self._trip_town is None:
+                meeting = self._town.choose(meeting_listings)
+                self._trip_town = TripTown(self._store, self._tenant_id, meeting, self._clock)
+            return self._trip_town
+
+    @property
     def trips(self) -> TripView:
-        """The town's trips, as searches want them (`matching.trips`). Take it once."""
+        """The town's trips, as searches want them (`matching.trips`). Take it once.
+
+        Raises
+        ------
+        StoreError
+            If they have not been read yet (`start` reads them), and the store can't be.
+        """
         return self._trips.view
 
     @property
@@ -331,7 +347,8 @@ class Engine:
     @property
     def _followers(self) -> tuple[TripTown | TrustTown | VoiceTown, ...]:
         """What follows the store beside the listings."""
-        return (self._trips, self._trust, *([] if self._voices is None else [self._voices]))
+        read = (self._trip_town, self._voices)  # those that anybody has asked for
+        return (self._trust, *(one for one in read if one is not None))
 
     @property
     def position(self) -> Position:
@@ -443,6 +460,7 @@ class Engine:
         follower : Follower, optional
             Who follows the same store for other engines too; one of its own if none.
         """
+        _ = self._trips  # so that no request waits for them
         self._owns_follower = follower is None
         self._follower = follower or Follower(self._store)
         for town in (self._town, *self._followers):

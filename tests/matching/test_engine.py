@@ -12,6 +12,7 @@ from waiting import PATIENCE_S, until
 import indexes.feed
 from geo.errors import IndexBehindError, InputError, NotFoundError, StoreError
 from indexes.entities import Kind, Listing, Tenant
+from indexes.journeys import Trip
 from indexes.store import Store, open_store
 from matching import ANYONE, Engine, NearQuery
 from matching.towns.follower import Follower
@@ -162,6 +163,23 @@ def test_while_the_store_is_away_it_answers_from_memory_and_goes_on_after(store:
         assert found(engine) == ["a", "four"]
     finally:
         engine.stop()
+
+
+def test_trips_are_read_when_they_are_asked_for_or_followed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> list[Trip]:
+        raise StoreError("the store is away")
+
+    monkeypatch.setattr(store, "trips", away)
+    engine = Engine.over(store, "t")
+    assert found(engine) == ["four"]
+    with pytest.raises(StoreError):
+        _ = engine.trips
+    with pytest.raises(StoreError):
+        engine.start()
+    monkeypatch.undo()
+    assert engine.trips is engine.trips
 
 
 def test_what_was_read_when_the_store_went_away_is_not_lost(store: Store) -> None:
