@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from geo.arrays import LonLat
-from geo.errors import DeniedError, FeedGapError, IndexBehindError, InputError, MitoyenError
+from geo.errors import DeniedError, IndexBehindError, InputError, MitoyenError
 from indexes.journeys import Trip
 from indexes.publishing import Published
 from indexes.store import Position, Store, open_store
@@ -403,10 +403,7 @@ class Engine:
         """
         before = self.position
         for town in (self._town, *self._followers):
-            try:
-                town.catch_up()
-            except FeedGapError:
-                town.expire()
+            town.refresh()
             if town.wants_rebuild:
                 town.rebuild()
             town.compact()

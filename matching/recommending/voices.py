@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from geo.arrays import FloatArray, IntArray, LonLatArray
 from indexes.columns import Ints
-from indexes.store import Change, Store
+from indexes.store import Change, Position, Store
 from matching.towns.following import Following
 from matching.towns.vocabulary import Words, numbers_of, whole
 
@@ -136,13 +136,8 @@ class VoiceTown(Following["_Known"]):
         If the store can't be read.
     """
 
-    def __init__(self, store: Store, tenant_id: str) -> None:
-        # The position is first: what changes while rows are read is read again, never missed.
-        position = store.position()
-        super().__init__(store, tenant_id, _Known(store, tenant_id), position)
-
-    def _read(self) -> "_Known":
-        return _Known(self._store, self.tenant_id)
+    def _read(self) -> "tuple[Position, _Known]":
+        return self._store.position(), _Known(self._store, self.tenant_id)
 
     @property
     def voices(self) -> Voices:

@@ -64,15 +64,16 @@ class TripTown(Following["_Loaded"]):
         clock: Callable[[], datetime] | None = None,
     ) -> None:
         self._clock = clock or _utc_now
-        # The position is first: what changes while rows are read is read again, never missed.
-        read_to = store.position()
-        table, position = listings or (_meeting_table(store, tenant_id), read_to)
-        loaded = _Loaded(store, tenant_id, table, self._clock)
-        super().__init__(store, tenant_id, loaded, position)
+        read = None
+        if listings is not None:
+            table, position = listings
+            read = position, _Loaded(store, tenant_id, table, self._clock)
+        super().__init__(store, tenant_id, read)
 
-    def _read(self) -> "_Loaded":
+    def _read(self) -> "tuple[Position, _Loaded]":
+        position = self._store.position()
         table = _meeting_table(self._store, self.tenant_id)
-        return _Loaded(self._store, self.tenant_id, table, self._clock)
+        return position, _Loaded(self._store, self.tenant_id, table, self._clock)
 
     @property
     def view(self) -> TripView:
@@ -107,10 +108,10 @@ class TripTown(Following["_Loaded"]):
         """The tenant's, an IANA name."""
         return self._state.timezone
 
-    def _reach(self, position: Position) -> None:
+    def _show(self) -> None:
         was, self._state.was = self._state.was, []
-        self._state.journal.note(position, was)
-        super()._reach(position)
+        self._state.journal.note(self._read_to, was)
+        super()._show()
 
 
 class _Was(NamedTuple):

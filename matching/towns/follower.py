@@ -2,14 +2,14 @@
 
 import logging
 import threading
-from collections.abc import Sequence
-from typing import Protocol
+from typing import Any
 
 from geo.errors import FeedGapError, MitoyenError, StoreError
 from indexes.feed import Feed
-from indexes.store import Change, Position, Store
+from indexes.store import Change, Store
+from matching.towns.following import Following
 
-__all__ = ["Followed", "Follower"]
+__all__ = ["Follower"]
 
 log = logging.getLogger(__name__)
 
@@ -18,19 +18,7 @@ RETRY_S = 0.2  # while the store is away
 REBUILD_RETRY_S = 2.0  # it is costly
 
 
-class Followed(Protocol):
-    """What is kept current: a tenant's listings, or its trips. See `LiveTown` and `Following`."""
-
-    @property
-    def tenant_id(self) -> str: ...
-    @property
-    def wants_rebuild(self) -> bool: ...
-
-    def apply(self, changes: Sequence[Change], position: Position) -> None: ...
-    def catch_up(self) -> None: ...
-    def compact(self) -> None: ...
-    def expire(self) -> None: ...
-    def rebuild(self) -> None: ...
+Town = Following[Any]  # or a part of one: its listings, its trips, whom its people trust
 
 
 class Follower:
@@ -50,8 +38,8 @@ class Follower:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._feed = Feed(store, store.position())
-        self._towns: list[Followed] = []
-        self._rebuilds: dict[Followed, threading.Thread] = {}
+        self._towns: list[Town] = []
+        self._rebuilds: dict[Town, threading.Thread] = {}
         self._applying = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -63,7 +51,7 @@ class Follower:
         """Seconds since all changes that were there had been read."""
         return self._feed.lag_s
 
-    def add(self, town: Followed) -> None:
+    def add(self, town: Town) -> None:
         """Bring a town up to here, and keep it current from now on.
 
         Raises
@@ -73,17 +61,13 @@ class Follower:
         """
         with self._applying:
             # What the feed has given to others already, and will not give again.
-            try:
-                town.catch_up()
-            except FeedGapError:
-                town.expire()
-                town.rebuild()
+            town.refresh()
             self._towns.append(town)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
                 self._thread.start()
 
-    def remove(self, town: Followed) -> None:
+    def remove(self, town: Town) -> None:
         """Keep a town current no longer."""
         with self._applying:
             if town in self._towns:
@@ -127,7 +111,7 @@ class Follower:
             town.compact()
             self._see_to(town)
 
-    def _apply(self, town: Followed, changes: list[Change]) -> None:
+    def _apply(self, town: Town, changes: list[Change]) -> None:
         try:
             town.apply(changes, self._feed.position)
         except StoreError:
@@ -138,12 +122,13 @@ class Follower:
 
     def _begin_anew(self) -> None:
         """Read on from here, and every town from the beginning."""
-        self._feed.close()
-        self._feed = Feed(self._store, self._store.position())
-        for town in tuple(self._towns):
-            town.expire()
+        with self._applying:  # or a town could come that is not told
+            self._feed.close()
+            self._feed = Feed(self._store, self._store.position())
+            for town in self._towns:
+                town.expire()
 
-    def _see_to(self, town: Followed) -> None:
+    def _see_to(self, town: Town) -> None:
         """Rebuild a town that wants it, beside everything else."""
         running = self._rebuilds.get(town)
         if town.wants_rebuild and (running is None or not running.is_alive()):
@@ -153,7 +138,7 @@ class Follower:
             self._rebuilds[town] = thread
             thread.start()
 
-    def _rebuild(self, town: Followed) -> None:
+    def _rebuild(self, town: Town) -> None:
         try:
             town.rebuild()
         except MitoyenError as error:

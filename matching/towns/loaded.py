@@ -27,7 +27,8 @@ PENDING_SHARE, PENDING_ROWS = 0.2, 50_000  # of the base or at all: beyond both,
 class Loaded:
     """A tenant read whole, and what has changed since. One writer at a time."""
 
-    def __init__(self, base: Base) -> None:
+    def __init__(self, store: Store, tenant_id: str, base: Base) -> None:
+        self._store, self._tenant_id = store, tenant_id
         vocabulary = base.vocabulary
         self.trust = base.trust
         self.base = base = replace(base, trust=None)  # they are large: handed on, not kept
@@ -72,28 +73,17 @@ class Loaded:
         """Listings and members that are not as the base has them."""
         return len(self._rows) + len(self.snapshot.people.changed)
 
-    def catch_up(self, store: Store, tenant_id: str) -> bool:
-        """`take` all that the store has to tell; False where a new base is better."""
-        while changes := store.changes(self.snapshot.position):
-            mine = [change for change in changes if change.tenant_id == tenant_id]
-            if not self.take(store, tenant_id, mine) or self.is_full:
-                return False
-            self.snapshot = replace(
-                self.snapshot, index=self.index.view, position=changes[-1].position
-            )
-        return True
-
-    def take(self, store: Store, tenant_id: str, changes: Sequence[Change]) -> bool:
+    def take(self, changes: Sequence[Change]) -> bool:
         """Read again what changes touch; False where only a new base can show it."""
         if not changes:
             return True
-        touched = store.touched(tenant_id, changes)
+        touched = self._store.touched(self._tenant_id, changes)
         if touched.everything:
             return False
-        people = self._people(store, tenant_id, touched)
+        people = self._people(touched)
         ids = sorted(touched.listings)  # by code point, so by byte
         if ids:
-            table = store.listing_table(tenant_id, ids).combine_chunks()
+            table = self._store.listing_table(self._tenant_id, ids).combine_chunks()
             if not self._replace(dict(zip(ids, self._rows_of(ids), strict=True)), table):
                 return False
         self.snapshot = replace(self.snapshot, people=people)
@@ -101,13 +91,14 @@ class Loaded:
         self.moves += [Move(entity, id) for entity, id in sorted(others)]
         return True
 
-    def _people(self, store: Store, tenant_id: str, touched: Touched) -> People:
+    def _people(self, touched: Touched) -> People:
         people = self.snapshot.people
         if touched.members:
-            table = store.member_table(tenant_id, touched.members)
+            table = self._store.member_table(self._tenant_id, touched.members)
             people = people.with_changes(touched.members, table)
         if touched.blocks:
-            people = replace(people, blocks=blocks_by_member(store.blocks(tenant_id)))
+            blocks = self._store.blocks(self._tenant_id)
+            people = replace(people, blocks=blocks_by_member(blocks))
         return people
 
     def _rows_of(self, ids: Sequence[str]) -> list[int]:

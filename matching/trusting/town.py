@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from geo.arrays import BoolArray, IntArray
-from geo.errors import DeniedError, FeedGapError
+from geo.errors import DeniedError
 from indexes.store import Position, Store
 from matching.towns.following import Following
 from matching.trust import Evidence, TrustGraph
@@ -80,33 +80,21 @@ class TrustTown(Following[Known]):
         clock: Callable[[], datetime] | None = None,
         start: Start | None = None,
     ) -> None:
-        if start is None:
-            # The position is first: what changes while rows are read is read again, never missed.
-            position, known = store.position(), Known.read(store, tenant_id)
-        else:
-            position, known = start[0], Known(store, tenant_id, *start[1:])
-        super().__init__(store, tenant_id, known, position)
+        read = None
+        if start is not None:
+            read = start[0], Known(store, tenant_id, *start[1:])
+        super().__init__(store, tenant_id, read)
         self._clock = clock or _utc_now
-        self._read_to = position
         self._behind_since: float | None = None
         self._renewing = threading.Lock()
         self._view = self._seen(self._clock())[0]
         self._other: _View | None = None  # of another instant
         self._view.compile()
         if start is not None:
-            self._begin()
+            self.refresh()
 
-    def _read(self) -> Known:
-        return Known.read(self._store, self.tenant_id)
-
-    def _begin(self) -> None:
-        """Take in what has changed since what there was to begin with."""
-        try:
-            self.catch_up()
-        except FeedGapError:
-            self.expire()
-        if self._stale:
-            self.rebuild()
+    def _read(self) -> tuple[Position, Known]:
+        return self._store.position(), Known.read(self._store, self.tenant_id)
 
     @property
     def wants_rebuild(self) -> bool:
@@ -127,7 +115,8 @@ class TrustTown(Following[Known]):
     def expire(self) -> None:
         """Say that only `rebuild` can show what has changed. Until then the position stays."""
         super().expire()
-        self._behind_since = self._behind_since or time.monotonic()
+        with self._writing:
+            self._note_age()
 
     def catch_up(self) -> None:
         """Take in all that the store has to tell, and show it."""
@@ -149,7 +138,7 @@ class TrustTown(Following[Known]):
                 with self._writing:
                     self._view = view
                     if state is self._state:
-                        super()._reach(read_to)
+                        self._reach(read_to)
                     self._note_age()
 
     def _seen(self, now: datetime) -> tuple["_View", Known, Position]:
@@ -160,10 +149,9 @@ class TrustTown(Following[Known]):
         # Changes go on being taken in meanwhile.
         return _View(state, *parts), state, read_to
 
-    def _reach(self, position: Position) -> None:
-        self._read_to = max(self._read_to, position)
+    def _show(self) -> None:
         if self._view.version is self._state.version:
-            super()._reach(self._read_to)
+            super()._show()
         self._note_age()
 
     def _note_age(self) -> None:

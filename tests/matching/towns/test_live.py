@@ -74,7 +74,7 @@ class LiveTownMachine(RuleBasedStateMachine):
 
     @rule()
     def compact(self) -> None:
-        self.engine._town._loaded.index.compact()
+        self.engine._town._state.index.compact()
 
     @rule()
     def rebuild(self) -> None:
@@ -280,7 +280,7 @@ def test_many_rows_are_packed_while_they_are_searched(
     for i in range(30):
         store.put(replace(shop(f"n{i:02}"), text=f"n{i}"))
         engine.refresh()
-        newest.append(engine._town._loaded.index.newest)
+        newest.append(engine._town._state.index.newest)
         assert len(engine.near(ANYONE, replace(QUERY, limit=200)).matches) == i + 3
     assert max(newest) == 10
     assert [match.id for match in engine.near(ANYONE, replace(QUERY, text="n17")).matches] == [
