@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psycopg
 import pytest
 from cluster import Server
 from sqlalchemy import make_url
+from waiting import until
 
 
 @pytest.fixture
@@ -64,9 +64,6 @@ def test_the_cluster_is_gone_even_after_its_owner_was_killed(socket_folder):
     assert folder.exists() and folder != socket_folder
     owner.send_signal(signal.SIGKILL)
     owner.communicate()
-    deadline = time.monotonic() + 20
-    while folder.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not folder.exists()
+    until(lambda: not folder.exists())
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(dsn)

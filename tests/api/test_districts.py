@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import districts_town
 import pytest
+from waiting import PATIENCE_S
 
 from api.districts import Shelf
 from geo.errors import NotFoundError, StoreError
@@ -25,7 +26,7 @@ class Away:
             raise StoreError("gone")
         if name == "release":
             self.read += 1
-            assert self.opened.wait(30)
+            assert self.opened.wait(PATIENCE_S)
         return getattr(self.store, name)
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from waiting import PATIENCE_S
 
 from api.logs import formatter, request_id
 from geo.errors import StoreError
@@ -82,7 +83,8 @@ logging.getLogger("uvicorn.error").error("Invalid HTTP request received.")
 
 def test_what_other_libraries_log_takes_the_same_form():
     ran = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=60
-    )
+        [sys.executable, "-c", PROGRAM],
+        capture_output=True, text=True, check=True, timeout=PATIENCE_S,
+    )  # fmt: skip
     found = json.loads(ran.stderr)
     assert (found["logger"], found["level"]) == ("uvicorn.error", "error")

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from waiting import PATIENCE_S
 
 from geo.errors import NotFoundError, SnapshotError
 from indexes.snapshot import open_snapshot, write_snapshot
@@ -323,7 +324,7 @@ for limit in (0, 1, 500, whole // 3, whole // 2, whole - 50_001, whole - 1):
         print(error)
 """,
     )
-    told, failed = done.communicate(timeout=120)
+    told, failed = done.communicate(timeout=PATIENCE_S)
     assert (done.returncode, failed) == (0, "")
     assert told.splitlines() == ["the snapshot could not be written: File too large"] * 7
     assert assert_of_one_piece(path) == 1
@@ -333,7 +334,7 @@ for limit in (0, 1, 500, whole // 3, whole // 2, whole - 50_001, whole - 1):
 @pytest.mark.parametrize("step", ["hashlib.sha256", "os.pwrite", "os.fsync", "Path.replace"])
 def test_death_at_any_step_leaves_the_old_snapshot(path: Path, step: str) -> None:
     done = child(path, f"import hashlib\nwrite(1)\n{step} = die\nwrite(2)\n")
-    done.communicate(timeout=120)
+    done.communicate(timeout=PATIENCE_S)
     assert done.returncode == -signal.SIGKILL
     assert assert_of_one_piece(path) == 1
     assert len(list(path.parent.iterdir())) == 2  # what the dead one left

@@ -15,6 +15,7 @@ import pyogrio
 import pytest
 import shapely
 from owslib.ogcapi.features import Features
+from waiting import PATIENCE_S
 
 from geo.projection import from_degrees
 
@@ -176,7 +177,7 @@ def test_gdal_finds_its_way_to_the_tiles_and_reads_the_zones_it_asked_about(addr
     # In a process of its own: here this driver would keep the server from answering.
     done = subprocess.run(
         [sys.executable, "-c", READ_TILES, f"OGCAPI:{address}/collections/zones", str(x), str(y)],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert any("/tiles/WebMercatorQuad/0/" in asked.path for asked in town.log)
@@ -188,7 +189,7 @@ def test_ogrinfo_filters_on_the_server(address, town, asked):
     command = ["ogrinfo", "-ro", "-al", "-so", "-where", "level = 'commune'"]
     done = subprocess.run(
         [*command, f"OAPIF:{address}", "districts"],
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=PATIENCE_S, check=True,
     )  # fmt: skip
     assert "Feature Count: 1" in done.stdout
     assert any(params.get("level") == "commune" for params in asked(of="districts"))

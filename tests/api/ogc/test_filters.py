@@ -12,6 +12,7 @@ import pytest
 import shapely
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import PATIENCE_S
 
 from api.ogc.collections import Collection
 from api.ogc.crs import CRS84
@@ -286,5 +287,5 @@ print("alive")
 
 
 def test_the_worst_filters_within_bounds_end_no_process():
-    done = subprocess.run([sys.executable, "-c", DEEPEST], capture_output=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", DEEPEST], capture_output=True, timeout=PATIENCE_S)
     assert done.stdout == b"alive\n", done.stderr

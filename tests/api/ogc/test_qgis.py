@@ -11,6 +11,7 @@ import subprocess
 from functools import cache
 
 import pytest
+from waiting import PATIENCE_S
 
 PYTHON = shlex.split(os.environ.get("MITOYEN_TEST_QGIS", "/usr/bin/python3"))
 ENVIRONMENT = {"PATH": os.environ["PATH"], "QT_QPA_PLATFORM": "offscreen", "HOME": "/tmp"}
@@ -38,11 +39,11 @@ print("TOLD", json.dumps(told))
 """
 
 
-def run(code, *words, timeout_s=120):
+def run(code, *words):
     try:
         return subprocess.run(
             [*PYTHON, "-c", code, *words],
-            env=ENVIRONMENT, capture_output=True, text=True, timeout=timeout_s, check=False,
+            env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
         )  # fmt: skip
     except OSError as error:
         return subprocess.CompletedProcess(PYTHON, 127, "", str(error))

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from near_checks import assert_equal, walked
 from town_changes import EVERY, Changes
+from waiting import PATIENCE_S
 from worlds import NOW, make_questions, make_town
 
 import matching.towns.keeping
@@ -185,7 +186,7 @@ def test_of_several_that_start_one_reads_the_store(store: Any, folder: Path) -> 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(PATIENCE_S)
     assert [found(engine) for engine in engines] == ["ac"] * 4
     assert store.whole == 1
 
