@@ -10,8 +10,9 @@ from typing import Any
 import httpx
 
 # Only what never comes takes as long: a machine with other work, that compiles every kernel
-# first, has all the time it needs.
-PATIENCE_S = 300.0
+# first, has all the time it needs. That is two minutes of a processor, of which a process had
+# a tenth once.
+PATIENCE_S = 1_800.0
 
 
 def until(holds: Callable[[], bool]) -> None:
