@@ -2,9 +2,9 @@
 
 import sys
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 import typer
@@ -20,6 +20,7 @@ from indexes.store import Store, open_store
 __all__ = [
     "DEFAULT_TENANT",
     "JsonOption",
+    "LangOption",
     "StoreOption",
     "TenantOption",
     "checked",
@@ -29,6 +30,7 @@ __all__ = [
     "print_json",
     "print_table",
     "the_tenant",
+    "working",
 ]
 
 DEFAULT_TENANT = "default"
@@ -44,6 +46,7 @@ TenantOption = Annotated[
     str | None,
     typer.Option("--tenant", metavar="ID", help="Tenant; by default the only one."),
 ]
+LangOption = Annotated[Literal["fr", "en"], typer.Option(help="Language, fr or en.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON for programs, on standard output.")]
 
 
@@ -136,3 +139,8 @@ def checked(
 def note(text: str) -> None:
     """A line for people on standard error, so that JSON on standard output stays whole."""
     Console(stderr=True, soft_wrap=True, markup=False, emoji=False, highlight=False).print(text)
+
+
+def working(doing: str) -> AbstractContextManager[object]:
+    """Tell people on a terminal what takes a while, while it does."""
+    return Console(stderr=True).status(doing)

@@ -24,8 +24,9 @@ from api.commands.districts import level_answer, print_zones
 from api.commands.near import asked, rows_of
 from api.commands.sample import fill
 from api.commands.serve import refuse_busy, serve
-from api.commands.trips_match import COLUMNS
-from api.commands.trips_match import rows_of as rows_of_trips
+from api.commands.trips_options import columns
+from api.commands.trips_options import rows_of as rows_of_trips
+from api.commands.words import count, heads
 from api.questions import near_query
 from api.settings import Settings
 from geo.arrays import LonLat
@@ -152,8 +153,9 @@ def demo(
                 if other is not None:
                     show(asked_too(other[0], lang), other[1], lang)
                 if outcome is not None:
-                    typer.echo(told_of(outcome, attack or 0, edges))
-                print_table(TO_WORK[lang], COLUMNS, rows_of_trips(rides))
+                    typer.echo(told_of(outcome, attack or 0, edges, lang))
+                lines = rows_of_trips(((ride, ride.days) for ride in rides), lang)
+                print_table(TO_WORK[lang], columns(lang), lines)
                 print_zones(ADOPTION[lang], adoption, ADOPTED, "fr" if lang == "fr" else "en")
             if once:
                 return
@@ -259,7 +261,7 @@ def introduction(town: Sample, member: Member, lang: str) -> str:
     """What this town is, and who asks."""
     if lang == "fr":
         sizes = (len(town.buildings), len(town.members), len(town.listings), len(town.trips))
-        buildings, members, listings, trips = (f"{n:,}".replace(",", "\u202f") for n in sizes)
+        buildings, members, listings, trips = (count(n, lang) for n in sizes)
         return (
             f"{town.zones[0].commune_name}\u00a0: ses rues, ses habitants et ses codes (99…) sont "
             f"inventés.\n{buildings} bâtiments, {members} membres, {listings} annonces, "
@@ -284,13 +286,21 @@ def asked_too(member: Member, lang: str) -> str:
 
 def show(title: str, answer: dict[str, Any], lang: str) -> None:
     """An answer as a table."""
-    rows = [(rank, score, far, *words) for rank, score, far, _, *words in rows_of(answer)]
-    named = ("titre", "pourquoi") if lang == "fr" else ("title", "why")
-    print_table(title, ("", "score", "distance", *named), rows)
+    rows = [(rank, score, far, *words) for rank, score, far, _, *words in rows_of(answer, lang)]
+    print_table(title, heads(lang, "", "score", "distance", "title", "why"), rows)
 
 
-def told_of(outcome: Outcome, fakes: int, edges: int) -> str:
+def told_of(outcome: Outcome, fakes: int, edges: int, lang: str) -> str:
     """What an attack has come to."""
+    if lang == "fr":
+        told = (fakes, outcome.viewers, outcome.changed_top10, outcome.control_changed_top10)
+        accounts, viewers, changed, by_mean = (count(n, lang) for n in told)
+        return (
+            f"{accounts} comptes inventés recommandent un artisan, et ont trompé {edges} membres. "
+            f"Sur {viewers} personnes qui ne se fient à aucun de ceux-là, les dix premiers ont "
+            f"changé pour {changed}\u00a0; classés par la moyenne des notes de tous, pour "
+            f"{by_mean}.\n"
+        )
     return (
         f"{fakes:,} made-up accounts recommend one artisan, and have fooled {edges} members. Of "
         f"{outcome.viewers:,} viewers who trust none of those, the best ten have changed for "

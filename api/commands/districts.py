@@ -9,6 +9,7 @@ import typer
 
 from api.commands.common import (
     JsonOption,
+    LangOption,
     StoreOption,
     TenantOption,
     note,
@@ -17,7 +18,8 @@ from api.commands.common import (
     print_table,
     the_tenant,
 )
-from api.commands.districts_release import GOAL_GAP, LangOption, make_release, settings
+from api.commands.districts_release import GOAL_GAP, make_release, settings
+from api.commands.words import heads, plain, say
 from api.districts_answers import (
     district_answer,
     file_of,
@@ -40,7 +42,6 @@ __all__ = ["level_answer", "print_zones", "register", "zone_lines"]
 LISTED = ("households", "penetration", "active_rate", "member_rate")
 COLUMNS = ("figure", "value", "from", "to", "status", "of")
 ORDER = {measure: place for place, measure in enumerate(TITLES)}
-NOISE = "ε = {:g} for a household and quarter"
 NUMBERS = (1, 2, 3, 5)  # of them: set to the right
 TOLD_STATUSES = ("ok", "zero")
 
@@ -159,11 +160,11 @@ def show(
     title = f"{answer['name']} ({code}, {words(answer['level'], lang)}), {answer['release']}"
     # All categories of all measures would be a long table: who wants some names the measure.
     rows = [r for r in answer["rows"] if measure or not r["category"] or r["measure"] == GOAL_GAP]
-    print_table(title, COLUMNS, zone_lines(rows, lang), NUMBERS)
+    print_table(title, heads(lang, *COLUMNS), zone_lines(rows, lang), NUMBERS)
     left = {row["measure"] for row in answer["rows"] if row["category"]} - {GOAL_GAP}
     if left and not measure:
-        note(f"by category, with --measure: {', '.join(sorted(left, key=ORDER.__getitem__))}")
-    note(NOISE.format(answer["epsilon"]["total"]))
+        note(say("by-category", lang, ", ".join(sorted(left, key=ORDER.__getitem__))))
+    note(say("noise", lang, plain(answer["epsilon"]["total"], lang)))
 
 
 @districts_app.command("list")
@@ -188,7 +189,7 @@ def list_zones(
         print_json(answer)
     else:
         print_zones(f"{words(level + 's', lang)}, {answer['release']}", answer, measures, lang)
-        note(NOISE.format(answer["epsilon"]["total"]))
+        note(say("noise", lang, plain(answer["epsilon"]["total"], lang)))
 
 
 def level_answer(found: Districts, level: str, measures: Sequence[str]) -> dict[str, Any]:
@@ -206,7 +207,7 @@ def print_zones(title: str, answer: dict[str, Any], measures: Sequence[str], lan
     figures = ([cell_text(zone["rows"][i], lang) for i in order] for zone in zones)
     print_table(
         title,
-        ("code", "name", *(title_of(*keys[i], lang) for i in order)),
+        (*heads(lang, "code", "name"), *(title_of(*keys[i], lang) for i in order)),
         [
             (zone["zone"], name, *told)
             for zone, name, told in zip(zones, names, figures, strict=True)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from api.commands.common import (
     JsonOption,
+    LangOption,
     StoreOption,
     TenantOption,
     note,
@@ -17,6 +18,7 @@ from api.commands.common import (
     print_table,
     the_tenant,
 )
+from api.commands.words import heads, plain, say
 from api.districts_answers import head_answer
 from api.districts_words import Lang, number_text
 from geo.errors import InputError
@@ -26,7 +28,7 @@ from matching.planning.measures import EPSILONS
 from matching.planning.releasing import release_quarter
 from matching.planning.settings import change_settings, settings_of
 
-__all__ = ["GOAL_GAP", "LangOption", "make_release", "settings"]
+__all__ = ["GOAL_GAP", "make_release", "settings"]
 
 TOLD = ("iris_h", "iris", "quartier", "arrondissement", "commune", "cell")
 GOAL_GAP = "goal_gap"  # has a category for each goal
@@ -39,7 +41,6 @@ EpsilonOption = Annotated[
     list[str] | None,
     typer.Option(metavar="FAMILY=ε", help=f"Of {', '.join(EPSILONS)}; repeatable."),
 ]
-LangOption = Annotated[Literal["fr", "en"], typer.Option(help="Language, fr or en.")]
 
 
 def make_release(
@@ -124,19 +125,19 @@ def settings(
     if as_json:
         print_json({"tenant": tenant_id, "goals": chosen.goals, "epsilon": told})
         return
-    print_epsilon(f"Settings of {tenant_id}", told)
+    print_epsilon(f"Settings of {tenant_id}", told, "en")
     note(f"goals: {', '.join(f'{100 * goal:g} %' for goal in chosen.goals)} of households")
 
 
-def print_epsilon(title: str, told: Mapping[str, float]) -> None:
+def print_epsilon(title: str, told: Mapping[str, float], lang: Lang) -> None:
     """ε by family, as a table."""
-    lines = [(family, f"{value:g}") for family, value in told.items()]
-    print_table(title, ("family", "ε of a household and quarter"), lines, (1,))
+    lines = [(family, plain(value, lang)) for family, value in told.items()]
+    print_table(title, heads(lang, "family", "ε"), lines, (1,))
 
 
 def show_release(made: Release, lang: Lang) -> None:
     """What a release says of itself, as tables."""
-    print_epsilon(f"{made.id}, version {made.version}", made.head["epsilon"])
+    print_epsilon(say("version", lang, made.id, made.version), made.head["epsilon"], lang)
     shares = made.head["visible"]
     levels = [level for level in TOLD if any(level in told for told in shares.values())]
     rows = []
@@ -150,4 +151,4 @@ def show_release(made: Release, lang: Lang) -> None:
             rows.append((name, *cells))
     columns = (level.replace("arrondissement", "arrond.") for level in levels)
     numbers = range(1, 1 + len(levels))
-    print_table("Share of zones whose figure is shown", ("measure", *columns), rows, numbers)
+    print_table(say("visible", lang), (say("measure", lang), *columns), rows, numbers)

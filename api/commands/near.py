@@ -20,6 +20,7 @@ from api.commands.common import (
     the_tenant,
 )
 from api.commands.near_batch import answer_lines
+from api.commands.words import heads, metres, number, say
 from api.questions import near_query
 from api.schemas import NearParams
 from api.towns import Outlines
@@ -28,9 +29,10 @@ from indexes.entities import PERSON_KINDS
 from matching.engine import Engine
 from matching.query import ANYONE, Viewer
 
-__all__ = ["near", "register", "rows_of"]
+__all__ = ["COLUMNS", "near", "register", "rows_of"]
 
-BANDS = {"same_group": "same group", "farther": "> 5 km", "<500m": "< 500 m"}
+COLUMNS = ("", "score", "distance", "kind", "title", "why")
+BANDS = {"farther": "> 5 km", "<500m": "< 500 m"}
 BANDS |= {f"<{km}km": f"< {km} km" for km in (1, 2, 5)}
 OPTIONS = {"radius_m": "radius", "min_distance_m": "min"}  # where HTTP says it otherwise
 UNASKED = "fit-any"  # fits, since nothing was asked for: no news to anybody
@@ -52,7 +54,7 @@ def _fault(where: tuple[int | str, ...], message: str) -> str:
     return option_fault(tuple(OPTIONS.get(str(name), name) for name in where[:1]), message)
 
 
-def rows_of(answer: dict[str, Any]) -> list[tuple[str, ...]]:
+def rows_of(answer: dict[str, Any], lang: str) -> list[tuple[str, ...]]:
     """Matches as lines of a table: rank, score, distance, kind, title, reasons.
 
     Shares of the score are left out, and with them a reason that only adds one.
@@ -60,13 +62,14 @@ def rows_of(answer: dict[str, Any]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for rank, match in enumerate(answer["matches"], 1):
         if "distance_m" in match:
-            distance = f"{match['distance_m']:,.0f} m"
+            distance = metres(match["distance_m"], lang)
+        elif match["distance_band"] == "same_group":
+            distance = say("same_group", lang)
         else:
             distance = BANDS.get(match["distance_band"], "")
         why = "; ".join(reason["text"] for reason in match["why"] if reason["code"] != UNASKED)
-        rows.append(
-            (str(rank), f"{match['score']:.3f}", distance, match["kind"], match["title"], why)
-        )
+        score, kind = number(match["score"], 3, lang), say(match["kind"], lang)
+        rows.append((str(rank), score, distance, kind, match["title"], why))
     return rows
 
 
@@ -149,14 +152,14 @@ def near(
         print_json(answer)
         return
     if not answer["matches"]:
-        note(f"nothing found within {answer['radius_m']:,.0f} m")
+        note(say("nothing-within", lang, metres(answer["radius_m"], lang)))
     else:
-        columns = ("", "score", "distance", "kind", "title", "why")
-        print_table(f"Within {answer['radius_m']:,.0f} m", columns, rows_of(answer))
+        title = say("within", lang, metres(answer["radius_m"], lang))
+        print_table(title, heads(lang, *COLUMNS), rows_of(answer, lang))
     if answer["people"] == "not_searched" and not PERSON_KINDS.isdisjoint(query.kinds):
-        note("people were not searched: they are, from the home of a member (--as ID)")
+        note(say("no-people", lang))
     if answer["next"]:
-        note(f"next page: --cursor {answer['next']}")
+        note(say("next-page", lang, answer["next"]))
 
 
 def register(app: typer.Typer) -> None:

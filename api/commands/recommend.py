@@ -16,7 +16,8 @@ from api.commands.common import (
     print_table,
     the_tenant,
 )
-from api.commands.near import rows_of
+from api.commands.near import COLUMNS, rows_of
+from api.commands.words import heads, metres, say
 from api.models import ModelFile
 from api.recommend_schemas import RecommendParams, recommend_answer, recommend_query
 from api.settings import Settings
@@ -26,8 +27,6 @@ from matching.engine import Engine
 from matching.query import Viewer
 
 __all__ = ["register"]
-
-COLUMNS = ("", "score", "distance", "kind", "title", "why")
 
 
 def asked(**options: Any) -> RecommendParams:
@@ -76,9 +75,10 @@ def recommend(
         print_json(answer)
         return
     if not answer["matches"]:
-        note(f"nothing to recommend within {answer['radius_m']:,.0f} m")
+        note(say("nothing-for-you", lang, metres(answer["radius_m"], lang)))
         return
-    print_table(f"For you, by {answer['model']}", COLUMNS, rows_of(answer))
+    title = say("for-you", lang, answer["model"])
+    print_table(title, heads(lang, *COLUMNS), rows_of(answer, lang))
 
 
 def model_file(store: Store, tenant_id: str, dsn: str | None) -> ModelFile:

@@ -4,11 +4,13 @@ import typer
 
 from api.commands.trips_assign import assign
 from api.commands.trips_match import match
+from api.commands.trips_week import week
 
 __all__ = ["register"]
 
 trips_app = typer.Typer(no_args_is_help=True, help="Carpooling: who goes whose way.")
 trips_app.command("match")(match)
+trips_app.command("week")(week)
 trips_app.command("assign")(assign)
 
 

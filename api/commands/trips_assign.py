@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from rich.progress import Progress
 
 from api.commands.common import (
     JsonOption,
+    LangOption,
     StoreOption,
     TenantOption,
     opened,
@@ -24,13 +25,16 @@ from api.commands.common import (
     print_table,
     the_tenant,
 )
+from api.commands.words import count, heads, metres, say
 from api.importing.requests import read_requests
 from api.settings import Settings
 from api.trip_questions import prices_of
 from geo.errors import InputError
+from indexes.journeys import Booking
 from indexes.store import Store
 from matching.rides.assign import best_pairs, feasible_pairs
-from matching.rides.booking import is_unanswered
+from matching.rides.booking import seated_on
+from matching.rides.clock import FIRST_DAY, LAST_DAY
 from matching.rides.day import DayPair, pair_day
 from matching.rides.town import TripTown
 
@@ -71,7 +75,7 @@ def assign(
             "a detour of a fifth at most."
         ),
     ] = None,
-    lang: Annotated[str, typer.Option(help="Language of the reasons, fr or en.")] = "fr",
+    lang: LangOption = "fr",
     as_json: JsonOption = False,
     as_ndjson: NdjsonOption = False,
     store: StoreOption = None,
@@ -85,7 +89,7 @@ def assign(
     if dataset is not None:
         if store is not None or tenant is not None:
             raise InputError("a --dataset is of no town: leave --store and --tenant out")
-        _assign_requests(dataset, as_json, as_ndjson)
+        _assign_requests(dataset, lang, as_json, as_ndjson)
         return
     if rule is not None:
         raise InputError("--rule is of a --dataset")
@@ -93,7 +97,7 @@ def assign(
         _assign_day(kept, the_tenant(kept, tenant), _day(str(day)), lang, as_json, as_ndjson)
 
 
-def _assign_requests(folder: Path, as_json: bool, as_ndjson: bool) -> None:
+def _assign_requests(folder: Path, lang: str, as_json: bool, as_ndjson: bool) -> None:
     ids, requests = read_requests(folder)
     drives = ids % 2 == 0
     riders, drivers = requests.only(~drives), requests.only(drives)
@@ -115,25 +119,21 @@ def _assign_requests(folder: Path, as_json: bool, as_ndjson: bool) -> None:
         print_json({"feasible_pairs": len(pairs), "matched": len(chosen)})
     else:
         rows = [
-            ("riders", f"{len(riders):,}"),
-            ("drivers", f"{len(drivers):,}"),
-            ("feasible pairs", f"{len(pairs):,}"),
-            ("matched", f"{len(chosen):,}"),
-            ("detour on average", f"{detour_m.mean():,.0f} m" if len(chosen) else ""),
+            (say("riders", lang), count(len(riders), lang)),
+            (say("drivers", lang), count(len(drivers), lang)),
+            (say("feasible", lang), count(len(pairs), lang)),
+            (say("matched", lang), count(len(chosen), lang)),
+            (say("mean-detour", lang), metres(detour_m.mean(), lang) if len(chosen) else ""),
         ]
-        print_table("Paired", ("what", "how much"), rows)
+        print_table(say("paired", lang), heads(lang, "what", "how-much"), rows, (1,))
 
 
 def _assign_day(
     store: Store, tenant: str, day: date, lang: str, as_json: bool, as_ndjson: bool
 ) -> None:
     now = datetime.now(UTC)
-    seated = {
-        booking.passenger_trip_id
-        for booking in store.bookings(tenant)
-        if booking.day == day and booking.passenger_trip_id and not is_unanswered(booking, now)
-    }
     view = TripTown(store, tenant, clock=lambda: now).view
+    seated = seated_on(view, _bookings_around(store, tenant, day), day, now)
     with _progress() as tell:
 
         def advance(round: int, done: int, riders: int) -> None:
@@ -155,12 +155,22 @@ def _assign_day(
             }
         )
     else:
-        title = f"{len(answer.pairs)} of {answer.riders} riders, {answer.drivers} drivers"
-        columns = ("rider", "driver", "ride", "met at", "walk", "detour", "cost")
-        print_table(f"{title}, {day}", columns, [_row(pair) for pair in answer.pairs])
+        title = say("day-paired", lang, len(answer.pairs), answer.riders, answer.drivers, day)
+        columns = heads(lang, "rider", "driver", "ride", "met", "walk", "detour", "cost")
+        print_table(title, columns, [_row(pair, lang) for pair in answer.pairs])
 
 
-def _row(pair: DayPair) -> tuple[str, ...]:
+def _bookings_around(store: Store, tenant: str, day: date) -> Iterator[Booking]:
+    """The bookings of a day, of the one before and of the one after."""
+    for off in (-1, 0, 1):
+        on = {"day": (day + timedelta(days=off)).isoformat()}
+        after = ""
+        while found := store.page(Booking, tenant, after=after, limit=1_000, where=on):
+            yield from found
+            after = found[-1].id
+
+
+def _row(pair: DayPair, lang: str) -> tuple[str, ...]:
     match = pair.match
     place = match.pickup
     return (
@@ -168,9 +178,9 @@ def _row(pair: DayPair) -> tuple[str, ...]:
         pair.driver,
         f"{place.time}-{match.dropoff.time}",
         place.name or f"{place.lat:.5f}, {place.lon:.5f}",
-        f"{match.walk_m:,.0f} m",
+        metres(match.walk_m, lang),
         f"{match.detour_s / 60:.0f} min",
-        f"{match.cost_min:.1f} min",
+        f"{match.cost_min:.0f} min",
     )
 
 
@@ -196,6 +206,9 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise InputError(f"--day must be a date such as 2026-11-24, got {text[:40]!r}") from None
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise InputError(f"--day must be from {FIRST_DAY} to {LAST_DAY}, got {day}")
+    return day

@@ -1,16 +1,27 @@
 """Whether a seat can be had, and how long it is kept: the rules that a booking is held to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 from geo.errors import ConflictError, InputError
-from indexes.journeys import Booking, BookingStatus, Role, Trip
+from indexes.journeys import Anchor, Booking, BookingStatus, Role, Trip
 from indexes.store import Store
+from matching.rides.asks import times_between
+from matching.rides.book import TripView
+from matching.rides.clock import day_number
 from matching.schedule import days_of
 
-__all__ = ["ANSWER_WITHIN", "admit", "as_of", "cancel_unanswered", "is_unanswered", "seats_free"]
+__all__ = [
+    "ANSWER_WITHIN",
+    "admit",
+    "as_of",
+    "cancel_unanswered",
+    "is_unanswered",
+    "seated_on",
+    "seats_free",
+]
 
 ANSWER_WITHIN = timedelta(days=1)
 
@@ -119,6 +130,45 @@ def as_of(booking: Booking, now: datetime) -> Booking:
     if is_unanswered(booking, now):
         return replace(booking, status=BookingStatus.CANCELLED)
     return booking
+
+
+def seated_on(
+    view: TripView, bookings: Iterable[Booking], day: date, now: datetime
+) -> frozenset[str]:
+    """The trips of riders who have a seat on a service day of theirs.
+
+    Parameters
+    ----------
+    view : TripView
+        The trips of a town.
+    bookings : iterable of Booking
+        Those of the day, of the one before and of the one after: a booking counts for the day of
+        its driver's trip, which is another where midnight lies between. Seats with drivers of
+        other platforms count, too.
+    day : date
+        The riders' service day.
+    now : datetime
+        When: what no driver has answered in time by then is no seat.
+    """
+    found = set()
+    for one in bookings:
+        held = view.trip(one.passenger_trip_id) if one.passenger_trip_id is not None else None
+        if held is None or as_of(one, now).status is BookingStatus.CANCELLED:
+            continue
+        if _ridden_day(held[0], one) == day_number(day):
+            found.add(held[0].id)
+    return frozenset(found)
+
+
+def _ridden_day(trip: Trip, booking: Booking) -> int | None:
+    """The service day of a rider's trip that a booking is for: of those around, the one whose
+    time is nearest."""
+    at = booking.pickup_at.timestamp()
+    if trip.schedule.anchor is Anchor.ARRIVE:
+        at += booking.dropoff_s - booking.pickup_s
+    days = booking.day - timedelta(days=1), booking.day + timedelta(days=1)
+    asked = times_between(trip.schedule, *days)
+    return min(asked, key=lambda one: abs(one.meant - at)).day if asked else None
 
 
 def cancel_unanswered(store: Store, tenant_id: str, now: datetime) -> int:

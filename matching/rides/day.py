@@ -108,7 +108,7 @@ def pair_day(
     day : date
         The riders' service day; around midnight a driver's may be another.
     seated : collection of str
-        Trips of riders who have a seat that day already.
+        Trips of riders who have a seat that day already (`matching.rides.booking.seated_on`).
     lang : str
         Language of the reasons: "fr" or "en".
     prices : Prices, optional

@@ -103,6 +103,8 @@ def test_tables_say_that_the_town_is_fictional_and_why_things_match(shown, monke
     assert "recommandé par" in told["fr"] and "recommended by" in told["en"]
     assert all("99…" in text for text in told.values())
     assert "Qui donne des cours" in told["fr"] and "Who " not in told["fr"]
+    english = {"cost", "days", "pick-up", "drop-off", "price", "why", "title", "name", "same"}
+    assert english <= set(told["en"].split()) and english.isdisjoint(told["fr"].split())
 
 
 def test_the_readme_shows_what_is_printed(shown, monkeypatch):

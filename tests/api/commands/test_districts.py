@@ -49,6 +49,17 @@ def test_show_tells_a_zone_its_release_and_what_it_cost_in_privacy(typed):
     assert list(row) == RELEASE_SCHEMA.names
 
 
+def test_in_french_columns_and_notes_are_french(typed):
+    for words, heads, said in (
+        (("show", "132010101"), {"chiffre", "valeur", "état"}, "par foyer et trimestre"),
+        (("list",), {"code", "nom"}, "par foyer et trimestre"),
+        (("release", "2026Q3"), {"famille", "mesure"}, ""),
+    ):
+        status, out, err = typed(*words, "--lang", "fr")
+        assert status == 0 and heads <= set(out.split()) and said in err
+        assert {"figure", "value", "name", "family", "measure"}.isdisjoint(out.split())
+
+
 @pytest.mark.parametrize(
     ("code", "measure", "status", "parent"),
     [
@@ -69,7 +80,7 @@ def test_show_tells_people_in_a_table_and_in_french(typed):
     status, out, err = typed("show", "132020101", "--lang", "fr")
     assert status == 0
     assert "Quartier 0101" in out and "regroupé → 13202" in out
-    assert "ε = " in err and "--measure: listings" in err
+    assert "ε = 0,94 par foyer" in err and "--measure : listings" in err
     assert "cours" not in out
     _, out, err = typed("show", "132020101", "--measure", "listings")
     assert "Households that offer: lessons" in out and "--measure" not in err

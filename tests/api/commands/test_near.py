@@ -90,9 +90,22 @@ def test_a_title_is_told_as_it_was_written(near, served, monkeypatch):
 
 
 def test_where_nothing_is_found_one_line_says_so(near):
-    code, out, err = near("--lat", "0", "--lon", "0", *AT)
-    assert code == 0 and out == ""
-    assert "nothing found within 5,000 m" in err
+    for lang, said in (
+        ("en", "nothing found within 5,000 m"),
+        ("fr", "rien à moins de 5\u202f000 m"),
+    ):
+        code, out, err = near("--lat", "0", "--lon", "0", *AT, "--lang", lang)
+        assert code == 0 and out == "" and err.startswith(f"{said}\n")
+
+
+def test_in_french_a_table_and_its_notes_are_french(near, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, err = near(*HERE, *AT, "--radius", "2000", "--limit", "5")
+    assert code == 0 and {"titre", "pourquoi", "type", "commerce"} <= set(out.split())
+    assert out.startswith("À moins de 2\u202f000 m") and "0." not in out
+    assert "aucune personne" in err and "page suivante" in err
+    _, out, _ = near("--as", "bob", *AT, "--lang", "en")
+    assert {"title", "why", "kind"} <= set(out.split())
 
 
 def test_a_page_tells_where_the_next_one_starts(near):

@@ -50,9 +50,12 @@ def test_a_table_tells_by_what_it_is_ranked_and_why(recommend):
 
 
 def test_nothing_to_recommend_is_said(recommend):
-    code, out, err = recommend("--as", "zed", "--kind", "artisan", *AT)
-    assert (code, out) == (0, "")
-    assert "nothing to recommend within 5,000 m" in err
+    for lang, said in (
+        ("en", "nothing to recommend within 5,000 m"),
+        ("fr", "rien à recommander à moins de 5\u202f000 m"),
+    ):
+        code, out, err = recommend("--as", "zed", "--kind", "artisan", *AT, "--lang", lang)
+        assert (code, out, err) == (0, "", f"{said}\n")
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_a_day_of_the_town_is_paired(assign, town):
         assert pair["match"]["pickup"]["time"] == "08:01"
     _, lines, _ = assign("--day", "2026-11-24", "--store", path, "--ndjson", "--lang", "en")
     assert [json.loads(line) for line in lines.splitlines()] == pairs
-    status, table, _ = assign("--day", "2026-11-24", "--store", path)
+    status, table, _ = assign("--day", "2026-11-24", "--store", path, "--lang", "en")
     assert status == 0
     assert "2 of 3 riders, 2 drivers, 2026-11-24" in table
     assert "08:01-08:06" in table
@@ -157,12 +157,15 @@ def test_ndjson_tells_who_goes_with_whom(assign, folder):
 
 
 def test_people_get_a_table(assign, folder):
-    status, out, _ = assign("--dataset", folder)
-    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines()]
-    assert status == 0
-    assert ["riders", "4"] in cells
-    assert ["drivers", "2"] in cells
-    assert ["matched", "2"] in cells
+    for lang, words in (
+        ("en", ("riders", "drivers", "matched")),
+        ("fr", ("passagers", "conducteurs", "appariés")),
+    ):
+        status, out, _ = assign("--dataset", folder, "--lang", lang)
+        cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines()]
+        assert status == 0
+        for word, number in zip(words, "422", strict=True):
+            assert [word, number] in cells
 
 
 def test_a_town_where_nobody_goes_with_anybody_has_no_pairs(assign, tmp_path):
@@ -193,6 +196,7 @@ def test_a_folder_that_can_not_be_read_is_told_by_one_line(assign, tmp_path):
         (("--dataset", "x", "--store", "y"), "is of no town"),
         (("--dataset", "x", "--json", "--ndjson"), "one of --json and --ndjson"),
         (("--day", "2026-11-24", "--rule", "requests"), "--rule is of a --dataset"),
+        (("--dataset", "x", "--lang", "de"), "--lang"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(assign, words, reason):

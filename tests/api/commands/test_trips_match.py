@@ -79,12 +79,20 @@ def test_a_driver_finds_passengers(match):
 
 def test_a_table_is_for_people(match, monkeypatch):
     monkeypatch.setenv("COLUMNS", "160")
-    status, out, err = match(*ASKED, *WEEK, "--flex-before", "3600", "--max-walk", "2000",
-                             "--back-depart-at", "17:30")  # fmt: skip
-    assert status == 0 and "MON TUE WED" in " ".join(out.split())
-    assert "back with nobody" in err
-    status, out, err = match(*ASKED, "--arrive-by", "03:00", "--days", "SUN")
-    assert (status, out) == (0, "") and "nobody goes that way" in err
+    words = (*ASKED, *WEEK, "--flex-before", "3600", "--max-walk", "2000")
+    for lang, days, back, nobody in (
+        ("en", "MON TUE WED", "back with nobody", "nobody goes that way"),
+        ("fr", "LUN MAR MER", "retour avec personne", "personne ne fait ce chemin"),
+    ):
+        status, out, err = match(*words, "--back-depart-at", "17:30", "--lang", lang)
+        assert status == 0 and days in " ".join(out.split())
+        assert back in err
+        status, out, err = match(*ASKED, "--arrive-by", "03:00", "--days", "SUN", "--lang", lang)
+        assert (status, out) == (0, "") and nobody in err
+    heads = match(*words)[1].splitlines()[2]
+    assert heads.replace("┃", " ").split() == [
+        "coût", "jours", "montée", "dépose", "prix", "pourquoi",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,21 @@
 """Seats that nobody answers for are free again, in every store and every search."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from store_records import TOWN
-from trip_records import TRIPS, booking
+from trip_records import PASSENGER, TRIPS, booking
 
 from geo.errors import ConflictError
-from indexes.journeys import Booking, BookingStatus
+from indexes.journeys import Anchor, Booking, BookingStatus, Schedule, WeeklyTime
 from indexes.store import Store, open_store
-from matching.rides.booking import admit, cancel_unanswered
+from matching.rides.book import TripBook
+from matching.rides.booking import admit, cancel_unanswered, seated_on
 from matching.rides.town import TripTown
 
 MADE = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -92,3 +95,65 @@ def test_an_answer_that_comes_at_the_last_moment_counts(store: Store) -> None:
     store.change_booking = change_booking  # type: ignore[method-assign]
     assert cancel_unanswered(store, "t", late) == 0
     assert status_of(store, one) is BookingStatus.CONFIRMED
+
+
+# -- who has a seat on a day ----------------------------------------------------------------------
+
+DAYS = [date(2026, 9, 6) + timedelta(days=off) for off in range(9)]
+RIDE_S = 600
+
+
+def seated(trip, one, now=MADE):
+    """The days on which a rider has the seat of a booking."""
+    view = TripBook([trip]).view
+    around = [[one] if abs(one.day - day) <= timedelta(days=1) else [] for day in DAYS]
+    return [
+        day
+        for day, bookings in zip(DAYS, around, strict=True)
+        if seated_on(view, bookings, day, now) == {trip.id}
+    ]
+
+
+@given(
+    days=st.sets(st.integers(0, 6), min_size=1),
+    second=st.integers(0, 36 * 3_600),
+    anchor=st.sampled_from(Anchor),
+    late_s=st.integers(-6 * 3_600, 6 * 3_600),
+    place=st.integers(1, 7),
+)
+def test_a_booking_is_a_seat_on_one_day_whichever_day_its_driver_counts(
+    days, second, anchor, late_s, place
+) -> None:
+    day = DAYS[place]
+    weekly = (WeeklyTime(days=tuple(days | {day.weekday()}), second=second),)
+    rider = replace(PASSENGER, schedule=Schedule(timezone="UTC", anchor=anchor, weekly=weekly))
+    planned = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(seconds=second)
+    pickup_at = planned + timedelta(seconds=late_s)
+    if anchor is Anchor.ARRIVE:
+        pickup_at -= timedelta(seconds=RIDE_S)
+    for off in (-1, 0, 1):
+        one = booking(
+            passenger_trip_id="p1", day=day + timedelta(days=off), pickup_at=pickup_at,
+            pickup_s=0.0, dropoff_s=float(RIDE_S),
+        )  # fmt: skip
+        assert seated(rider, one) == [day]
+
+
+def test_what_is_cancelled_or_waits_too_long_or_is_anothers_is_no_seat() -> None:
+    weekly = (WeeklyTime(days=(0, 1), second=28_200),)
+    rider = replace(PASSENGER, schedule=Schedule(timezone="UTC", weekly=weekly))
+    tuesday = date(2026, 9, 8)
+    fields = {
+        "passenger_trip_id": "p1", "day": tuesday, "created_at": MADE,
+        "pickup_at": datetime(2026, 9, 8, 8, tzinfo=UTC),
+    }  # fmt: skip
+    made = datetime(2026, 9, 1, tzinfo=UTC)
+    assert seated(rider, booking(**fields)) == [tuesday]
+    elsewhere = {"trip_id": None, "driver_operator": "example.org", "passenger_operator": ""}
+    assert seated(rider, booking(**fields, **elsewhere)) == [tuesday]
+    assert seated(rider, booking(**fields, status=BookingStatus.CANCELLED)) == []
+    waits = booking(**fields | {"created_at": made}, status=BookingStatus.WAITING_CONFIRMATION)
+    assert seated(rider, waits, made + timedelta(hours=23)) == [tuesday]
+    assert seated(rider, waits, made + timedelta(hours=24)) == []
+    assert seated(rider, booking(**fields | {"passenger_trip_id": "gone"})) == []
+    assert seated(rider, booking(**fields | {"passenger_trip_id": None})) == []

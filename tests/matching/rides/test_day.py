@@ -207,6 +207,31 @@ def test_who_gets_in_in_a_round_is_of_the_most_pairs_and_of_these_the_cheapest(s
             world.rides.setdefault(pair.driver, {}).setdefault(day, []).append(ride)
 
 
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32))
+def test_once_all_pairs_are_booked_nobody_is_left_to_pair_and_other_days_are_as_they_were(seed):
+    world = town_by_seed(seed)
+    week = [DAY + timedelta(days=off) for off in (0, 2, 7)]
+
+    def answers(rides, seated):
+        parties, stops = world.parties, MeetingPoints(world.stops)
+        view = TripBook(world.trips, parties, rides, stops).view
+        return [pair_day(view, day, seated=seated if day == DAY else ()) for day in week]
+
+    before = answers(world.rides, ())
+    rides = {id: {d: list(r) for d, r in days.items()} for id, days in world.rides.items()}
+    needed = {trip.id: trip.seats for trip in world.trips}
+    for pair in before[0].pairs:
+        up, down = pair.match.pickup, pair.match.dropoff
+        ends = (up.lon, up.lat), (down.lon, down.lat)
+        taken = Ride(*ends, up.line_s, down.line_s, needed[pair.rider])
+        rides.setdefault(pair.driver, {}).setdefault(DAY, []).append(taken)
+    after = answers(rides, {pair.rider for pair in before[0].pairs})
+    assert after[0].pairs == () and after[0].feasible_pairs == 0
+    assert after[0].riders == before[0].riders - len(before[0].pairs)
+    assert after[1:] == before[1:]
+
+
 # -- one thing at a time --------------------------------------------------------------------------
 
 

@@ -1,0 +1,78 @@
+"""``mitoyen trips week``: a few drivers for all my days, on a terminal."""
+
+import msgspec
+
+from api.commands import trips_options as of
+from api.commands.common import (
+    JsonOption,
+    LangOption,
+    StoreOption,
+    TenantOption,
+    checked,
+    note,
+    print_json,
+    print_table,
+)
+from api.commands.words import say, weekdays
+from api.trip_answers import week_answer
+from api.trip_questions import MatchParams
+from matching.rides.weeks import cover_week
+
+__all__ = ["week"]
+
+
+def week(
+    to_lat: of.ToLat,
+    to_lon: of.ToLon,
+    from_lat: of.FromLat = None,
+    from_lon: of.FromLon = None,
+    member: of.As = None,
+    depart_at: of.DepartAt = None,
+    arrive_by: of.ArriveBy = None,
+    days: of.Days = None,
+    first: of.First = None,
+    timezone: of.Timezone = None,
+    flex_before: of.FlexBefore = None,
+    flex_after: of.FlexAfter = None,
+    seats: of.SeatsAsked = 1,
+    max_walk: of.MaxWalk = None,
+    verified: of.Verified = False,
+    same_building: of.SameBuilding = False,
+    women_only: of.WomenOnly = False,
+    lang: LangOption = "fr",
+    as_json: JsonOption = False,
+    store: StoreOption = None,
+    tenant: TenantOption = None,
+) -> None:
+    """Find a few drivers that cover my days between them, and on which days each."""
+    wanted = checked(
+        MatchParams,
+        {
+            "from_lat": from_lat,
+            "from_lon": from_lon,
+            "to_lat": to_lat,
+            "to_lon": to_lon,
+            "depart_at": depart_at,
+            "arrive_by": arrive_by,
+            "days": of.split(days),
+            "first": first,
+            "timezone": timezone,
+            "flex_before_s": flex_before,
+            "flex_after_s": flex_after,
+            "seats": seats,
+            "max_walk_m": max_walk,
+            "verified_only": verified,
+            "same_building": same_building,
+            "women_only": women_only,
+            "lang": lang,
+        },
+    )
+    with of.asking(wanted, member, lang, store, tenant) as ask:
+        cover = cover_week(ask.engine.trips, ask.viewer, ask.query, ask.prices)
+    if as_json:
+        print_json(msgspec.json.decode(week_answer(cover, owners=True)))
+        return
+    if cover.chosen:
+        print_table(say("my-week", lang), of.columns(lang), of.rows_of(cover.chosen, lang))
+    if cover.missing:
+        note(say("missing", lang, weekdays(cover.missing, lang)))

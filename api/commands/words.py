@@ -1,0 +1,176 @@
+"""What tables and notes say to people, in French and English."""
+
+from collections.abc import Iterable, Mapping
+
+from matching.reasons import LANGS, NBSP
+
+__all__ = ["count", "euros", "heads", "metres", "number", "plain", "say", "weekdays"]
+
+_WORDS: Mapping[str, tuple[str, str]] = {  # French, English: the order of LANGS
+    # what a column holds
+    "": ("", ""),
+    "code": ("code", "code"),
+    "cost": ("coût", "cost"),
+    "days": ("jours", "days"),
+    "detour": ("détour", "detour"),
+    "distance": ("distance", "distance"),
+    "driver": ("conducteur", "driver"),
+    "drop-off": ("dépose", "drop-off"),
+    "ε": ("ε par foyer et trimestre", "ε of a household and quarter"),
+    "family": ("famille", "family"),
+    "figure": ("chiffre", "figure"),
+    "from": ("de", "from"),
+    "how-much": ("combien", "how much"),
+    "kind": ("type", "kind"),
+    "measure": ("mesure", "measure"),
+    "met": ("rendez-vous", "met at"),
+    "name": ("nom", "name"),
+    "of": ("sur", "of"),
+    "pick-up": ("montée", "pick-up"),
+    "price": ("prix", "price"),
+    "ride": ("trajet", "ride"),
+    "rider": ("passager", "rider"),
+    "score": ("score", "score"),
+    "status": ("état", "status"),
+    "title": ("titre", "title"),
+    "to": ("à", "to"),
+    "value": ("valeur", "value"),
+    "walk": ("à pied", "walk"),
+    "what": ("quoi", "what"),
+    "why": ("pourquoi", "why"),
+    # kinds of listings
+    "neighbour": ("voisin", "neighbour"),
+    "service": ("service", "service"),
+    "artisan": ("artisan", "artisan"),
+    "merchant": ("commerce", "merchant"),
+    "offer": ("offre", "offer"),
+    "event": ("événement", "event"),
+    "ad": ("annonce", "ad"),
+    "place": ("lieu", "place"),
+    # near me
+    "within": ("À moins de {}", "Within {}"),
+    "same_group": ("voisinage", "same group"),
+    "nothing-within": ("rien à moins de {}", "nothing found within {}"),
+    "next-page": ("page suivante : --cursor {}", "next page: --cursor {}"),
+    "no-people": (
+        "aucune personne n'a été cherchée : il faut pour cela le domicile d'un membre (--as ID)",
+        "people were not searched: they are, from the home of a member (--as ID)",
+    ),
+    "for-you": ("Pour vous, selon {}", "For you, by {}"),
+    "nothing-for-you": ("rien à recommander à moins de {}", "nothing to recommend within {}"),
+    # carpool
+    "my-way": ("Qui fait mon chemin", "Who goes my way"),
+    "my-week": ("Qui m'emmène, quels jours", "Who takes me, on which days"),
+    "nobody": ("personne ne fait ce chemin à cette heure", "nobody goes that way then"),
+    "missing": ("personne : {}", "nobody: {}"),
+    "there-and-back": (
+        "aller avec {} à {}, retour avec {} à {}",
+        "there with {} at {}, back with {} at {}",
+    ),
+    "there-only": (
+        "aller avec {} à {}, retour avec personne",
+        "there with {} at {}, back with nobody",
+    ),
+    "paired": ("Appariés", "Paired"),
+    "day-paired": (
+        "{} des {} passagers, {} conducteurs, {}",
+        "{} of {} riders, {} drivers, {}",
+    ),
+    "riders": ("passagers", "riders"),
+    "drivers": ("conducteurs", "drivers"),
+    "feasible": ("paires possibles", "feasible pairs"),
+    "matched": ("appariés", "matched"),
+    "mean-detour": ("détour moyen", "detour on average"),
+    # districts
+    "visible": (
+        "Part des zones dont le chiffre est montré",
+        "Share of zones whose figure is shown",
+    ),
+    "version": ("{}, version {}", "{}, version {}"),
+    "by-category": ("par catégorie, avec --measure : {}", "by category, with --measure: {}"),
+    "noise": ("ε = {} par foyer et trimestre", "ε = {} for a household and quarter"),
+}
+_WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+_JOURS = dict(zip(_WEEKDAYS, ["LUN", "MAR", "MER", "JEU", "VEN", "SAM", "DIM"], strict=True))
+
+
+def say(key: str, lang: str, *values: object) -> str:
+    """A word or a sentence in one of the languages, with some values in it.
+
+    Examples
+    --------
+    >>> say("within", "en", "600 m"), say("within", "fr", "600 m")
+    ('Within 600 m', 'À moins de 600 m')
+    """
+    return _WORDS[key][LANGS.index(lang)].format(*values)
+
+
+def heads(lang: str, *keys: str) -> tuple[str, ...]:
+    """What columns of a table are called."""
+    return tuple(say(key, lang) for key in keys)
+
+
+def count(things: int, lang: str) -> str:
+    r"""A number of things, thousands set apart.
+
+    Examples
+    --------
+    >>> count(88_425, "en"), count(88_425, "fr")
+    ('88,425', '88\u202f425')
+    """
+    return f"{things:,}".replace(",", NBSP if lang == "fr" else ",")
+
+
+def metres(distance_m: float, lang: str) -> str:
+    r"""Whole metres, thousands set apart.
+
+    Examples
+    --------
+    >>> metres(1234.4, "en"), metres(1234.4, "fr")
+    ('1,234 m', '1\u202f234 m')
+    """
+    return f"{count(round(distance_m), lang)} m"
+
+
+def number(value: float, decimals: int, lang: str) -> str:
+    """A number with some decimals.
+
+    Examples
+    --------
+    >>> number(0.9254, 3, "en"), number(0.9254, 3, "fr")
+    ('0.925', '0,925')
+    """
+    return f"{value:.{decimals}f}".replace(".", "," if lang == "fr" else ".")
+
+
+def plain(value: float, lang: str) -> str:
+    """A number with as many decimals as it has.
+
+    Examples
+    --------
+    >>> plain(0.94, "en"), plain(0.94, "fr"), plain(1.0, "fr")
+    ('0.94', '0,94', '1')
+    """
+    return f"{value:g}".replace(".", "," if lang == "fr" else ".")
+
+
+def euros(amount: float, lang: str) -> str:
+    """Euros and cents.
+
+    Examples
+    --------
+    >>> euros(0.35, "en"), euros(0.35, "fr")
+    ('0.35 €', '0,35 €')
+    """
+    return f"{number(amount, 2, lang)} €"
+
+
+def weekdays(days: Iterable[str], lang: str) -> str:
+    """Days such as MON, in a row.
+
+    Examples
+    --------
+    >>> weekdays(["MON", "FRI"], "en"), weekdays(["MON", "FRI"], "fr")
+    ('MON FRI', 'LUN VEN')
+    """
+    return " ".join(_JOURS[day] if lang == "fr" else day for day in days)
