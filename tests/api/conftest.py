@@ -1,5 +1,6 @@
 """A served town: two tenants in one SQLite file, keys of every scope, people in four homes."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,8 +12,9 @@ import pytest
 import shapely
 from fastapi import FastAPI
 from starlette.testclient import TestClient
-from waiting import until_ready
+from waiting import PATIENCE_S, until_ready
 
+import api.auth
 from api.app import create_app
 from api.auth import digest_of
 from api.settings import Settings
@@ -156,6 +158,20 @@ class Served:
 
     def get(self, url: str, who: str = "local", member: str | None = None, **more: Any) -> Any:
         return self.ask("GET", url, who, member, **more)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """On a busy machine a key may be looked up, and what was written be read, late.
+
+    Tests of how long that may take set a limit of their own.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api.auth, "STORE_WAIT_S", PATIENCE_S)
+        for name, module in list(sys.modules.items()):
+            if name.startswith("api.routes.") and hasattr(module, "WAIT_S"):
+                patch.setattr(module, "WAIT_S", PATIENCE_S)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -85,7 +85,8 @@ def test_a_write_is_read_back_from_its_position_on(served):
         assert f"kiosque-{n}" in [match["id"] for match in found]
 
 
-def test_a_position_that_is_foreign_damaged_or_not_reached_is_refused(served):
+def test_a_position_that_is_foreign_damaged_or_not_reached_is_refused(served, monkeypatch):
+    monkeypatch.setattr(api.routes.near, "WAIT_S", 0.1)
     position = served.ask("PUT", "/v1/residences/r-after", "operator", json={"name": "R"}).json()[
         "position"
     ]
@@ -108,7 +109,6 @@ def test_those_who_wait_for_a_position_hold_up_nobody_else(served, monkeypatch):
         return read.is_set()
 
     monkeypatch.setattr(Engine, "has_read", has_read)
-    monkeypatch.setattr(api.routes.near, "WAIT_S", PATIENCE_S)
     position = served.get("/v1/near", params=HERE).json()["position"]
     with ThreadPoolExecutor(40) as pool:
         waiting = [
