@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from geo.arrays import LonLat
 from geo.errors import DeniedError, IndexBehindError, InputError, MitoyenError
@@ -27,6 +28,7 @@ from matching.rides.standing import standing_matches
 from matching.rides.town import TripTown, meeting_listings
 from matching.scoring import Profiles
 from matching.towns.follower import Follower
+from matching.towns.following import Following
 from matching.towns.keeping import Keeper
 from matching.towns.live import LiveTown
 from matching.towns.moves import Watched
@@ -345,22 +347,22 @@ class Engine:
     # How current the index is.
 
     @property
-    def _followers(self) -> tuple[TripTown | TrustTown | VoiceTown, ...]:
-        """What follows the store beside the listings."""
-        read = (self._trip_town, self._voices)  # those that anybody has asked for
-        return (self._trust, *(one for one in read if one is not None))
+    def _parts(self) -> list[Following[Any]]:
+        """What follows the store: some of it only once anybody has asked for it."""
+        parts = (self._town, self._trust, self._trip_town, self._voices)
+        return [part for part in parts if part is not None]
 
     @property
     def position(self) -> Position:
         """How far the indexes have read: they show all changes up to here."""
-        return min(self._town.snapshot.position, *(one.position for one in self._followers))
+        return min(part.position for part in self._parts)
 
     @property
     def age_s(self) -> float:
         """Seconds since the index was last known to be current; 0 where nobody follows."""
         if not self._follower:
             return 0.0
-        return round(max(self.lag_s, self._town.stale_s, self._trust.stale_s), 3)
+        return round(max(self.lag_s, *(part.stale_s for part in self._parts)), 3)
 
     @property
     def lag_s(self) -> float:
@@ -402,11 +404,11 @@ class Engine:
         Searches go on meanwhile with what there is.
         """
         before = self.position
-        for town in (self._town, *self._followers):
-            town.refresh()
-            if town.wants_rebuild:
-                town.rebuild()
-            town.compact()
+        for part in self._parts:
+            part.refresh()
+            if part.wants_rebuild:
+                part.rebuild()
+            part.compact()
         return self.position != before
 
     def has_read(self, position: Position) -> bool:
@@ -441,10 +443,7 @@ class Engine:
             while not self.has_read(wanted) and time.monotonic() < until:
                 time.sleep(ASK_AGAIN_S)
                 self.refresh()
-        if not all(
-            town.wait_for(wanted, until - time.monotonic())
-            for town in (self._town, *self._followers)
-        ):
+        if not all(part.wait_for(wanted, until - time.monotonic()) for part in self._parts):
             raise IndexBehindError("the index has not read that far yet; ask again")
 
     # Following.
@@ -460,15 +459,15 @@ class Engine:
         _ = self._trips  # so that no request waits for them
         self._owns_follower = follower is None
         self._follower = follower or Follower(self._store)
-        for town in (self._town, *self._followers):
-            self._follower.add(town)
+        for part in self._parts:
+            self._follower.add(part)
 
     def stop(self) -> None:
         """Stop following."""
         follower, self._follower = self._follower, None
         if follower is not None:
-            for town in (self._town, *self._followers):
-                follower.remove(town)
+            for part in self._parts:
+                follower.remove(part)
             if self._owns_follower:
                 follower.close()
         if self.keeper is not None:

@@ -201,8 +201,8 @@ def test_what_changes_while_everything_is_read_anew_is_there_before_and_after(st
     def meanwhile() -> None:
         store.put(shop("b"))
         store.delete(Listing, "t", "c")
-        for town in (engine._town, *engine._followers):
-            town.catch_up()
+        for part in engine._parts:
+            part.catch_up()
         seen.append((found(engine), engine.position == store.position()))
 
     interrupted.meanwhile = meanwhile
