@@ -44,6 +44,7 @@ __all__ = ["PostgisListener", "PostgisStore"]
 # A store that is away must not hold up whoever asks: sooner no answer than a thread that waits.
 CONNECT_S = 3
 READ_S, WRITE_S = 2, 10  # for one statement; bulk work takes what it takes
+LOCK_S = 10  # but no read waits longer for who changes a table, or it holds up those behind it
 POOL_WAIT_S = 0.5
 POOLED, OVERFLOW = 5, 5  # connections to read, and as many to write; fewer than there are threads
 # A peer that vanished without a word is noticed in about ten seconds (TCP only).
@@ -93,9 +94,9 @@ class PostgisStore(SqlStore):
             url = make_url(dsn).set(drivername="postgresql+psycopg")
         except (ArgumentError, ValueError) as error:  # the latter for a port that is no number
             raise StoreError("wanted postgresql://user:password@host:port/database") from error
-        writer = _engine(url, WRITE_S)
+        writer = _engine(url, WRITE_S, lock_s=0)  # for as long as it takes
         # Reads of several tables see one state of them.
-        reader = _engine(url, READ_S).execution_options(
+        reader = _engine(url, READ_S, LOCK_S).execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
         try:
@@ -263,11 +264,12 @@ class PostgisListener:
         self._db.close()
 
 
-def _engine(url: URL, statement_s: float) -> Engine:
+def _engine(url: URL, statement_s: float, lock_s: float) -> Engine:
     settings = {
         "timezone": "UTC",
         "client_min_messages": "warning",
         "statement_timeout": f"{statement_s}s",
+        "lock_timeout": f"{lock_s}s",
     }
     return create_engine(
         url,
