@@ -303,35 +303,32 @@ class DistrictRecords(ActivityRecords):
         with self._reading(bulk=True) as db:
             return _drawn(db, tenant_id, quarter, family)
 
-    def add_draws(self, tenant_id: str, quarter: str, family: str, table: pa.Table) -> None:
+    def add_draws(self, tenant_id: str, quarter: str, tables: Mapping[str, pa.Table]) -> None:
         """See `indexes.store.Store.add_draws`."""
         Quarter.parse(quarter)
-        if not (storable(family) and 1 <= len(family) <= MAX_FAMILY):
-            raise InputError(f"a family is named in 1 to {MAX_FAMILY} characters")
-        data = table_to_bytes(table)
-        row = {
-            "tenant_id": tenant_id,
-            "quarter": quarter,
-            "family": family,
-            "sha256": digest(data),
-            "rows": data,
-        }
-        # Two processes may both have drawn: the first to write decides.
-        names = ", ".join(row)
-        values = ", ".join(f":{name}" for name in row)
-        once = f"INSERT INTO {draws.name} ({names}) VALUES ({values}) ON CONFLICT DO NOTHING"
+        if not storable(tenant_id):
+            raise NotFoundError(f"no tenant {ascii(tenant_id)[:80]}")
+        for family in tables:
+            if not (storable(family) and 1 <= len(family) <= MAX_FAMILY):
+                raise InputError(f"a family is named in 1 to {MAX_FAMILY} characters")
+        once = text(
+            f"INSERT INTO {draws.name} (tenant_id, quarter, family, sha256, rows)"
+            " VALUES (:tenant_id, :quarter, :family, :sha256, :rows) ON CONFLICT DO NOTHING"
+        )
         with self._writing(bulk=True) as db:
-            if not storable(tenant_id) or not db.scalar(
-                select(tenants.c.id).where(tenants.c.id == tenant_id)
-            ):
-                raise NotFoundError(f"no tenant {ascii(tenant_id)[:80]}")
-            db.execute(text(once), row)
-            kept = _drawn(db, tenant_id, quarter, family)
-            if kept is None or not kept.equals(table, check_metadata=True):
-                raise ConflictError(
-                    f"the noise of {family} is drawn for {quarter} already, and never again",
-                    code="already-drawn",
-                )
+            _require_tenant(db, tenant_id)
+            # Two processes may both have drawn: the first to write decides. In one order, so that
+            # the second waits for it at the first family that both have.
+            for family, table in sorted(tables.items()):
+                data = table_to_bytes(table)
+                row = {"tenant_id": tenant_id, "quarter": quarter, "family": family}
+                db.execute(once, {**row, "sha256": digest(data), "rows": data})
+                kept = _drawn(db, **row)
+                if kept is None or not kept.equals(table, check_metadata=True):
+                    raise ConflictError(
+                        f"the noise of {family} is drawn for {quarter} already, and never again",
+                        code="already-drawn",
+                    )
 
 
 def _require_tenant(db: Connection, tenant_id: str) -> None:

@@ -415,9 +415,11 @@ class Store(Protocol):
     def draws(self, tenant_id: str, quarter: str, family: str) -> pa.Table | None:
         """The noisy counts that were drawn for a family of measures and a quarter, or None."""
 
-    def add_draws(self, tenant_id: str, quarter: str, family: str, table: pa.Table) -> None:
-        """Keep noisy counts for good. Raises `ConflictError`, its code ``already-drawn``, if
-        others are there: noise drawn twice is half the noise."""
+    def add_draws(self, tenant_id: str, quarter: str, tables: Mapping[str, pa.Table]) -> None:
+        """Keep noisy counts by family for good, all or none: their ε were chosen together.
+
+        Raises `ConflictError`, its code ``already-drawn``, if others are there of any of the
+        families: noise drawn twice is half the noise."""
 
     def position(self, *, settled: bool = True) -> Position:
         """The last change that is certain to have no earlier one still under way.

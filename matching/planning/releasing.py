@@ -108,12 +108,14 @@ def release_quarter(
     _require_activity(known, quarter, oldest_kept(created_at, zone))
     facts = store.facts(tenant_id, quarter)
     # What is spent counts in the sum: another choice than then must not add to it.
-    epsilons = {**chosen.epsilons, **(epsilons or {}), **_spent(known)}
-    for name, table in draw_counts(facts, newest, known, epsilons).items():
-        try:
-            store.add_draws(tenant_id, str(quarter), name, table)
-        except ConflictError:
-            continue  # another process drew it first: that one counts, and this one is forgotten
+    spending = {**chosen.epsilons, **(epsilons or {}), **_spent(known)}
+    try:
+        store.add_draws(tenant_id, str(quarter), draw_counts(facts, newest, known, spending))
+    except ConflictError:  # another process was first: its draws count, with the ε that it spent
+        return release_quarter(
+            store, tenant_id, quarter, created_at=created_at, epsilons=epsilons, goals=goals,
+            vintage=vintage, correct=correct,
+        )  # fmt: skip
     draws = _stored_draws(store, tenant_id, quarter)
     drawn_in = {year: outlines_of(year) for year in _vintages(draws)}
 
@@ -269,7 +271,7 @@ def staff_table(
             )
         made = exact_table(store.facts(tenant_id, quarter), outlines, category)
         try:
-            store.add_draws(tenant_id, str(quarter), family, made.to_table())
+            store.add_draws(tenant_id, str(quarter), {family: made.to_table()})
         except ConflictError:  # another process was first: its table counts
             return staff_table(store, tenant_id, quarter, category)
         return made

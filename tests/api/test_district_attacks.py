@@ -68,7 +68,7 @@ def town(path: Path, draws: Store | None) -> Store:
         store.put_all(one for one in districts_town.people(TOWN) if isinstance(one, public))
         for name in (*(draw.name for draw in DRAWS), FLOWS.name):
             if (table := draws.draws(TOWN, str(districts_town.QUARTER), name)) is not None:
-                store.add_draws(TOWN, str(districts_town.QUARTER), name, table)
+                store.add_draws(TOWN, str(districts_town.QUARTER), {name: table})
     districts_town.release(store, TOWN)
     districts_town.release(store, TOWN, correct=True, goals=(0.2,))
     return store

@@ -1,6 +1,7 @@
 """Districts, held whole against every store: activity, facts, settings, releases and draws."""
 
 import sqlite3
+import threading
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from facts_oracle import World, bags
 from sqlalchemy import create_engine, make_url, text
 from store_records import MEMBERS, TENANT, TOWN
 
-from geo.errors import ConflictError, InputError, NotFoundError, StoreError
+from geo.errors import ConflictError, InputError, MitoyenError, NotFoundError, StoreError
 from indexes.copying import copy_store, restore
 from indexes.district_facts import ActivityWeek, Quarter
 from indexes.entities import Household, Member, Tenant
@@ -336,26 +337,72 @@ def test_a_damaged_release_is_told_not_shown(tmp_path: Path) -> None:
 
 def test_noise_is_drawn_once(town: Store) -> None:
     assert town.draws("t", "2026Q3", "adoption") is None
-    town.add_draws("t", "2026Q3", "adoption", DRAWN)
-    town.add_draws("t", "2026Q3", "adoption", DRAWN)
+    town.add_draws("t", "2026Q3", {"adoption": DRAWN})
+    town.add_draws("t", "2026Q3", {"adoption": DRAWN})
     for other in (DRAWN.slice(1), DRAWN.rename_columns(["piece", "n"]), DRAWN.slice(0, 0)):
         with pytest.raises(ConflictError) as refused:
-            town.add_draws("t", "2026Q3", "adoption", other)
+            town.add_draws("t", "2026Q3", {"adoption": other})
         assert refused.value.code == "already-drawn"
-    town.add_draws("t", "2026Q3", "carpool", DRAWN.slice(1))
-    town.add_draws("t", "2026Q4", "adoption", DRAWN.slice(0, 0))
+    town.add_draws("t", "2026Q3", {"carpool": DRAWN.slice(1)})
+    town.add_draws("t", "2026Q4", {"adoption": DRAWN.slice(0, 0)})
     found = town.draws("t", "2026Q3", "adoption")
     assert found is not None and found.equals(DRAWN)
     assert town.draws("u", "2026Q3", "adoption") is None
     assert town.draws("t", "\0", "adoption") is None
 
 
+def test_draws_are_kept_all_or_none(town: Store) -> None:
+    town.add_draws("t", "2026Q3", {"carpool": DRAWN})
+    with pytest.raises(ConflictError):
+        town.add_draws("t", "2026Q3", {"adoption": DRAWN, "carpool": DRAWN.slice(1), "x": DRAWN})
+    assert [town.draws("t", "2026Q3", name) for name in ("adoption", "x")] == [None, None]
+    town.add_draws("t", "2026Q3", {})
+    town.add_draws("t", "2026Q3", {"adoption": DRAWN.slice(1), "carpool": DRAWN})
+    assert town.draws("t", "2026Q3", "adoption") == DRAWN.slice(1)
+
+
+def test_of_many_who_draw_at_once_one_draws_all(dsn: str) -> None:
+    """So that the ε of a quarter are one choice, whatever the others chose."""
+    families, processes = ("adoption", "carpool", "exchange"), 6
+    with closing(open_store(dsn)) as store:
+        store.put(TENANT)
+    together = threading.Barrier(processes)
+    outcomes: dict[int, str] = {}
+
+    def draw(process: int) -> None:
+        order = families[process % 3 :] + families[: process % 3]
+        with closing(open_store(dsn)) as store:
+            together.wait()
+            try:
+                store.add_draws("t", "2026Q3", {name: drawn_by(process) for name in order})
+            except MitoyenError as error:
+                outcomes[process] = error.code
+            else:
+                outcomes[process] = "kept"
+
+    threads = [threading.Thread(target=draw, args=(process,)) for process in range(processes)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes.values()) == ["already-drawn"] * (processes - 1) + ["kept"]
+    (winner,) = (process for process, outcome in outcomes.items() if outcome == "kept")
+    with closing(open_store(dsn)) as store:
+        for name in families:
+            found = store.draws("t", "2026Q3", name)
+            assert found is not None and found.equals(drawn_by(winner), check_metadata=True)
+
+
+def drawn_by(process: int) -> pa.Table:
+    return DRAWN.replace_schema_metadata({"epsilon": f"{0.1 * process:g}"})
+
+
 def test_draws_of_nothing_known_are_refused(town: Store) -> None:
     with pytest.raises(NotFoundError):
-        town.add_draws("nobody", "2026Q3", "adoption", DRAWN)
+        town.add_draws("nobody", "2026Q3", {"adoption": DRAWN})
     for quarter, family in (("2026", "adoption"), ("2026Q3", ""), ("2026Q3", "x" * 65)):
         with pytest.raises(InputError):
-            town.add_draws("t", quarter, family, DRAWN)
+            town.add_draws("t", quarter, {family: DRAWN})
 
 
 # Copies.
@@ -368,7 +415,7 @@ def test_copies_hold_activity_settings_releases_and_draws(
     world = World(3)
     world.put(store)
     store.add_release(made_release())
-    store.add_draws("t", "2026Q3", "adoption", DRAWN)
+    store.add_draws("t", "2026Q3", {"adoption": DRAWN})
     store.put_district_settings(CHOSEN)
     target = open_store(tmp_path / "target.db")
     with closing(target):

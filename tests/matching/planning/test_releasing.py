@@ -1,5 +1,5 @@
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -86,7 +86,7 @@ def test_epsilon_of_what_was_drawn_stays_whatever_is_configured_later(
 def test_all_epsilon_of_a_quarter_drawn_in_two_goes_stays_within_the_bound(store: Store) -> None:
     before = dict.fromkeys(EPSILONS, 0.1) | {"households": 1.0}
     drawn = draw_counts(store.facts("t", QUARTER), Outlines(ZONES), epsilons=before)
-    store.add_draws("t", "2026Q3", "households", drawn["households"])  # and then it was stopped
+    store.add_draws("t", "2026Q3", {"households": drawn["households"]})  # and then it was stopped
     change_settings(store, "t", epsilons=dict.fromkeys(EPSILONS, 0.1) | {"members": 1.0})
     change_settings(store, "t", epsilons={"active": 0.4})
     with pytest.raises(InputError, match="all ε together"):
@@ -113,18 +113,16 @@ def test_of_two_that_draw_at_once_the_first_counts(store: Store, monkeypatch) ->
     kept = store.add_draws
     others = draw_counts(store.facts("t", QUARTER), Outlines(ZONES))
 
-    def beaten(tenant_id: str, quarter: str, family: str, table: pa.Table) -> None:
-        kept(tenant_id, quarter, family, others[family])
-        kept(tenant_id, quarter, family, table)  # raises ConflictError
+    def beaten(tenant_id: str, quarter: str, tables: Mapping[str, pa.Table]) -> None:
+        kept(tenant_id, quarter, others)
+        kept(tenant_id, quarter, tables)  # raises ConflictError
 
     with pytest.raises(ConflictError):
-        beaten(
-            "t",
-            "2026Q2",
-            "members",
-            draw_counts(store.facts("t", QUARTER), Outlines(ZONES))["members"],
-        )
+        beaten("t", "2026Q2", draw_counts(store.facts("t", QUARTER), Outlines(ZONES)))
     monkeypatch.setattr(store, "add_draws", beaten)
+    with pytest.raises(ConflictError) as refused:  # the others' ε is spent
+        release_quarter(store, "t", QUARTER, created_at=NOW, epsilons={"carpool": 1.0})
+    assert refused.value.code == "already-drawn" and not store.releases("t")
     made = release_quarter(store, "t", QUARTER, created_at=NOW)
     theirs = build_release(
         store.facts("t", QUARTER), Outlines(ZONES), others, tenant_id="t", version=1, created_at=NOW
@@ -317,9 +315,9 @@ def test_of_two_exact_tables_made_at_once_the_first_counts(store: Store, monkeyp
     release_quarter(store, "t", QUARTER, created_at=NOW)
     kept = store.add_draws
 
-    def beaten(tenant_id: str, quarter: str, family: str, table: pa.Table) -> None:
-        kept(tenant_id, quarter, family, table.slice(0, 3))
-        kept(tenant_id, quarter, family, table)  # raises ConflictError
+    def beaten(tenant_id: str, quarter: str, tables: Mapping[str, pa.Table]) -> None:
+        kept(tenant_id, quarter, {name: table.slice(0, 3) for name, table in tables.items()})
+        kept(tenant_id, quarter, tables)  # raises ConflictError
 
     monkeypatch.setattr(store, "add_draws", beaten)
     assert len(staff_table(store, "t", QUARTER).zone) == 3
