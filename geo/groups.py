@@ -47,7 +47,7 @@ class CellGroups:
         self._groups: IntArray = np.array([i for _, i in pairs], dtype=np.int64)
         if np.any(self._cells[1:] == self._cells[:-1]):
             raise InputError("a cell is in two groups")
-        # Only at these is a parent worth looking up: a town has groups of four or so.
+        # A parent is worth looking up at these only: a town has four or so.
         self._resolutions = sorted({cell >> 52 & 15 for cell, _ in pairs})
 
     def group_of(self, cells: CellArray) -> IntArray:

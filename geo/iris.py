@@ -119,6 +119,9 @@ def read_contours(path: Path, vintage: int | None = None) -> Contours:
     InputError
         If there is no such file, or nothing tells the vintage.
     """
+    if not path.is_file():
+        found = "a directory" if path.is_dir() else "no such file"
+        raise InputError(f"{path.name}: wanted a file of zones, found {found}")
     year = vintage if vintage is not None else _year_in_name(path)
     if not 1999 <= year <= 2100:  # the first IRIS are those of the census of 1999
         raise InputError(f"a vintage is a year from 1999 on, got {year}")

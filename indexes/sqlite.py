@@ -280,6 +280,8 @@ def new_file(path: Path) -> Iterator[Path]:
 
 def _require_ours(path: Path, create: bool) -> None:
     """Look, without touching it, whether a file may be opened as a store: ours, or empty."""
+    if path.is_dir():
+        raise StoreError(f"{path} is a directory: a store is a file in one")
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
         db.execute("BEGIN")  # both as of one moment: another process may be making it
         (application,) = db.execute("PRAGMA application_id").fetchone()

@@ -141,6 +141,7 @@ def test_a_missing_pip_is_named_with_its_cure(checkout):
 
 
 def test_an_unknown_benchmark_lists_those_there_are(checkout):
-    done, _ = checkout.run("bench", "nope")
+    done, asked = checkout.run("bench", "nope")
     assert done.returncode == 2
+    assert not any("install" in line for line in asked)
     assert "  near\n" in done.stderr

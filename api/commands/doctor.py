@@ -95,7 +95,9 @@ def diagnose(dsn: str | None = None, *, warm: bool = False) -> tuple[list[Check]
     label = label_of(settings.dsn)
     folder = settings.snapshot_folder
     told["settings"] = settings.model_dump() | {"store": label, "snapshots": str(folder or "")}
-    shown = ", ".join(f"{name} {value}" for name, value in told["settings"].items() if value != "")
+    shown = ", ".join(
+        f"{name} {value}" for name, value in told["settings"].items() if value not in ("", None)
+    )
     checks.append(Check("settings", "ok", shown))
     report, found = _store(settings.dsn, label)
     checks += found

@@ -66,7 +66,15 @@ def build(
     if as_json:
         print_json(report)
         return
-    print_table("Published groups", ("what", "value"), list(report.items())[:-1])
+    shown_as = {
+        "version": partition.version,
+        "groups": f"{len(partition.groups):,}",
+        "that can be located": f"{len(locatable):,}",
+        "dwellings": f"{dwellings:,}",
+        "in such a group": f"{shown / dwellings:.1%}" if dwellings else "",
+        "dwellings of the smallest": report["smallest_group"],
+    }
+    print_table("Published groups", ("what", "value"), list(shown_as.items()), (1,))
     if not dwellings:
         note("No dwellings: import buildings, or zones with their figures, first.")
     if kept:

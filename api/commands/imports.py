@@ -156,17 +156,19 @@ def _show(reports: list[ImportReport], rejects: Path | None, as_json: bool, *, a
         return
     print_table(
         "Import",
-        ("file", "kind", "read", "stored", "refused", "rows/s"),
+        ("file", "kind", "read", "stored", "refused", "seconds"),
         [
-            (r["file"], r["kind"], r["read"], r["stored"], r["rejected_count"], r["rows_per_s"])
-            for r in (report.as_dict() for report in reports)
+            (r.file, r.kind, *(f"{n:,}" for n in (r.read, r.stored, r.rejected_count)),
+             f"{r.seconds:,.1f}")
+            for r in reports
         ],
-    )
+        range(2, 6),
+    )  # fmt: skip
     for report in reports:
         told = report.as_dict()
         if told["warnings"]:
-            odd = ", ".join(f"{name} {n}" for name, n in told["warnings"].items())
-            note(f"{report.file}: odd, but taken: {odd}")
+            odd = ", ".join(f"{name} {n:,}" for name, n in told["warnings"].items())
+            note(f"{report.file}: odd, but taken: {odd.replace('_', ' ')}")
         if report.encoding == "cp1252":
             note(f"{report.file}: not UTF-8, read as Windows-1252")
         if report.unused:

@@ -14,6 +14,7 @@ from api.commands.common import (
     print_json,
     print_table,
     the_tenant,
+    working,
 )
 from api.commands.near import asked
 from geo.errors import ConflictError
@@ -54,13 +55,18 @@ def sample(
     now = asked(at=at).at or datetime.now(UTC)
     with opened(store) as opened_store:
         tenant_id = the_tenant(opened_store, tenant)
-        if over_zones:
-            zones = opened_store.zones(tenant_id)
-            made = sample_over_zones(zones, seed, now, listings=listings, adoption=adoption)
-        else:
+        if not over_zones:
             refuse_real(opened_store, tenant_id)
-            made = sample_city(seed, now, tenant_id=tenant_id, listings=listings, adoption=adoption)
-        fill(opened_store, made, created_at=now)
+        with working("Making people up; half a minute for a city"):
+            if over_zones:
+                zones = opened_store.zones(tenant_id)
+                made = sample_over_zones(zones, seed, now, listings=listings, adoption=adoption)
+            else:
+                made = sample_city(
+                    seed, now, tenant_id=tenant_id, listings=listings, adoption=adoption
+                )
+        with working("Storing them"):
+            fill(opened_store, made, created_at=now)
     kinds = ("zones", "residences", "buildings", "households", "members", "listings",
              "endorsements", "blocks", "trips", "bookings")  # fmt: skip
     report: dict[str, object] = {kind: len(getattr(made, kind)) for kind in kinds}
@@ -76,7 +82,11 @@ def sample(
     print_table(
         "People made up over real zones" if over_zones else COMMUNE_NAME,
         ("what", "value"),
-        list(report.items()),
+        [
+            (name.replace("_", " "), f"{told:,}" if isinstance(told, int) else told)
+            for name, told in report.items()
+        ],
+        (1,),
     )
     note("All of it is made up; ids begin with sample-.")
 

@@ -25,6 +25,7 @@ from api.commands.common import (
 )
 from api.ign import WFS_URL, communes_to_ask, fetch_contours
 from api.schemas import LocateParams
+from api.towns import Outlines
 from geo.arrays import as_lonlat
 from geo.cells import cell_to_text, point_to_cell
 from geo.errors import InputError, NotFoundError
@@ -208,11 +209,17 @@ def _show(report: dict[str, Any]) -> None:
     if report["geography_year"]:
         counted += f" in the geography of {report['geography_year']}"
     years = ", ".join(map(str, report["vintages"]))
-    columns = ("commune", "name", "vintage", "zones", "population", "households")
+    columns = ("commune", "name", "vintage")
+    counts = ("zones", "population", "households")
     print_table(
-        f"{report['zones']} zones of {years}{counted}",
-        columns,
-        [[commune[name] for name in columns] for commune in report["communes"]],
+        f"{report['zones']:,} zones of {years}{counted}",
+        (*columns, *counts),
+        [
+            [one[name] for name in columns]
+            + ["" if one[name] is None else f"{one[name]:,}" for name in counts]
+            for one in report["communes"]
+        ],
+        range(3, 6),
     )
     for key, what in (
         ("zones_without_figures", "zones have no figures"),
@@ -222,7 +229,7 @@ def _show(report: dict[str, Any]) -> None:
         codes = report[key]
         if codes:
             more = f" and {len(codes) - LISTED} more" if len(codes) > LISTED else ""
-            note(f"{len(codes)} {what}: {', '.join(codes[:LISTED])}{more}")
+            note(f"{len(codes):,} {what}: {', '.join(codes[:LISTED])}{more}")
 
 
 def locate(
@@ -239,6 +246,7 @@ def locate(
         zones = opened_store.zones(the_tenant(opened_store, tenant))
     if not zones:
         raise NotFoundError("no zones yet: mitoyen zones import FILE...")
+    Outlines(zones, None).refuse_swapped(lat, lon)
     outlines = ZoneMap([zone.code for zone in zones], [zone.geometry for zone in zones])
     located = outlines.locate(points)
     i = int(located.index[0])
@@ -257,7 +265,8 @@ def locate(
         print_json(answer)
         return
     if zone is None:
-        note("In no zone, and none within 300 m.")
-    elif located.nearest[0]:
+        note(f"In no zone of {answer['vintage']}, and none within 300 m. H3 cell {answer['cell']}.")
+        return
+    if answer.pop("nearest"):
         note("In no zone; the nearest is given.")
     print_table("Located", ("what", "value"), list(answer.items()))

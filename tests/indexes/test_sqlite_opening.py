@@ -7,6 +7,9 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from geo.errors import StoreError
 from indexes.sqlite import SqliteStore
 
 PROCESSES = 8
@@ -20,6 +23,12 @@ def open_all(paths: list[Path]) -> list[str]:
     )
     assert ran.returncode == 0, ran.stderr
     return ran.stdout.splitlines()
+
+
+def test_a_directory_is_told_to_be_one(tmp_path: Path) -> None:
+    for create in (True, False):
+        with pytest.raises(StoreError, match="is a directory"):
+            SqliteStore.open(tmp_path, create=create)
 
 
 def test_processes_that_make_a_store_at_once_make_one(tmp_path: Path) -> None:

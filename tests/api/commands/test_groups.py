@@ -52,6 +52,13 @@ def test_build_reports_groups_dwellings_and_the_share_locatable(built):
     }
 
 
+def test_build_tells_people_in_words(built):
+    status, out, _ = built(1_200)
+    assert status == 0
+    for told in ("that can be located", "1,200", "100.0%"):
+        assert told in out
+
+
 def test_build_places_the_buildings_in_their_group(built, tmp_path):
     built(30)
     store = open_store(tmp_path / "town.db", create=False)

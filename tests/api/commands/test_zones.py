@@ -186,6 +186,27 @@ def test_locate_flags_the_nearest_and_says_none_far_away(typed, zones_file):
     assert (far["zone"], far["nearest"]) == (None, False)
 
 
+def test_a_missing_file_is_told_before_what_its_name_lacks(typed, tmp_path):
+    for path, found in (("nothing.gpkg", "no such file"), (tmp_path, "a directory")):
+        status, out, err = typed("zones", "import", path)
+        assert status == 2 and out == "" and f"wanted a file of zones, found {found}" in err
+
+
+def test_locate_tells_people_where_they_are_and_no_more_than_that(typed, zones_file):
+    typed("zones", "import", zones_file)
+    status, out, err = typed("locate", "--lat", 43.005, "--lon", 5.005)
+    assert (status, err) == (0, "") and "132010000" in out and "nearest" not in out
+    status, out, err = typed("locate", "--lat", 42.9, "--lon", 5.005)
+    assert (status, out) == (0, "")
+    assert "In no zone of 2024" in err
+
+
+def test_locate_refuses_latitude_and_longitude_the_wrong_way_round(typed, zones_file):
+    typed("zones", "import", zones_file)
+    status, out, err = typed("locate", "--lat", 5.005, "--lon", 43.005, "--json")
+    assert (status, out) == (2, "") and "look swapped" in err
+
+
 def test_locate_refuses_what_is_no_place(typed, zones_file):
     typed("zones", "import", zones_file)
     for lat, lon in ((91, 5), ("nan", 5), (43, "inf")):
