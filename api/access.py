@@ -52,7 +52,7 @@ class AccessLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        start = time.perf_counter()
+        start, above = time.perf_counter(), scope.get("root_path", "")
         id = _id_of(scope)
         # Each request has a context of its own, so that nothing need be taken back; and what the
         # server says about a crash, after us, still has the id.
@@ -76,6 +76,8 @@ class AccessLog:
             # Both are ours: whatever else a client sends would be kept for ever.
             method = scope["method"] if scope["method"] in _METHODS else "other"
             route = getattr(scope.get("route"), "path_format", "-")
+            if route != "-":  # of what is mounted: without where that is
+                route = f"{scope.get('root_path', '').removeprefix(above)}{route}"
             self.metrics.observe(method, route, status, seconds)
             ms = round(1e3 * seconds, 1)
             fields = {"method": method, "route": route, "status": status, "ms": ms}

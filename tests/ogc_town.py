@@ -19,6 +19,7 @@ COLUMNS, ROWS = 8, 5  # zones: a chessboard, with a hole, an island and an accen
 CREATED_AT = datetime(2026, 10, 5, 8, 0, tzinfo=UTC)
 KEY = [(name, "ascending") for name in ("level", "zone", "measure", "category")]
 NAMES = ("Le Panier", "L'Estaque", "Noailles", "Saint-Barnabé", "La Pomme", "Endoume (100 %)")
+PARENTS = {"iris": 7, "quartier": 5}  # how much of its code is its parent's
 
 
 def shape_of(i: int) -> Geometry:
@@ -72,6 +73,8 @@ def release(outlines: Outlines, id: str = "2026Q3", version: int = 1, plus: floa
             about |= {"release": id, "parent": None, "category": ""}
             for measure, scale in (("households", 3.0), ("penetration", 0.25)):
                 told = figure(i, scale + plus)
+                if told["status"] == "merged" and level in PARENTS:
+                    told["parent"] = code[: PARENTS[level]]
                 rows.append(about | told | {"measure": measure, "denominator": 400.0 + i})
             for category in ("cours", "garde"):
                 told = figure(i + len(category), 7.0)

@@ -166,14 +166,14 @@ def features_page(
     above = f'{_home(base)} › <a href="{escape(at)}">{escape(collection.id)}</a>'
     body = _map(collection.geometries[rows], [f"{at}/items/{collection.ids[i]}" for i in rows])
     if place is None:
-        body += _one(collection, int(rows[0]), lang)
+        body += _one(collection, int(rows[0]), lang, base)
         shape = collection.geometries[rows[0]]
         if shape is not None:
             wkt = shapely.to_wkt(shape, rounding_precision=7)
             body += f"<details><summary>geometry</summary><code>{wkt}</code></details>"
     else:
         body = _form(at, filter, lang) + body + _pages(links, place, len(rows), lang)
-        body += _many(collection, rows, lang, at)
+        body += _many(collection, rows, lang, base)
     body += f'<p class="note">{_text("epsilon", lang, total=f"{epsilon:g}")}</p>'
     body += f"<h2>{_text('links', lang)}</h2>{_links(links)}"
     return _whole(title, lang, above, body)
@@ -214,14 +214,14 @@ def _base(name: str) -> str:
     return base if companion in COMPANIONS else ""
 
 
-def _many(collection: Collection, rows: IntArray, lang: int, at: str) -> str:
-    names = _columns(collection)
+def _many(collection: Collection, rows: IntArray, lang: int, base: str) -> str:
+    names, at = _columns(collection), f"{base}/collections/{collection.id}"
     heads = "".join(f"<th>{escape(title_of(name)[lang])}</th>" for name in names)
     lines = []
     for row, told in zip(rows.tolist(), collection.table.take(rows).to_pylist(), strict=True):
         id = collection.ids[row]
         link = f'<a href="{escape(f"{at}/items/{id}")}?f=html">{escape(id)}</a>'
-        cells = "".join(_cell(name, told, lang) for name in names)
+        cells = "".join(_cell(name, told, lang, base) for name in names)
         lines.append(f"<tr><th>{link}</th>{cells}</tr>")
     return (
         f'<div class="wide"><table><thead><tr><th>id</th>{heads}</tr></thead>'
@@ -229,17 +229,18 @@ def _many(collection: Collection, rows: IntArray, lang: int, at: str) -> str:
     )
 
 
-def _one(collection: Collection, row: int, lang: int) -> str:
+def _one(collection: Collection, row: int, lang: int, base: str) -> str:
     (told,) = collection.table.slice(row, 1).to_pylist()
     lines = (
-        f"<tr><th>{escape(title_of(name)[lang])}</th>{_cell(name, told, lang)}</tr>"
+        f"<tr><th>{escape(title_of(name)[lang])}</th>{_cell(name, told, lang, base)}</tr>"
         for name in _columns(collection)
     )
     return f"<table>{''.join(lines)}</table>"
 
 
-def _cell(name: str, told: Mapping[str, Any], lang: int) -> str:
-    """A property with what accompanies it: a figure, its interval, or why there is none."""
+def _cell(name: str, told: Mapping[str, Any], lang: int, base: str) -> str:
+    """A property with what accompanies it: a figure, its interval, or why there is none and
+    which zone tells it."""
     value = told[name]
     if isinstance(value, str):
         text = words(value, LANGS[lang]) if name == "status" and value in STATUSES else value
@@ -253,7 +254,9 @@ def _cell(name: str, told: Mapping[str, Any], lang: int) -> str:
 
     status = told.get(f"{name}_status")
     if value is None and status in STATUSES:
-        shown = f"<small>{escape(words(status, LANGS[lang]))}</small>"
+        parent = escape(told.get(f"{name}_parent") or "")
+        link = f' <a href="{escape(base)}/collections/districts/items/{parent}?f=html">{parent}</a>'
+        shown = f"<small>{escape(words(status, LANGS[lang]))}{link if parent else ''}</small>"
     else:
         shown = number(value)
     beside = []

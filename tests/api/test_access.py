@@ -26,6 +26,22 @@ def test_a_request_leaves_one_line_without_place_or_person(served, caplog):
         assert told not in everything.replace("httpx", ""), told
 
 
+def test_what_is_mounted_is_told_by_its_whole_path(served, caplog):
+    paths = {
+        "/ogc": "/ogc",
+        "/ogc/conformance": "/ogc/conformance",
+        "/ogc/collections/no-such/items": "/ogc/collections/{id}/items",
+        "/ogc/no-such": "-",
+        "/covoiturage/v1/status": "/covoiturage/v1/status",
+        "/no-such": "-",
+    }
+    with caplog.at_level(logging.INFO, logger="api"):
+        for path in paths:
+            served.get(path, follow_redirects=False)
+    told = [record.fields["route"] for record in caplog.records if record.name == "api.access"]
+    assert told == list(paths.values())
+
+
 def test_every_answer_forbids_keeping_and_guessing(served):
     for url in ("/", "/healthz", "/v1/near", "/nowhere", "/openapi.json", "/docs"):
         headers = served.get(url).headers

@@ -87,6 +87,21 @@ def test_a_page_of_features_has_all_that_json_says_of_them(town, collection):
     assert all(f"{value:.0f}" in text for value in whole)
 
 
+def test_a_merged_figure_leads_to_the_zone_that_tells_it(town):
+    merged = {
+        (feature["id"], parent)
+        for feature in town.features("districts")
+        for name, parent in feature["properties"].items()
+        if name.endswith("_parent") and parent
+    }
+    assert merged
+    for id, parent in merged:
+        page = shown(town, f"/ogc/collections/districts/items/{id}", "en")
+        assert "merged: into its parent" in page.text
+        (there,) = {link for link in page.links if f"/districts/items/{parent}?" in link}
+        assert parent in shown(town, there).text
+
+
 def test_pages_turn_and_keep_the_filter(town):
     asked = {"limit": 5, "filter": "level = 'iris'"}
     first = shown(town, "/ogc/collections/districts/items", "en", **asked)
