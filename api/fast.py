@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
-import msgspec
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
@@ -43,7 +42,6 @@ HEADERS = frozenset({b"accept-language", b"authorization", b"mitoyen-member"})
 
 _latitude = TypeAdapter(Latitude).validate_python
 _longitude = TypeAdapter(Longitude).validate_python
-_encode = msgspec.json.Encoder().encode
 
 
 class Asked(NamedTuple):
@@ -127,8 +125,8 @@ class FastNear:
         elif lat is not None or lon is not None or asking.member_id is None:
             raise OddError
         query = asked.query(at=asked.at or datetime.now(UTC), origin=origin)
-        found = town.engine.near(asking.viewer, query)
-        return Response(_encode(found), media_type="application/json")
+        found = town.engine.near_json(asking.viewer, query)
+        return Response(found, media_type="application/json")
 
     def _asked(self, rest: str, languages: str, scope: Scope) -> Asked:
         """What is asked besides where: most requests ask one of few things, so it is kept."""

@@ -19,7 +19,7 @@ from matching.scoring import BAND_EDGES_M, BANDS, Profiles, Weights
 from matching.text import family, spelled
 from matching.towns.catalog import Record
 
-__all__ = ["matches_of"]
+__all__ = ["asked_of", "availability_of", "band_of", "matches_of", "neighbours_of"]
 
 _AVAILABLE = {CLOSED: "closed", OPEN: "open"}
 
@@ -27,7 +27,7 @@ _AVAILABLE = {CLOSED: "closed", OPEN: "open"}
 def matches_of(search: Search, found: Found, profiles: Profiles, query: NearQuery) -> list[Match]:
     """The page of matches behind the rows found; a personal one carries no point, no address."""
     weights = _weights(profiles, query.profile)
-    asked: Asked = "text" if query.text else "category" if query.category else "any"
+    asked = asked_of(query)
     at, states = search.ask.at, search.states
     rows = found.rows[: query.limit]
     matches = []
@@ -38,14 +38,14 @@ def matches_of(search: Search, found: Found, profiles: Profiles, query: NearQuer
         found.distance_m.tolist(),
         found.ties.tolist(),
         found.factors.tolist(),
-        _neighbours(search, records),
+        neighbours_of(search, records),
         _corrections(search, rows, query.text or ""),
         strict=False,  # one more is found than told
     ):
         match = told.match
         metres = None if match.personal else tie / 1_000  # of whole millimetres, as it is ranked
-        band = _band(distance_m) if match.personal else None
-        available = _availability(told, states)
+        band = band_of(distance_m) if match.personal else None
+        available = availability_of(told, states)
         level = round(4 * factors[1])  # as the viewer is shown it
         why = reasons(
             match.kind,
@@ -85,7 +85,12 @@ def _weights(profiles: Profiles, named: str | None) -> Mapping[Kind, Weights]:
     return {kind: profiles.ranking(kind, named).weights for kind in Kind}
 
 
-def _neighbours(search: Search, records: Sequence[Record]) -> Iterable[int]:
+def asked_of(query: NearQuery) -> Asked:
+    """What the fit is measured against."""
+    return "text" if query.text else "category" if query.category else "any"
+
+
+def neighbours_of(search: Search, records: Sequence[Record]) -> Iterable[int]:
     """For each record, households of the viewer's building that recommend it; 0 if too few."""
     if search.neighbours is None:
         return repeat(0)
@@ -114,12 +119,13 @@ def _corrections(search: Search, rows: IntArray, text: str) -> Iterable[Correcti
     return found
 
 
-def _band(distance_m: float) -> str:
+def band_of(distance_m: float) -> str:
     """How far apart two groups are, as far as it is told."""
     return BANDS[0] if distance_m == 0.0 else BANDS[bisect_right(BAND_EDGES_M, distance_m)]
 
 
-def _availability(told: Record, states: StateArray) -> str:
+def availability_of(told: Record, states: StateArray) -> str:
+    """Whether something can be had, as a match says it; ``states`` are those of all hours."""
     if told.stock == SOLD_OUT:
         return "sold_out"
     state = states.item(told.hours) if told.hours >= 0 else UNKNOWN

@@ -1,19 +1,22 @@
 """Many questions of one viewer at once."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from geo.errors import MitoyenError
 from indexes.batch import Question, search_each
 from indexes.points import Found, PointView
-from matching.near import asked, told
+from matching.near import asked
 from matching.paging import Search
-from matching.query import NearAnswer, NearQuery, Viewer
+from matching.query import NearQuery, Viewer
 from matching.scoring import Profiles
 from matching.towns.snapshot import Snapshot
 from matching.trusting.viewing import Views
 
 __all__ = ["near_many"]
+
+A = TypeVar("A")
 
 
 def near_many(
@@ -22,10 +25,11 @@ def near_many(
     secret: bytes,
     viewer: Viewer,
     queries: Sequence[NearQuery],
+    tell: Callable[[Search, Profiles, bytes, NearQuery, Found, float], A],
     age_s: float = 0.0,
     threads: int | None = None,
     views: Views | None = None,
-) -> list[NearAnswer | MitoyenError]:
+) -> list[A | MitoyenError]:
     """The answer to each query, or the error that it is: one bad query spoils no other.
 
     Parameters
@@ -34,6 +38,8 @@ def near_many(
         As `matching.near.near`; all is asked of one snapshot.
     queries : sequence of NearQuery
         What is asked.
+    tell : callable
+        `matching.near.told`, or `matching.near.told_json`.
     threads : int, optional
         How many search; by default as many as there are cores.
     """
@@ -57,7 +63,7 @@ def near_many(
     return [
         search
         if isinstance(search, MitoyenError)
-        else told(search, profiles, secret, query, found[i], age_s)
+        else tell(search, profiles, secret, query, found[i], age_s)
         for i, (search, query) in enumerate(zip(searches, queries, strict=True))
     ]
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 
+import msgspec
 import numpy as np
 
 from geo.arrays import FloatArray, IntArray, LonLat, as_point
@@ -14,8 +15,9 @@ from indexes.entities import PERSON_KINDS, PERSONAL_KINDS, Kind
 from indexes.points import Ask, Found, Plan, Rule, pack_filters
 from matching.answering import matches_of
 from matching.cursor import query_digest, seal, unseal
+from matching.encoding import matches_json
 from matching.paging import RINGS_M, Search, next_cursor, resumed, ring_radius
-from matching.query import MAX_LIMIT, NearAnswer, NearQuery, Viewer
+from matching.query import MAX_LIMIT, Match, NearAnswer, NearQuery, Viewer
 from matching.reasons import LANGS
 from matching.scoring import Profiles
 from matching.text import Matched
@@ -24,7 +26,7 @@ from matching.towns.people import Seen
 from matching.towns.snapshot import Snapshot
 from matching.trusting.viewing import Views
 
-__all__ = ["asked", "near", "plan_of", "rules_of", "told"]
+__all__ = ["asked", "near", "near_json", "plan_of", "rules_of", "told", "told_json"]
 
 _FRESH = {Kind.SERVICE: "half-life", Kind.AD: "half-life", Kind.EVENT: "event"}
 
@@ -75,6 +77,20 @@ def near(
     return told(search, profiles, secret, query, search.best(query.limit + 1), age_s)
 
 
+def near_json(
+    snapshot: Snapshot,
+    profiles: Profiles,
+    secret: bytes,
+    viewer: Viewer,
+    query: NearQuery,
+    age_s: float = 0.0,
+    views: Views | None = None,
+) -> bytes:
+    """The answer of `near` as JSON, byte for byte; parameters and errors are the same."""
+    search = asked(snapshot, profiles, secret, viewer, query, views)
+    return told_json(search, profiles, secret, query, search.best(query.limit + 1), age_s)
+
+
 def asked(
     snapshot: Snapshot,
     profiles: Profiles,
@@ -122,9 +138,36 @@ def told(
 
     ``found`` holds one match more than the page where there are more.
     """
+    matches = tuple(matches_of(search, found, profiles, query))
+    return _answer(search, profiles, secret, query, found, age_s, matches)
+
+
+def told_json(
+    search: Search,
+    profiles: Profiles,
+    secret: bytes,
+    query: NearQuery,
+    found: Found,
+    age_s: float,
+) -> bytes:
+    """The JSON of what `told` tells, byte for byte, in about half the time."""
+    matches = matches_json(search, found, profiles, query)
+    rest = msgspec.json.encode(_answer(search, profiles, secret, query, found, age_s, ()))
+    return rest.replace(b"[]", matches, 1)  # the matches come first
+
+
+def _answer(
+    search: Search,
+    profiles: Profiles,
+    secret: bytes,
+    query: NearQuery,
+    found: Found,
+    age_s: float,
+    matches: tuple[Match, ...],
+) -> NearAnswer:
     following = next_cursor(search, found, query.limit, profiles.digest)
     return NearAnswer(
-        matches=tuple(matches_of(search, found, profiles, query)),
+        matches=matches,
         radius_m=search.ask.radius_m,
         people="searched" if search.people else "not_searched",
         at=datetime.fromtimestamp(search.ask.at, UTC),

@@ -10,12 +10,23 @@ from indexes.entities import Kind
 from matching.query import Reason
 from matching.scoring import BANDS
 
-__all__ = ["COUNT_FROM", "LANGS", "Asked", "Corrections", "reasons"]
+__all__ = [
+    "COUNT_FROM",
+    "LANGS",
+    "Asked",
+    "Corrections",
+    "Freshness",
+    "freshness",
+    "freshness_told",
+    "reasons",
+    "rounded_share",
+]
 
 LANGS = ("fr", "en")
 
 Asked = Literal["text", "category", "any"]
 Corrections = tuple[tuple[str, str], ...]
+Freshness = tuple[str, int, str]
 
 TRUSTED_LEVEL = 2  # from here on, something is known that the viewer has reason to believe
 COUNT_FROM = 3  # households; fewer are not counted aloud, so that none can be told apart
@@ -36,6 +47,8 @@ _CODES = {
     "sold_out": "sold-out",
     "unknown": "hours-unknown",
 }
+
+_FRESH_CODES = {"valid": "offer-valid", "valid-for": "offer-valid", "published": "fresh-new"}
 
 # Sentence by what it says: (French, English), in the order of LANGS.
 _SENTENCES = {
@@ -165,8 +178,11 @@ def reasons(
     )  # fmt: skip
     near = _distance(distance_m, band, lang, distance)
     said = recommended if near is None else (near, *recommended)
-    new = _fresh(kind, age_s, starts_in_s, ends_in_s, lang, fresh) if fresh else None
-    return said + rest if new is None else (*said, new, *rest)
+    share = rounded_share(fresh)
+    if share <= 0:
+        return said + rest
+    new = freshness_told(freshness(kind, age_s, starts_in_s, ends_in_s), lang)
+    return (*said, Reason(*new, share), *rest)
 
 
 # A page says the same few things over and over: keeping them takes half of its time away.
@@ -194,12 +210,12 @@ def _lasting(
     )
 
 
-def _rounded(share: float) -> float:
+def rounded_share(share: float) -> float:
     """``round(share, 9)`` in half the time: Python goes by way of the decimal text.
 
     Examples
     --------
-    >>> _rounded(0.12345678951)
+    >>> rounded_share(0.12345678951)
     0.12345679
     """
     units = share * 1e9
@@ -209,7 +225,7 @@ def _rounded(share: float) -> float:
 
 
 def _distance(distance_m: float | None, band: str | None, lang: str, share: float) -> Reason | None:
-    share = _rounded(share)
+    share = rounded_share(share)
     if share <= 0:
         return None
     if distance_m is not None:
@@ -226,7 +242,7 @@ def _distance(distance_m: float | None, band: str | None, lang: str, share: floa
 def _trust(
     personal: bool, level: int, endorsers: int, neighbours: int, lang: str, share: float
 ) -> Reason | None:
-    share = _rounded(share)
+    share = rounded_share(share)
     if share <= 0:
         return None
     trusted = level >= TRUSTED_LEVEL
@@ -245,30 +261,34 @@ def _trust(
     return Reason("trust-recommended", _say(key, lang, str(endorsers), str(level)), share)
 
 
-def _fresh(
-    kind: Kind,
-    age_s: float | None,
-    starts_in_s: float | None,
-    ends_in_s: float | None,
-    lang: str,
-    share: float,
-) -> Reason | None:
-    share = _rounded(share)
-    if share <= 0:
-        return None
+def freshness(
+    kind: Kind, age_s: float | None, starts_in_s: float | None, ends_in_s: float | None
+) -> Freshness:
+    """What is to be said of how fresh something is: which sentence, a number, its unit.
+
+    Parameters are those of `reasons`.
+    """
     if kind is _EVENT:
         if starts_in_s is None or starts_in_s <= 0:
-            return Reason("event-now", _say("event-now", lang), share)
-        return Reason("event-soon", _timed("event-soon", lang, *_span(starts_in_s)), share)
+            return "event-now", 0, ""
+        return "event-soon", *_span(starts_in_s)
     if kind is _OFFER or age_s is None:
         if ends_in_s is None:
-            return Reason("offer-valid", _say("valid", lang), share)
-        return Reason("offer-valid", _timed("valid-for", lang, *_span(ends_in_s)), share)
-    return Reason("fresh-new", _timed("published", lang, *_span(age_s)), share)
+            return "valid", 0, ""
+        return "valid-for", *_span(ends_in_s)
+    return "published", *_span(age_s)
+
+
+@lru_cache(maxsize=4_096)
+def freshness_told(told: Freshness, lang: str) -> tuple[str, str]:
+    """Code and text of what `freshness` found."""
+    key, count, unit = told
+    named = "jours" if lang == "fr" and unit == "days" else unit
+    return _FRESH_CODES.get(key, key), _say(key, lang, f"{count}{NBSP}{named}")
 
 
 def _available(keeps_hours: bool, available: str, lang: str, share: float) -> Reason | None:
-    share = _rounded(share)
+    share = rounded_share(share)
     code = _CODES[available]
     if share <= 0 and code not in ("closed", "sold-out"):
         return None
@@ -277,7 +297,7 @@ def _available(keeps_hours: bool, available: str, lang: str, share: float) -> Re
 
 
 def _fit(asked: Asked, corrected: Corrections, lang: str, share: float) -> Reason | None:
-    share = _rounded(share)
+    share = rounded_share(share)
     if share <= 0:
         return None
     if corrected:
@@ -312,9 +332,3 @@ def _span(seconds: float) -> tuple[int, str]:
     if seconds < 2 * _DAY_S:
         return int(seconds // _HOUR_S), "h"
     return int(seconds // _DAY_S), "days"
-
-
-@lru_cache(maxsize=4_096)
-def _timed(key: str, lang: str, count: int, unit: str) -> str:
-    named = "jours" if lang == "fr" and unit == "days" else unit
-    return _say(key, lang, f"{count}{NBSP}{named}")

@@ -20,7 +20,7 @@ from api.schemas import NearBatchBody, NearBody
 from api.towns import Town
 from geo.errors import InputError, MitoyenError
 from indexes.store import Position
-from matching.query import NearAnswer, NearQuery
+from matching.query import NearQuery
 
 __all__ = ["answer_batch", "read_batch", "router"]
 
@@ -79,10 +79,10 @@ async def answer_batch(request: Request, asking: Caller, queries: list[msgspec.R
     good = [query for query in asked if isinstance(query, NearQuery)]
     if sum(query.limit for query in good) > MAX_MATCHES:
         raise InputError(f"the limits of a batch add up to at most {MAX_MATCHES}")
-    found = iter(await run_in_threadpool(town.engine.near_many, asking.viewer, good))
+    found = iter(await run_in_threadpool(town.engine.near_many_json, asking.viewer, good))
     answers = [next(found) if isinstance(each, NearQuery) else each for each in asked]
     told = [
-        each if isinstance(each, NearAnswer) else msgspec.Raw(problem_of(request, each).body)
+        msgspec.Raw(each if isinstance(each, bytes) else problem_of(request, each).body)
         for each in answers
     ]
     return Response(msgspec.json.encode({"answers": told}), media_type="application/json")

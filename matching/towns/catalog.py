@@ -33,7 +33,7 @@ __all__ = ["Catalog", "Record", "Segment"]
 KINDS = tuple(Kind)
 EVENT = KIND_CODES[Kind.EVENT]
 MERGED = 8  # segments of about one size become one, so that there are few
-MAX_KEPT = 32_768  # records kept of a segment, about 1 kB each
+MAX_KEPT = 32_768  # records kept of a segment, about 1.5 kB each
 AT_ONCE = 4_096  # rows looked at for one that counts: mostly the first ones do
 NOT_GIVEN = -(2**62)
 
@@ -45,10 +45,14 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
     ``match`` is that of any question, but for its score, distance, reasons, level and
     availability. Instants are there as seconds since 1970 too. ``hours`` is the number of the
-    opening hours, -1 for none; ``stock`` as `indexes.columns.NO_STOCK`.
+    opening hours, -1 for none; ``stock`` as `indexes.columns.NO_STOCK`. ``json`` is the match as
+    JSON, cut where its score and reasons belong, and where its level and availability do.
     """
 
     match: Match
+    json: tuple[bytes, bytes, bytes]
+    kind: Kind
+    personal: bool
     starts_s: int | None
     ends_s: int | None
     published_s: int | None
@@ -144,6 +148,9 @@ class Segment:
             found.append(
                 Record(
                     match,
+                    _cut(msgspec.json.encode(match)),
+                    match.kind,
+                    personal,
                     starts_s=starts_s if starts else None,
                     ends_s=ends_s if ends else None,
                     published_s=None if published_s == NOT_GIVEN else published_s,
@@ -233,6 +240,16 @@ class Segment:
         # For points, to intersect is to be covered: the border is inside.
         found: IntArray = rows[shapely.intersects_xy(polygon, lon[rows], lat[rows])]
         return found
+
+
+def _cut(match: bytes) -> tuple[bytes, bytes, bytes]:
+    """A match of no question as JSON, without what every question gives it.
+
+    No words of a listing are taken for a seam: quotes in them are escaped.
+    """
+    first, _, rest = match.partition(b'"score":0.0,"why":[],')
+    between, _, last = rest.partition(b'"level":0,"available":"unknown"')
+    return first, between, last
 
 
 class Catalog:

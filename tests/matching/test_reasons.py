@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from geo.errors import InputError
 from indexes.entities import Kind
-from matching.reasons import LANGS, _rounded, reasons
+from matching.reasons import LANGS, reasons, rounded_share
 from matching.scoring import BANDS, Profiles
 
 ONES = (1.0, 1.0, 1.0, 1.0, 1.0)
@@ -218,4 +218,4 @@ HALVES = st.integers(0, 10**9 - 1).map(lambda units: (units + 0.5) / 1e9)
 def test_shares_are_rounded_as_python_rounds(share, steps):
     for _ in range(abs(steps)):
         share = math.nextafter(share, math.copysign(math.inf, steps))
-    assert _rounded(share) == round(share, 9)
+    assert rounded_share(share) == round(share, 9)
