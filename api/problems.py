@@ -321,13 +321,17 @@ def _on_mitoyen_error(request: Request, error: MitoyenError) -> Response:
 
 
 def _field(location: Iterable[object]) -> str:
-    """Where in a request, as a dotted name: ``query.lat``, ``body.polygon.type``."""
-    return ".".join(str(part) for part in location)
+    """Where in a request, as a dotted name: ``query.lat``, ``body.polygon.type``.
+
+    What pydantic tried there, of several shapes, is no part of the name.
+    """
+    return ".".join(part for part in map(str, location) if not part.startswith("tuple["))
 
 
 def _on_invalid(request: Request, error: RequestValidationError) -> Response:
     # Only place and message leave: `input` and `ctx` hold what came.
-    faults = [{"field": _field(e["loc"])[:200], "detail": e["msg"]} for e in error.errors()[:20]]
+    pairs = dict.fromkeys((_field(e["loc"])[:200], e["msg"]) for e in error.errors()[:20])
+    faults = [{"field": field, "detail": detail} for field, detail in pairs]
     # Validators name what they refuse with a code of ours, in kebab-case.
     code = next((e["type"] for e in error.errors() if e["type"] in TITLES), "invalid-request")
     detail = "; ".join(f"{fault['field']}: {fault['detail']}" for fault in faults)

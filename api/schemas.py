@@ -16,8 +16,10 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     StringConstraints,
+    Tag,
     ValidationInfo,
     model_validator,
 )
@@ -46,6 +48,7 @@ __all__ = [
     "NearParams",
     "PageParams",
     "PolygonIn",
+    "Position",
     "ResidenceIn",
     "TenantIn",
     "VintageParams",
@@ -126,6 +129,18 @@ Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False), Number
 Metres = Annotated[float, Field(ge=0, le=MAX_RADIUS_M, allow_inf_nan=False), Number]
 Radius = Annotated[float, Field(gt=0, le=MAX_RADIUS_M, allow_inf_nan=False), Number]
 Height = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _shape(point: object) -> str:
+    """Which of its two shapes a position has, so that only that one's faults are told."""
+    return "tuple[3]" if isinstance(point, list | tuple) and len(point) == 3 else "tuple[2]"
+
+
+Position = Annotated[
+    Annotated[tuple[Longitude, Latitude], Tag("tuple[2]")]
+    | Annotated[tuple[Longitude, Latitude, Height], Tag("tuple[3]")],
+    Discriminator(_shape),
+]
 Year = Annotated[int, Field(ge=1900, le=2200), Whole]
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc), BeforeValidator(_rfc3339)]
 Timezone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_timezone)]
@@ -211,7 +226,7 @@ class PolygonIn(Input):
 
     type: Literal["Polygon"]
     coordinates: Annotated[
-        list[list[tuple[Longitude, Latitude] | tuple[Longitude, Latitude, Height]]],
+        list[list[Position]],
         Field(min_length=1, max_length=100),
     ]
 

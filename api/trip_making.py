@@ -67,6 +67,8 @@ def _line_of(said: TripIn, router: Router) -> tuple[tuple[LonLat, ...], tuple[fl
     lonlat = tuple((point[0], point[1]) for point in said.route.coordinates) if said.route else ()
     if said.times_s is None:
         return router.route(lonlat)
+    if len(lonlat) < 2:
+        raise InputError(f"a route has 2 points or more, got {len(lonlat)}", code="invalid-route")
     if not said.times_s or said.times_s[-1] <= 0:
         raise InputError("times must begin with 0 and rise", code="invalid-times")
     return lonlat, tuple(map(float, said.times_s)), False

@@ -14,13 +14,13 @@ from pydantic_core import PydanticCustomError
 
 from api.answers import Absent, Output
 from api.schemas import (
-    Height,
     Id,
     Input,
     Instant,
     Latitude,
     Longitude,
     Name,
+    Position,
     Timezone,
     Url,
     Whole,
@@ -87,7 +87,7 @@ class LineStringIn(Input):
 
     type: Literal["LineString"]
     coordinates: Annotated[
-        list[tuple[Longitude, Latitude] | tuple[Longitude, Latitude, Height]],
+        list[Position],
         Field(max_length=MAX_POINTS),
     ]
 

@@ -46,35 +46,34 @@ and who the trip is addressed to. Nobody rides with himself.
 day: a weekly trip, or one that takes place once. A trip of several times a week is one match.
 """
 
+from bisect import insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from heapq import merge
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from geo.arrays import FloatArray, LonLat, as_lonlat
+from geo.arrays import as_lonlat, as_point
 from geo.errors import InputError
 from indexes import rides as j
-from indexes.entities import VERIFIED_LEVEL
 from indexes.journeys import Role, Trip
 from matching.query import MAX_LIMIT
 from matching.reasons import LANGS
 from matching.rides.answers import Joined, best_join, joins_of, match_of
 from matching.rides.asks import (
     LEAST_TRIP_M,
-    Asked,
     Pass,
     ask_of,
     asked_times,
     passes_of,
     times_between,
 )
-from matching.rides.book import Current, TripView
+from matching.rides.book import TripView
 from matching.rides.carpool import Party, Prices, TripMatch, TripQuery
-from matching.rides.clock import EPOCH
+from matching.rides.clock import EPOCH, FIRST_DAY, LAST_DAY
 from matching.rides.parts import DriverPart, Places, Rides
 from matching.rides.rules import may_see, suits
 from matching.schedule import check_schedule, once_day
@@ -157,7 +156,10 @@ def find_riders(
         return ()
     part = DriverPart([trip], [viewer], {trip.id: rides} if rides else {})
     # A rider's day is another than the driver's where midnight lies between.
-    around = [EPOCH + timedelta(days=day) for day in (days[0] - 2, days[-1] + 2)]
+    around = (
+        max(EPOCH + timedelta(days=days[0] - 2), FIRST_DAY),
+        min(EPOCH + timedelta(days=days[-1] + 2), LAST_DAY),
+    )
     line = as_lonlat(trip.lonlat)
     found = []
     for current in view.riders:
@@ -173,7 +175,7 @@ def find_riders(
             ):
                 continue
             ask = ask_of(rider.schedule, places, rider.seats)
-            asked = times_between(rider.schedule, around[0], around[1])
+            asked = times_between(rider.schedule, *around)
             passes = _on_days(passes_of(asked, part.timezone, part.span_s, ask, False), days)
             joins = joins_of(part, 0, passes, places)
             joined = best_join(part, joins, places, viewer, owner, len(days), by_driver=True)
@@ -263,27 +265,18 @@ def _on_days(passes: Iterable[Pass], days: Sequence[int]) -> list[Pass]:
     """Only those service days of some passes."""
     found = []
     for one in passes:
-        kept = np.isin(one.days, days)
-        if kept.any():
-            found.append(Pass(one.ask, one.days[kept], one.asked[kept]))
+        kept = {service: day for service, day in one.asked.items() if service in days}
+        if kept:
+            found.append(Pass.on(one.ask, kept))
     return found
 
 
 class _Source(NamedTuple):
     """A part of the drivers, how far their owners are trusted, and the passes that it is asked."""
 
-    current: Current[DriverPart]
+    part: DriverPart
     levels: npt.NDArray[np.int8]
     passes: list[Pass]
-
-
-class _Hit(NamedTuple):
-    """A run that the index found, and the least that its trip can cost, 1e-6 minutes."""
-
-    least: float
-    source: _Source
-    in_pass: Pass
-    found: list[float]
 
 
 def _find_drivers(
@@ -296,34 +289,32 @@ def _find_drivers(
         raise InputError(f"seats must be 1 to {MAX_SEATS}, got {query.seats}")
     if query.max_walk_m is not None and query.max_walk_m < 0:
         raise InputError(f"max_walk_m must be 0 or more, got {query.max_walk_m}")
-    origin, destination = _end(query.origin), _end(query.destination)
+    origin, destination = as_point(query.origin), as_point(query.destination)
     places = Places.of(origin, destination, query.max_walk_m, view.meeting)
     if places.direct_m < LEAST_TRIP_M:
         return ()
     asked = asked_times(query.schedule, query.first)
     ask = ask_of(query.schedule, places, query.seats)
-    sources = [
-        _Source(
-            current,
-            current.part.levels_for(viewer, current.alive),
-            _passes(current.part, asked, ask, viewer, query.schedule.at is None),
-        )
-        for current in view.driver_parts()
-    ]
+    weekly = query.schedule.at is None
+    sources = []
+    for current in view.driver_parts():
+        part = current.part
+        ask[j.OWN_BUILDING] = part.building_of(viewer)
+        passes = passes_of(asked, part.timezone, part.span_s, ask, weekly)
+        sources.append(_Source(part, part.levels_for(viewer, current.alive), passes))
 
-    def joined_with(part: DriverPart, row: int, hit: _Hit) -> Joined | None:
+    def joined_with(source: _Source, row: int, one: Pass, found: list[float]) -> Joined | None:
+        part = source.part
         trip, owner = part.trips[row], part.owners[row]
         if not suits(viewer, query, trip, owner):
             return None
         if own is not None and (own.id == trip.id or not may_see(owner, own, viewer)):
             return None
-        rest = hit.source.passes
-        joins: list[tuple[Pass, list[float]]] = []
-        if not part.index.runs.rows[int(hit.found[j.RUN]), j.SEVERAL]:
-            # One run: in this pass it is joined as the index found it.
-            joins.append((hit.in_pass, hit.found))
-            rest = [one for one in rest if one is not hit.in_pass]
-        joins += joins_of(part, row, rest, places)
+        if part.index.runs.rows[int(found[j.RUN]), j.SEVERAL]:
+            joins = joins_of(part, row, source.passes, places)
+        else:  # one run: in this pass it is joined as the index found it
+            rest = [other for other in source.passes if other is not one]
+            joins = chain([(one, found)], joins_of(part, row, rest, places))
         return best_join(part, joins, places, viewer, owner, len(asked), by_driver=False)
 
     # The index knows a lower bound of what a trip costs, in order. Trips are looked at in
@@ -332,30 +323,30 @@ def _find_drivers(
     seen: set[str] = set()
     want = query.limit + SPARE
     while True:
-        runs, unseen = [], np.inf
+        hits: list[tuple[list[float], _Source, Pass]] = []
+        unseen = np.inf
         for source in sources:
-            part = source.current.part
+            part = source.part
             for one in source.passes:
                 # What costs more than the last of a full list is not looked at in this round.
                 rows = part.index.search(
                     one.ask, one.days, places.rows, want, part.run_trip, source.levels, unseen
                 ).tolist()
-                runs.append([_Hit(row[j.COST], source, one, row) for row in rows])
+                hits += [(row, source, one) for row in rows]
                 if len(rows) == want:
                     unseen = min(unseen, rows[-1][j.COST])
-        for hit in merge(*runs, key=lambda hit: hit.least):
-            if len(best) >= query.limit and best[query.limit - 1][0][0] < hit.least - 2:
+        hits.sort(key=lambda hit: hit[0][j.COST])
+        for found, source, one in hits:
+            if len(best) >= query.limit and best[query.limit - 1][0][0] < found[j.COST] - 2:
                 break
-            part = hit.source.current.part
-            row = int(part.run_trip[int(hit.found[j.RUN])])
-            trip = part.trips[row]
+            row = int(source.part.run_trip[int(found[j.RUN])])
+            trip = source.part.trips[row]
             if trip.id in seen:
                 continue
             seen.add(trip.id)
-            joined = joined_with(part, row, hit)
+            joined = joined_with(source, row, one, found)
             if joined is not None:
-                best.append((joined.rank(trip.id), joined, trip))
-                best.sort(key=lambda one: one[0])
+                insort(best, (joined.rank(trip.id), joined, trip))
         if len(best) >= query.limit and best[query.limit - 1][0][0] < unseen - 2:
             break
         if unseen == np.inf:
@@ -365,17 +356,3 @@ def _find_drivers(
         match_of(joined, trip, places, view.meeting, query.lang, prices, Role.DRIVER)
         for _, joined, trip in best[: query.limit]
     )
-
-
-def _passes(
-    part: DriverPart, asked: list[Asked], ask: FloatArray, viewer: Party, weekly: bool
-) -> list[Pass]:
-    own = ask.copy()
-    if viewer.level >= VERIFIED_LEVEL and viewer.building:
-        own[j.OWN_BUILDING] = part.buildings.get(viewer.building, -1)
-    return passes_of(asked, part.timezone, part.span_s, own, weekly)
-
-
-def _end(point: LonLat) -> LonLat:
-    lon, lat = as_lonlat(point)[0].tolist()
-    return lon, lat

@@ -1,7 +1,7 @@
 """What is asked of the corridor index: when, on which service days, and what a minute is worth."""
 
-from collections.abc import Sequence
-from datetime import UTC, date, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +11,9 @@ from geo.errors import InputError
 from indexes import rides as j
 from indexes.journeys import Anchor, Schedule
 from matching.detour import SECONDS_PER_EXTRA_M
-from matching.rides.clock import DAY_S
+from matching.rides.clock import DAY_S, LAST_DAY, day_number
 from matching.rides.parts import Places, clock_of
-from matching.schedule import days_of, instants
+from matching.schedule import days_of, instants, once_day
 
 __all__ = [
     "ELSEWHERE_MIN",
@@ -58,13 +58,18 @@ class Asked(NamedTuple):
 class Pass(NamedTuple):
     """Days on which a question is the same in seconds of the service day.
 
-    ``ask`` is for `indexes.rides`; ``days`` are service days of the driver, ascending, and
-    ``asked`` the day asked for with each.
+    ``ask`` is for `indexes.rides`; ``asked`` is the day asked for of each service day of the
+    driver, ascending, which are ``days``.
     """
 
     ask: FloatArray
     days: IntArray
-    asked: IntArray
+    asked: Mapping[int, int]
+
+    @classmethod
+    def on(cls, ask: FloatArray, asked: Mapping[int, int]) -> "Pass":
+        """A question on some service days, and the day asked for of each."""
+        return cls(ask, np.array(list(asked), np.int64), asked)
 
 
 def asked_times(schedule: Schedule, first: date | None) -> list[Asked]:
@@ -73,23 +78,25 @@ def asked_times(schedule: Schedule, first: date | None) -> list[Asked]:
     Raises
     ------
     InputError
-        If it is weekly and ``first`` is None; its code is ``first-day-required``.
+        If it is weekly and ``first`` is None; its code is ``first-day-required``. If that day is
+        in no known year; ``invalid-day``.
     """
-    if schedule.at is not None:
-        around = schedule.at.astimezone(UTC).date()  # the local day is at most one off
-        return times_between(schedule, around - timedelta(days=1), around + timedelta(days=1))
+    if day := once_day(schedule):
+        return times_between(schedule, day, day)
     if first is None:
         raise InputError("a weekly search must say its first day", code="first-day-required")
-    return times_between(schedule, first, first + timedelta(days=HORIZON_DAYS - 1))
+    day_number(first)  # refuses what is no known day, to which none can be added either
+    last = first + timedelta(days=HORIZON_DAYS - 1)
+    return times_between(schedule, first, min(last, LAST_DAY))
 
 
 def times_between(schedule: Schedule, first: date, last: date) -> list[Asked]:
     """The service days of a schedule between two dates, both included, and its windows."""
     days = days_of(schedule, first, last)
-    earliest, latest = instants(schedule, days)
+    times = (one.tolist() for one in (days, *instants(schedule, days)))
     return [
         Asked(day, begin, end, begin + schedule.flex_before_s)
-        for day, begin, end in np.column_stack((days, earliest, latest)).tolist()
+        for day, begin, end in zip(*times, strict=True)
     ]
 
 
@@ -134,7 +141,7 @@ def passes_of(
     A ride at one in the night is of the service day before, and may be of the one after: a
     driver who arrives after midnight leaves before it. Days of one clock are one pass.
     """
-    groups: dict[tuple[float, ...], list[tuple[int, int]]] = {}
+    groups: dict[tuple[float, ...], dict[int, int]] = {}
     for day, earliest, latest, meant in asked:
         low = int((earliest - span_s[1] - 15 * 3_600) // DAY_S)
         high = int((latest - span_s[0] + 15 * 3_600) // DAY_S)
@@ -143,14 +150,12 @@ def passes_of(
             begin, end = earliest - clock.midnight, latest - clock.midnight
             if begin - CLOCK_CHANGE_S <= span_s[1] and end + CLOCK_CHANGE_S >= span_s[0]:
                 key = begin, end, meant - clock.midnight, clock.edge_s, clock.shift_s
-                groups.setdefault(key, []).append((service, day))
+                groups.setdefault(key, {})[service] = day
     found = []
-    for times, pairs in groups.items():
+    for times, days in groups.items():
         own = ask.copy()
         own[[j.EARLIEST, j.LATEST, j.ASKED, j.EDGE_S, j.SHIFT_S]] = times
-        window_s = own[j.LATEST] - own[j.EARLIEST]
         # A window of half a day may be met on two service days; the exact count comes later.
-        own[j.UNMATCHED_MIN] = UNMATCHED_MIN if weekly and window_s < DAY_S / 2 else 0.0
-        table = np.array(sorted(pairs), np.int64)
-        found.append(Pass(own, np.ascontiguousarray(table[:, 0]), table[:, 1]))
+        own[j.UNMATCHED_MIN] = UNMATCHED_MIN if weekly and times[1] - times[0] < DAY_S / 2 else 0.0
+        found.append(Pass.on(own, days))
     return found

@@ -194,6 +194,11 @@ def test_a_route_of_ten_thousand_points_is_taken(served):
     assert put(served, body, "long").status_code == 422
 
 
+def test_a_point_that_is_wrong_is_named_once_and_by_its_place(served):
+    answer = put(served, drive(route=route((181, 43.3), ANAS)), "far").json()
+    assert [fault["field"] for fault in answer["errors"]] == ["body.route.coordinates.0.0"]
+
+
 @pytest.mark.parametrize("id", ["match", "week", "t1/matches"])
 def test_a_trip_does_not_hide_behind_another_path(served, id):
     for answer in (put(served, drive(), id), served.ask("DELETE", f"/v1/trips/{id}", "app")):
@@ -209,6 +214,8 @@ WEEKLY = [{"days": ["MON"], "time": "07:50"}]
 BAD = [
     ({"route": route(ANAS), "times_s": None}, "zero-length-route"),
     ({"route": route(ANAS), "times_s": [1]}, "invalid-route"),
+    ({"route": route(ANAS), "times_s": [0]}, "invalid-route"),
+    ({"route": route(), "times_s": []}, "invalid-route"),
     ({"route": route(ANAS, ANAS)}, None),
     ({"route": route(ANAS, ANAS), "times_s": [0, 10]}, "zero-length-route"),
     ({"route": route(), "times_s": None}, "zero-length-route"),

@@ -143,6 +143,16 @@ def test_a_stored_trip_is_matched_when_another_arrives(road):
     assert served.get(url.format("out"), "app").status_code == 200
 
 
+@pytest.mark.parametrize("path", ["match", "week", "out/matches"])
+def test_the_last_days_that_are_known_can_be_asked_for(road, path):
+    served, _ = road
+    asked = {} if path == "out/matches" else ALL | MONDAYS
+    params = asked | {"first": "2099-12-21"}
+    answer = served.get(f"/v1/trips/{path}", "app", params=params)
+    assert answer.status_code == 200, answer.text
+    assert answer.json().get("matches", answer.json().get("drivers"))
+
+
 def test_a_ride_once_is_found_on_its_day_only(road):
     once = {"days": [], "first": "2026-11-30"}
     monday = found(road, member="cleo", **once, depart_at="2026-11-30T07:55:00+01:00")
@@ -181,6 +191,8 @@ def test_a_member_needs_no_start_and_nobody_else_goes_without(road):
         ({"lang": "de"}, 422, "invalid-request"),
         ({"back_depart_at": "17:00", "back_arrive_by": "18:00"}, 422, "invalid-schedule"),
         ({"first": "1950-01-01"}, 422, "invalid-day"),
+        ({"first": "0001-01-01"}, 422, "invalid-day"),
+        ({"first": "9999-12-31"}, 422, "invalid-day"),
     ],
 )
 def test_what_can_not_be_asked_is_a_clear_error(road, changes, status, code):
