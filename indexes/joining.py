@@ -61,6 +61,7 @@ from indexes.rides import (
     UNMATCHED_MIN,
     WALK,
     WALK_MIN,
+    Ints,
     Lines,
     Runs,
     Whole,
@@ -246,16 +247,17 @@ def _tell(options: FloatArray, i: Whole, found: FloatArray, at: int) -> None:
 
 
 @compiled
-def between_m(lines: Lines, line: Whole, found: FloatArray) -> float:
-    """How long the line is between a pick-up and a drop-off that were found, metres."""
-    first = lines.first[line]
-    up, down = np.int64(found[PICKUP + F_PIECE]), np.int64(found[DROPOFF + F_PIECE])
+def between_m(points: Ints, up: int, down: int, up_part: float, down_part: float) -> float:
+    """How long a line is from part of the piece after one point to part of that after another.
+
+    Metres; ``points`` are those of `indexes.rides.Lines`.
+    """
     along = 0.0
-    for piece in range(up, down + 1):
-        a, b = lines.points[first + piece], lines.points[first + piece + 1]
+    for i in range(up, down + 1):
+        a, b = points[i], points[i + 1]
         metres = distance_m(a[0] / UNIT, a[1] / UNIT, b[0] / UNIT, b[1] / UNIT)
-        part = found[DROPOFF + F_FRACTION] if piece == down else 1.0
-        part -= found[PICKUP + F_FRACTION] if piece == up else 0.0
+        part = down_part if i == down else 1.0
+        part -= up_part if i == up else 0.0
         along += part * metres
     return along
 

@@ -223,7 +223,7 @@ def _of_run(
             if metres < 0.0:
                 continue
             pickup_s, dropoff_s = (float(ms) / 1000.0 for ms in rides[:, MS])
-            seats = _seats_left(part, run, pickup_s, dropoff_s)
+            seats = part.seats_left(run, pickup_s, dropoff_s)
             if seats < least_seats:
                 continue
             walks_m = float(rides[0, WALK_M]), float(rides[1, WALK_M])
@@ -258,10 +258,10 @@ def _meant(
     low = (min(one.earliest for one in windows) - whole_s + lead_s - second) // DAY_S - 1
     high = (max(one.latest for one in windows) + lead_s - second) // DAY_S + 1
     low, high = max(low, FIRST_S // DAY_S), min(high, LAST_S // DAY_S)
-    days = part.days(run, np.arange(low, high + 1, dtype=np.int64))
+    days = part.days(run, range(int(low), int(high) + 1))
     schedule = part.trips[part.run_trip[run]].schedule
-    meant = instants(schedule, days)[0] + schedule.flex_before_s
-    return list(zip(days.tolist(), meant.tolist(), strict=True))
+    meant = instants(schedule, np.array(days, np.int64))[0] + schedule.flex_before_s
+    return list(zip(days, meant.tolist(), strict=True))
 
 
 def _starts(trip: Trip, windows: Sequence[Within]) -> list[tuple[date, int]]:
@@ -302,13 +302,3 @@ def _of_passenger(
 
 def _cost(walks_m: tuple[float, float], at: int, meant: int) -> float:
     return WALK_MIN * sum(walks_m) + abs(at - meant) / 60.0
-
-
-def _seats_left(part: DriverPart, run: int, begin_s: float, end_s: float) -> int:
-    """Seats that are free on every leg between two seconds of a run's line."""
-    row = part.index.runs.rows[run]
-    booked = part.index.runs.booked[row[j.FIRST_BOOKED] : row[j.FIRST_BOOKED] + row[j.BOOKED]]
-    # A car is fullest when somebody gets in.
-    instants_s = [begin_s, *(one[0] for one in booked if begin_s < one[0] < end_s)]
-    taken = (sum(one[2] for one in booked if one[0] <= at < one[1]) for at in instants_s)
-    return int(row[j.SEATS] - max(taken))

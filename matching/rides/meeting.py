@@ -2,20 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import cos, radians
 
 import numpy as np
-from scipy.spatial import cKDTree
 
-from geo.arrays import FloatArray, IntArray, LonLat, LonLatArray, as_lonlat
-from geo.distance import EARTH_RADIUS_M, haversine_m
+from geo.arrays import FloatArray, IntArray, LonLat, as_lonlat
+from geo.distance import arc_m
 from geo.errors import InputError
-from geo.sphere import on_sphere
+from geo.kernels import forget_stale
+from indexes.rides import LAT, LON, METRES_PER_DEGREE, WALK_M, compiled, place_row
 
-__all__ = ["MEETING_CATEGORIES", "MOST_PLACES", "MeetingPoint", "MeetingPoints"]
+__all__ = ["MEETING_CATEGORIES", "MEETING_REACH_M", "MOST_PLACES", "MeetingPoint", "MeetingPoints"]
 
 MEETING_CATEGORIES = ("mobility.carpool", "mobility.stop")
 """Public places of these categories, and of those below them, are meeting points."""
 
+MEETING_REACH_M = 1_000.0  # of a line, to a meeting point that it can serve
 MOST_PLACES = 8  # of one end of a ride that are tried, the nearest ones
 
 
@@ -50,18 +52,21 @@ class MeetingPoints:
     ...     MeetingPoint("b", "Canebière", 5.3780, 43.2965),
     ...     MeetingPoint("a", "Vieux-Port", 5.3745, 43.2953),
     ... ])
-    >>> [stops[row].name for row in stops.near((5.3740, 43.2951), 600)]
-    ['Vieux-Port', 'Canebière']
+    >>> rows, places = stops.near((5.3740, 43.2951), 600)
+    >>> [stops[row].name for row in rows], places[:, WALK_M].round()
+    (['Vieux-Port', 'Canebière'], array([ 46., 359.]))
     """
 
     def __init__(self, points: Sequence[MeetingPoint] = ()) -> None:
         self._points = sorted(points, key=lambda point: point.id)
         if len({point.id for point in points}) < len(points):
             raise InputError("meeting points must have an id each, two have the same")
-        self.lonlat: LonLatArray = as_lonlat(
-            np.array([(point.lon, point.lat) for point in self._points]).reshape(-1, 2)
-        )
-        self._tree = cKDTree(on_sphere(self.lonlat))
+        lonlat = as_lonlat([(point.lon, point.lat) for point in self._points] or np.empty((0, 2)))
+        rows = [
+            place_row(lon, lat, MEETING_REACH_M, 0.0, on_line=False) for lon, lat in lonlat.tolist()
+        ]
+        self._places = np.array(rows).reshape(-1, 6)
+        self._northwards = np.argsort(lonlat[:, 1], kind="stable")
 
     def __len__(self) -> int:
         return len(self._points)
@@ -69,23 +74,64 @@ class MeetingPoints:
     def __getitem__(self, row: int) -> MeetingPoint:
         return self._points[row]
 
-    def near(self, place: LonLat, limit_m: float, most: int = MOST_PLACES) -> IntArray:
-        """Rows of the meeting points nearest to a place: by distance, then id.
+    def near(self, end: LonLat, walk_m: float) -> tuple[IntArray, FloatArray]:
+        """The meeting points nearest to an end of a ride: by distance, then id.
 
         Parameters
         ----------
-        place : (lon, lat)
+        end : (lon, lat)
             Degrees, EPSG:4326.
-        limit_m : float
+        walk_m : float
             Great circle; what lies exactly there counts.
-        most : int
-            At most so many.
+
+        Returns
+        -------
+        rows : ndarray of int64, shape (n,)
+            `MOST_PLACES` at most.
+        places : ndarray of float64, shape (n, 6)
+            What `indexes.rides` takes of each, the walk from the end with it.
         """
-        here = np.array([place])
-        # Chords are shorter than arcs, so none is missed; the last digit is the haversine's.
-        chord = 2.0 * np.sin(min(limit_m / EARTH_RADIUS_M, np.pi) / 2.0) * (1.0 + 1e-9) + 1e-12
-        rows = np.sort(self._tree.query_ball_point(on_sphere(here)[0], chord)).astype(np.int64)
-        distance_m: FloatArray = haversine_m(place, self.lonlat[rows])
-        order = np.argsort(distance_m, kind="stable")[:most]
-        found: IntArray = rows[order[distance_m[order] <= limit_m]]
-        return found
+        rows, walks_m = _nearest(*end, walk_m, self._places, self._northwards)
+        places = self._places[rows]
+        places[:, WALK_M] = walks_m
+        return rows, places
+
+
+@compiled
+def _nearest(
+    lon: float, lat: float, limit_m: float, places: FloatArray, northwards: IntArray
+) -> tuple[IntArray, FloatArray]:
+    """Rows of the places nearest to a point, and how far they are.
+
+    ``northwards`` are all rows by latitude: few are so near by that alone.
+    """
+    degrees = limit_m / METRES_PER_DEGREE + 1e-9  # distances round
+    low, high = 0, len(northwards)
+    while low < high:
+        middle = (low + high) // 2
+        if places[northwards[middle], LAT] < lat - degrees:
+            low = middle + 1
+        else:
+            high = middle
+    rows, metres = np.empty(MOST_PLACES, np.int64), np.empty(MOST_PLACES)
+    cos_lat = cos(radians(lat))
+    count = 0
+    for row in northwards[low:]:
+        if places[row, LAT] > lat + degrees:
+            break
+        off_m = arc_m(lon, lat, cos_lat, places[row, LON], places[row, LAT])
+        if off_m > limit_m:
+            continue
+        at = count
+        while at > 0 and (off_m, row) < (metres[at - 1], rows[at - 1]):
+            at -= 1
+        if at == MOST_PLACES:
+            continue
+        count = min(count + 1, MOST_PLACES)
+        for later in range(count - 1, at, -1):
+            rows[later], metres[later] = rows[later - 1], metres[later - 1]
+        rows[at], metres[at] = row, off_m
+    return rows[:count], metres[:count]
+
+
+forget_stale(_nearest, "geo.distance", "indexes.rides")

@@ -1,6 +1,6 @@
 """Trips packed for searches: drivers' lines in a corridor index, passengers by their ends."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geo.arrays import FloatArray, IntArray, LonLat, LonLatArray, as_lonlat
-from geo.distance import haversine_m
+from geo.distance import distance_m
 from indexes import rides as j
 from indexes.endpoints import EndIndex
 from indexes.entities import VERIFIED_LEVEL
@@ -25,7 +25,6 @@ from matching.schedule import days_of, runs
 __all__ = [
     "DEFAULT_WALK_M",
     "MAX_WALK_M",
-    "MEETING_REACH_M",
     "Clock",
     "DriverPart",
     "Places",
@@ -35,7 +34,6 @@ __all__ = [
 ]
 
 DEFAULT_WALK_M, MAX_WALK_M = 600, 2_000
-MEETING_REACH_M = 1_000.0  # of a line, to a meeting point that it can serve
 NO_CHANGE_S = 1e12
 ANY_DAY = 127
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
@@ -90,21 +88,15 @@ class Places(NamedTuple):
     ) -> "Places":
         """Those of a ride from one point to another; degrees, EPSG:4326."""
         walk_m = float(min(MAX_WALK_M, DEFAULT_WALK_M if max_walk_m is None else max_walk_m))
-        rows: list[tuple[float, ...]] = []
-        numbers: list[int] = []
-        pickups = 0
-        for end in (origin, destination):
-            pickups = len(rows)
-            rows.append(place_row(*end, walk_m, 0.0, on_line=True))
-            numbers.append(-1)
-            near = meeting.near(end, walk_m)
-            points = meeting.lonlat[near]
-            walks = haversine_m(end, points).tolist()
-            for number, (lon, lat), walk in zip(near.tolist(), points.tolist(), walks, strict=True):
-                rows.append(place_row(lon, lat, MEETING_REACH_M, walk, on_line=False))
-                numbers.append(number)
-        direct_m = haversine_m(origin, np.array([destination])).item()
-        return cls(np.array(rows), pickups, tuple(numbers), direct_m)
+        up, pickups = meeting.near(origin, walk_m)
+        down, dropoffs = meeting.near(destination, walk_m)
+        here, there = (place_row(*end, walk_m, 0.0, on_line=True) for end in (origin, destination))
+        return cls(
+            np.vstack((here, pickups, there, dropoffs)),
+            1 + len(up),
+            (-1, *up.tolist(), -1, *down.tolist()),
+            distance_m(*origin, *destination),
+        )
 
 
 class DriverPart:
@@ -201,24 +193,42 @@ class DriverPart:
             levels[rows] = np.where(alive[rows], level, -1)
         return levels
 
+    def building_of(self, viewer: Party) -> int:
+        """The number of the building where somebody is proved to live; -1 if no owner does."""
+        proved = viewer.building if viewer.level >= VERIFIED_LEVEL else ""
+        return self.buildings.get(proved, -1)
+
     def runs_of(self, trip: int) -> IntArray:
         """The runs of a trip, by its number."""
         return np.arange(self.first_run[trip], self.first_run[trip + 1])
 
-    def days(self, run: int, days: IntArray) -> IntArray:
+    def days(self, run: int, days: Iterable[int]) -> list[int]:
         """Which of some service days, in order, a run takes place on."""
-        mask, begin, end = self.index.runs.rows[run, j.DAY_MASK : j.LAST_DAY + 1].tolist()
-        # Few days are asked for: one by one takes a fifth of the time of arrays.
-        kept = [day for day in days.tolist() if begin <= day <= end and mask >> (day + 3) % 7 & 1]
-        days = np.array(kept, np.int64)
+        mask, begin, end, several = self.index.runs.rows[run, j.DAY_MASK : j.SEVERAL + 1].tolist()
+        kept = [day for day in days if begin <= day <= end and mask >> (day + 3) % 7 & 1]
+        if not kept or not several:
+            return kept
         trip = self.trips[self.run_trip[run]]
-        if days.size and _is_irregular(trip.schedule):
-            first, last = (date.fromordinal(int(days[i]) + EPOCH_ORDINAL) for i in (0, -1))
-            days = np.intersect1d(days, days_of(trip.schedule, first, last))
-        if days.size and trip.id in self.rides and run not in self._published:
-            taken = [day_number(day) for day, rides in self.rides[trip.id].items() if rides]
-            days = np.setdiff1d(days, taken)
-        return days
+        if _is_irregular(trip.schedule):
+            first, last = (date.fromordinal(kept[i] + EPOCH_ORDINAL) for i in (0, -1))
+            served = set(days_of(trip.schedule, first, last).tolist())
+            kept = [day for day in kept if day in served]
+        if trip.id in self.rides and run not in self._published:
+            taken = {day_number(day) for day, rides in self.rides[trip.id].items() if rides}
+            kept = [day for day in kept if day not in taken]
+        return kept
+
+    def seats_left(self, run: int, begin_s: float, end_s: float) -> int:
+        """The seats that are free on every leg between two seconds of a run's line."""
+        row = self.index.runs.rows[run].tolist()
+        if not row[j.BOOKED]:
+            return int(row[j.SEATS])
+        first = row[j.FIRST_BOOKED]
+        booked = self.index.runs.booked[first : first + row[j.BOOKED]].tolist()
+        # A car is fullest when somebody gets in.
+        instants = [begin_s, *(one[0] for one in booked if begin_s < one[0] < end_s)]
+        taken = max(sum(one[2] for one in booked if one[0] <= at < one[1]) for at in instants)
+        return int(row[j.SEATS] - taken)
 
     def published_s(self, run: int, seconds: float) -> float:
         """Seconds along the line as published, of seconds along a run's own line."""

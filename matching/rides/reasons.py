@@ -93,19 +93,19 @@ def trip_reasons(
     if days[1] > 1:
         code = "days-all" if days[0] == days[1] else "days-some"
         found.append(say(code, terms["unmatched_days"], *days))
-    walk_min = round(sum(stop.walk_m for stop in stops) / WALK_M_S / 60)
+    pickup, dropoff = stops
+    walk_min = round((pickup.walk_m + dropoff.walk_m) / WALK_M_S / 60)
     found.append(say("walk" if walk_min else "walk-none", terms["walk"], walk_min))
-    names = [stop.name for stop in stops]
-    if all(names):
-        found.append(say("meet-both", terms["elsewhere"], *names))
-    elif names[0]:
-        found.append(say("meet-pickup", terms["elsewhere"], names[0]))
-    elif names[1]:
-        found.append(say("meet-dropoff", terms["elsewhere"], names[1]))
-    minutes = max(1, round(detour_s / 60))
-    found.append(
-        say("detour" if detour_s > ON_THE_WAY_S else "on-the-way", terms["detour"], minutes)
-    )
+    if pickup.name and dropoff.name:
+        found.append(say("meet-both", terms["elsewhere"], pickup.name, dropoff.name))
+    elif pickup.name:
+        found.append(say("meet-pickup", terms["elsewhere"], pickup.name))
+    elif dropoff.name:
+        found.append(say("meet-dropoff", terms["elsewhere"], dropoff.name))
+    if detour_s > ON_THE_WAY_S:
+        found.append(say("detour", terms["detour"], max(1, round(detour_s / 60))))
+    else:
+        found.append(say("on-the-way", terms["detour"]))
     code = "on-time" if abs(late_s) <= ON_TIME_S else "later" if late_s > 0 else "earlier"
     # As between the time asked for and the one that a clock shows, which has no seconds.
     found.append(say(code, terms["shift"], abs(floor(round(late_s, 3) / 60))))

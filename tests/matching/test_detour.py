@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 from oracles import distance_m
 
 from matching.detour import Ride, accepted_line, budget_s
-from matching.rides.meeting import MeetingPoint, MeetingPoints
 
 LINE = np.array([(5.37, 43.29), (5.39, 43.29), (5.41, 43.29)])
 SECONDS = np.array([0.0, 162.0, 324.0])
@@ -35,15 +34,3 @@ def test_a_second_ride_takes_from_what_the_first_may_be_delayed():
     assert accepted.detour_s == pytest.approx(detour, rel=1e-3)
     np.testing.assert_allclose(accepted.rides[:, 3], [300 - detour, 300], atol=1e-3)
     assert (np.diff(accepted.times_s) > 0).all()
-
-
-def test_nearest_meeting_points_come_first_and_no_farther_than_asked():
-    points = [MeetingPoint(f"{i:02}", "", 5.37 + 0.001 * i, 43.29) for i in range(30)]
-    near = MeetingPoints(points).near((5.37, 43.29), 1_000, most=100)
-    walks = [distance_m(5.37, 43.29, 5.37 + 0.001 * i, 43.29) for i in range(30)]
-    assert near.tolist() == [i for i in range(30) if walks[i] <= 1_000]
-
-
-def test_two_meeting_points_of_one_id_are_refused():
-    with pytest.raises(ValueError, match="an id each"):
-        MeetingPoints([MeetingPoint("a", "", 5.0, 43.0), MeetingPoint("a", "", 5.1, 43.0)])
