@@ -183,7 +183,8 @@ def settle(
         key = np.rint(1000.0 * detour)
         if key < least or (key == least and piece < best):
             least, best = key, piece
-            option[DETOUR] = detour
+            # Of a stop on the line itself rounding makes a little more than nothing, or none.
+            option[DETOUR] = detour if key > 0.0 else 0.0
             t1, t2 = points[i - 1, 2] * 1.0, points[i, 2] * 1.0
             low = 0.0 if low_ms <= t1 else (low_ms - t1) / (t2 - t1)
             high = 1.0 if high_ms >= t2 else (high_ms - t1) / (t2 - t1)

@@ -221,6 +221,7 @@ def options(
                 passing.append(Option(point, second, off_m, 0.0, piece, None))
             else:
                 detour = extra_s(line, piece, here)
+                detour = detour if round(1000 * detour) else 0.0
                 passing.append(Option(here, second, walk, detour, piece, stop.id))
         passings.append(passing)
         for one in [p for p in passings if p][:32]:

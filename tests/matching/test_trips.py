@@ -106,6 +106,19 @@ def test_a_rider_is_picked_up_and_dropped_where_the_line_is_nearest():
     assert match.detour_s == 0
 
 
+def test_a_stop_on_the_line_itself_has_no_part_of_a_detour_whatever_rounding_makes_of_it():
+    stops = MeetingPoints(
+        [MeetingPoint("a", "a", 5.3885, 43.308), MeetingPoint("b", "b", 5.3885, 43.2975)]
+    )
+    trip = a_trip(lonlat=((5.3885, 43.301), (5.3885, 43.2905)), times_s=(0.0, 242.876))
+    (match,) = found([trip], a_query((5.3885, 43.308), (5.3885, 43.2975)), meeting=stops)
+    assert (match.pickup.name, match.dropoff.name) == ("a", "b")
+    assert match.detour_s == pytest.approx(202.4, abs=0.1)
+    # Half of it is driven before the pick-up, half after; to b itself it is no way.
+    assert match.pickup.at == AT + timedelta(seconds=101)
+    assert match.ride_s == pytest.approx(81.0 + 202.4 / 2, abs=0.1)
+
+
 def test_the_terms_of_the_cost_add_up_to_it_and_are_what_they_are_called():
     owner = Party(id="d", level=4, building="b")
     viewer = Party(id="me", level=2, building="b", trusts={"d": 4})
