@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -25,7 +26,7 @@ from api.questions import near_query
 from api.schemas import NearParams
 from api.towns import Outlines
 from geo.errors import InputError
-from indexes.entities import PERSON_KINDS
+from indexes.entities import PERSON_KINDS, Tenant
 from matching.engine import Engine
 from matching.query import ANYONE, Viewer
 
@@ -54,10 +55,13 @@ def _fault(where: tuple[int | str, ...], message: str) -> str:
     return option_fault(tuple(OPTIONS.get(str(name), name) for name in where[:1]), message)
 
 
-def rows_of(answer: dict[str, Any], lang: str) -> list[tuple[str, ...]]:
+def rows_of(
+    answer: dict[str, Any], lang: str, timezone: str = "Europe/Paris"
+) -> list[tuple[str, ...]]:
     """Matches as lines of a table: rank, score, distance, kind, title, reasons.
 
-    Shares of the score are left out, and with them a reason that only adds one.
+    Below an event's title is when it starts, by the clocks of ``timezone``. Shares of the score
+    are left out, and with them a reason that only adds one.
     """
     rows: list[tuple[str, ...]] = []
     for rank, match in enumerate(answer["matches"], 1):
@@ -69,7 +73,10 @@ def rows_of(answer: dict[str, Any], lang: str) -> list[tuple[str, ...]]:
             distance = BANDS.get(match["distance_band"], "")
         why = "; ".join(reason["text"] for reason in match["why"] if reason["code"] != UNASKED)
         score, kind = number(match["score"], 3, lang), say(match["kind"], lang)
-        rows.append((str(rank), score, distance, kind, match["title"], why))
+        title = match["title"]
+        if start := match.get("starts_at"):
+            title += f"\n{datetime.fromisoformat(start).astimezone(ZoneInfo(timezone)):%F %H:%M}"
+        rows.append((str(rank), score, distance, kind, title, why))
     return rows
 
 
@@ -148,6 +155,7 @@ def near(
         if query.origin is not None:
             Outlines.read(kept, owner).refuse_swapped(query.origin[1], query.origin[0])
         answer = near_answer(Engine.over(kept, owner).near(viewer, query))
+        timezone = kept.get(Tenant, owner, owner).timezone
     if as_json:
         print_json(answer)
         return
@@ -155,7 +163,7 @@ def near(
         note(say("nothing-within", lang, metres(answer["radius_m"], lang)))
     else:
         title = say("within", lang, metres(answer["radius_m"], lang))
-        print_table(title, heads(lang, *COLUMNS), rows_of(answer, lang))
+        print_table(title, heads(lang, *COLUMNS), rows_of(answer, lang, timezone))
     if answer["people"] == "not_searched" and not PERSON_KINDS.isdisjoint(query.kinds):
         note(say("no-people", lang))
     if answer["next"]:

@@ -22,6 +22,7 @@ from api.models import ModelFile
 from api.recommend_schemas import RecommendParams, recommend_answer, recommend_query
 from api.settings import Settings
 from geo.errors import InputError
+from indexes.entities import Tenant
 from indexes.store import Store
 from matching.engine import Engine
 from matching.query import Viewer
@@ -71,6 +72,7 @@ def recommend(
         engine = Engine.over(kept, owner)
         engine.model = model_file(kept, owner, store).read()
         answer = recommend_answer(engine.recommend(Viewer(member), query))
+        timezone = kept.get(Tenant, owner, owner).timezone
     if as_json:
         print_json(answer)
         return
@@ -78,7 +80,7 @@ def recommend(
         note(say("nothing-for-you", lang, metres(answer["radius_m"], lang)))
         return
     title = say("for-you", lang, answer["model"])
-    print_table(title, heads(lang, *COLUMNS), rows_of(answer, lang))
+    print_table(title, heads(lang, *COLUMNS), rows_of(answer, lang, timezone))
 
 
 def model_file(store: Store, tenant_id: str, dsn: str | None) -> ModelFile:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -26,6 +27,7 @@ T = TypeVar("T")
 Values = dict[str, Any]  # fields of a listing
 
 OF_PEOPLE = PERSONAL_KINDS | {Kind.AD}
+CLOCKS = ZoneInfo("Europe/Paris")
 HOMEBASED = 0.3  # artisans who work from home, and are shown as people
 KEEPS_HOURS = frozenset({Kind.ARTISAN, Kind.MERCHANT, Kind.OFFER, Kind.PLACE})
 ATTESTED = {Kind.ARTISAN: "registry", Kind.MERCHANT: "registry", Kind.PLACE: "town"}
@@ -180,11 +182,14 @@ def _while_it_lasts(dice: Dice) -> Values:
 
 
 def _event(dice: Dice) -> Values:
-    """One event in ten is on, the others come within three weeks, at quarters of an hour."""
-    start = dice.ago(
-        dice.rng.uniform(0.0, 0.1) if dice.often(0.1) else dice.rng.uniform(-21.0, 0.0)
-    )
+    """One event in ten is on, the others come within three weeks, at quarters of an hour from
+    nine in the morning to nine in the evening."""
+    on = dice.often(0.1)
+    start = dice.ago(dice.rng.uniform(0.0, 0.1) if on else dice.rng.uniform(-21.0, 0.0))
     start -= timedelta(minutes=start.minute % 15, seconds=start.second)
+    if not on:
+        local = start.astimezone(CLOCKS)
+        start = local.replace(hour=9 + local.hour // 2).astimezone(UTC)
     values: Values = {
         "starts_at": start,
         "published_at": min(dice.now, start) - int(dice.rng.integers(1, 30)) * DAY,

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -143,6 +144,8 @@ def test_listings_are_of_all_kinds_and_lively_at_the_instant(town):
     events = [one for one in town.listings if one.kind is Kind.EVENT]
     assert any(one.starts_at <= NOW < one.event_end for one in events)
     assert any(NOW < one.starts_at < NOW + timedelta(days=2) for one in events)
+    coming = [one.starts_at.astimezone(ZoneInfo("Europe/Paris")) for one in events]
+    assert all(9 <= start.hour < 21 for start in coming if start > NOW)
     offers = [one for one in town.listings if one.kind is Kind.OFFER]
     running = [one for one in offers if one.valid_from <= NOW < one.valid_to]
     assert 0.7 < len(running) / len(offers) < 1

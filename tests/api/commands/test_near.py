@@ -89,6 +89,15 @@ def test_a_title_is_told_as_it_was_written(near, served, monkeypatch):
     served.ask("DELETE", "/v1/listings/brackets", "app")
 
 
+def test_below_an_event_is_when_it_starts_by_the_towns_clocks(near, served):
+    body = {"kind": "event", "title": "Le bal du bout du quai", "lat": 43.301, "lon": 5.351}
+    body |= {"starts_at": "2025-06-21T19:30:00Z", "category": "sortie.bal"}
+    assert served.ask("PUT", "/v1/listings/bal", "app", json=body).status_code == 201
+    code, out, _ = near(*HERE, *AT, "--kind", "event", "--category", "sortie.bal")
+    served.ask("DELETE", "/v1/listings/bal", "app")
+    assert code == 0 and "2025-06-21 21:30" in out
+
+
 def test_where_nothing_is_found_one_line_says_so(near):
     for lang, said in (
         ("en", "nothing found within 5,000 m"),
