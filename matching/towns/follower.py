@@ -17,7 +17,6 @@ READ_S = 0.5  # a read ends then, so that the thread can be stopped
 RETRY_S = 0.2  # while the store is away
 REBUILD_RETRY_S = 2.0  # it is costly
 
-
 Town = Following[Any]  # or a part of one: its listings, its trips, whom its people trust
 
 
@@ -38,13 +37,12 @@ class Follower:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._feed = Feed(store, store.position())
+        self._unapplied: list[Change] = []  # read, and not yet with every town
         self._towns: list[Town] = []
         self._rebuilds: dict[Town, threading.Thread] = {}
         self._applying = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-
-        self._unapplied: list[Change] = []  # read, and not yet with every town
 
     @property
     def lag_s(self) -> float:
@@ -72,6 +70,7 @@ class Follower:
         with self._applying:
             if town in self._towns:
                 self._towns.remove(town)
+                self._rebuilds.pop(town, None)
 
     def close(self) -> None:
         """Stop following. Rebuilds under way end by themselves."""
@@ -131,12 +130,13 @@ class Follower:
     def _see_to(self, town: Town) -> None:
         """Rebuild a town that wants it, beside everything else."""
         running = self._rebuilds.get(town)
-        if town.wants_rebuild and (running is None or not running.is_alive()):
-            thread = threading.Thread(
-                target=self._rebuild, args=(town,), name="rebuild", daemon=True
-            )
-            self._rebuilds[town] = thread
-            thread.start()
+        if not town.wants_rebuild or (running is not None and running.is_alive()):
+            return
+        thread = threading.Thread(target=self._rebuild, args=(town,), name="rebuild", daemon=True)
+        with self._applying:
+            if town in self._towns:  # or it would be kept for ever
+                self._rebuilds[town] = thread
+                thread.start()
 
     def _rebuild(self, town: Town) -> None:
         try:

@@ -114,7 +114,7 @@ class Following(ABC, Generic[S]):
 
     def expire(self) -> None:
         """Say that only `rebuild` can show what has changed. Until then the position stays."""
-        # A rebuild that is about to end has the lock: it has seen the cause, or is not the last.
+        # Not while a rebuild puts its state in place: it would take this for what it has read.
         with self._writing:
             self._stale_at = self._stale_at or time.monotonic()
 
@@ -140,7 +140,7 @@ class Following(ABC, Generic[S]):
         """Show another state from now on, with all that came after it was begun to be read."""
         position, whole = self._brought_up(position, state)
         with self._writing:
-            # Whatever made the other one stale until now is among what is read here.
+            # Read to the end of the feed: whatever made the other one stale by now is in it.
             position, rest = self._brought_up(position, state)
             self._state = state
             self._stale_at = None if whole and rest else time.monotonic()

@@ -1,6 +1,8 @@
 """What happens to a follower whose changes were dropped, or whose towns are in trouble."""
 
+import gc
 import time
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,6 +16,7 @@ from indexes.entities import Kind, Listing, Tenant
 from indexes.feed import Feed
 from indexes.store import Change, Store, open_store
 from matching import ANYONE, Engine, NearQuery
+from matching.rides.town import TripTown
 from matching.towns.follower import Follower
 
 QUERY = NearQuery(at=datetime(2025, 6, 14, 9, 30, tzinfo=UTC), origin=(5.37, 43.29))
@@ -109,6 +112,25 @@ def test_one_towns_trouble_is_not_the_others(store: Store, monkeypatch: pytest.M
     finally:
         for engine in engines:
             engine.stop()
+        follower.close()
+
+
+def read_anew_and_removed(follower: Follower, store: Store) -> "weakref.ref[TripTown]":
+    town = TripTown(store, "t")
+    follower.add(town)
+    town.expire()
+    store.put(replace(SHOP, id="b"))
+    until(lambda: town.rebuilds == 1 and not town.wants_rebuild)
+    follower.remove(town)
+    return weakref.ref(town)
+
+
+def test_a_town_that_goes_is_not_kept(store: Store) -> None:
+    follower = Follower(store)
+    try:
+        kept = read_anew_and_removed(follower, store)
+        until(lambda: gc.collect() >= 0 and kept() is None)
+    finally:
         follower.close()
 
 
