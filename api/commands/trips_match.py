@@ -104,7 +104,7 @@ def match(
         else:
             found = find_drivers(view, viewer, query, prices)
             if ask.back is not None:
-                pairs = find_round_trips(view, viewer, query, ask.back, prices)
+                pairs = find_round_trips(found, view, viewer, query, ask.back, prices)
     if as_json:
         print_json(msgspec.json.decode(matches_answer(found, pairs, owners=True)))
         return

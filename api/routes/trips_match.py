@@ -125,7 +125,7 @@ def drivers(request: Request, asking: Caller, asked: MatchParams) -> Response:
     found = find_drivers(view, viewer, query, prices)
     pairs: tuple[RoundTrip, ...] | None = None
     if back is not None:
-        pairs = find_round_trips(view, viewer, query, back, prices)
+        pairs = find_round_trips(found, view, viewer, query, back, prices)
     return json(matches_answer(found, pairs, owners=asking.sees_all, **current(town)))
 
 

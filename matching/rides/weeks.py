@@ -1,5 +1,6 @@
 """More than one ride: there and back again, and a week covered by a few drivers."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from geo.errors import InputError
@@ -22,6 +23,7 @@ WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 
 def find_round_trips(
+    there: Iterable[TripMatch],
     view: TripView,
     viewer: Party,
     query: TripQuery,
@@ -32,8 +34,10 @@ def find_round_trips(
 
     Parameters
     ----------
+    there : iterable of TripMatch
+        What `matching.trips.find_drivers` answers to the same question: the ways there.
     view, viewer, query, prices
-        As for `matching.trips.find_drivers`: the way there.
+        As for that.
     back : Schedule
         When the way back is.
 
@@ -43,7 +47,6 @@ def find_round_trips(
         Back with the same owner if that is possible, else with the best other one, else not at
         all. The cost is that of both ways, 5 minutes more with another, 30 with nobody.
     """
-    there = find_drivers(view, viewer, query, prices)
     returning = replace(
         query,
         origin=query.destination,

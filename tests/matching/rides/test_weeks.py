@@ -34,6 +34,11 @@ def a_query(schedule):
     )
 
 
+def there_and_back(trips, back):
+    asking = TripBook(trips).view, ANYBODY, a_query(weekly(0))
+    return find_round_trips(find_drivers(*asking), *asking, back)
+
+
 def test_a_way_back_is_with_the_same_owner_where_that_is_possible():
     back_line = THERE[::-1]
     evening = weekly(0, second=64_800)
@@ -43,7 +48,7 @@ def test_a_way_back_is_with_the_same_owner_where_that_is_possible():
         a_trip("bob-out", weekly(0), owner="bob"),
         a_trip("cyd-back", evening, line=back_line, owner="cyd"),
     ]
-    pairs = find_round_trips(TripBook(trips).view, ANYBODY, a_query(weekly(0)), evening)
+    pairs = there_and_back(trips, evening)
     told = [(pair.out.id, pair.back.id, pair.back_by) for pair in pairs]
     assert sorted(told) == [("ada-out", "ada-back", "same"), ("bob-out", "cyd-back", "other")]
     for pair in pairs:
@@ -52,8 +57,7 @@ def test_a_way_back_is_with_the_same_owner_where_that_is_possible():
 
 
 def test_a_way_there_without_one_back_is_told_and_costs_the_risk():
-    view = TripBook([a_trip("out", weekly(0))]).view
-    (pair,) = find_round_trips(view, ANYBODY, a_query(weekly(0)), weekly(0, second=64_800))
+    (pair,) = there_and_back([a_trip("out", weekly(0))], weekly(0, second=64_800))
     assert (pair.back, pair.back_by) == (None, "none")
     assert pair.cost_min == pytest.approx(pair.out.cost_min + 30)
 
