@@ -17,6 +17,7 @@ from starlette.routing import Match
 
 from api.access import HEADERS, REQUEST_ID
 from api.logs import request_id
+from api.schemas import dotted
 from geo.errors import (
     ConflictError,
     CursorError,
@@ -320,18 +321,9 @@ def _on_mitoyen_error(request: Request, error: MitoyenError) -> Response:
     return problem(request, status, error.code, "this can't be answered now; try again later")
 
 
-def _field(location: Iterable[object]) -> str:
-    """Where in a request, as a dotted name: ``query.lat``, ``body.polygon.type``.
-
-    What pydantic tried there, of several shapes, is no part of the name.
-    """
-    return ".".join(part for part in map(str, location) if not part.startswith("tuple["))
-
-
 def _on_invalid(request: Request, error: RequestValidationError) -> Response:
     # Only place and message leave: `input` and `ctx` hold what came.
-    pairs = dict.fromkeys((_field(e["loc"])[:200], e["msg"]) for e in error.errors()[:20])
-    faults = [{"field": field, "detail": detail} for field, detail in pairs]
+    faults = [{"field": dotted(e["loc"])[:200], "detail": e["msg"]} for e in error.errors()[:20]]
     # Validators name what they refuse with a code of ours, in kebab-case.
     code = next((e["type"] for e in error.errors() if e["type"] in TITLES), "invalid-request")
     detail = "; ".join(f"{fault['field']}: {fault['detail']}" for fault in faults)

@@ -6,6 +6,7 @@ cells are hex strings, instants RFC 3339 with an offset, distances metres.
 """
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
@@ -53,6 +54,7 @@ __all__ = [
     "TenantIn",
     "VintageParams",
     "ZonePageParams",
+    "dotted",
 ]
 
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,29})(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
@@ -134,6 +136,14 @@ Height = Annotated[float, Field(allow_inf_nan=False)]
 def _shape(point: object) -> str:
     """Which of its two shapes a position has, so that only that one's faults are told."""
     return "tuple[3]" if isinstance(point, list | tuple) and len(point) == 3 else "tuple[2]"
+
+
+def dotted(location: Iterable[object]) -> str:
+    """Where in what came a fault is, as a name: ``query.lat``, ``body.polygon.type``.
+
+    What was tried there, of several shapes, is no part of it.
+    """
+    return ".".join(part for part in map(str, location) if not part.startswith("tuple["))
 
 
 Position = Annotated[

@@ -19,6 +19,7 @@ from api.importing.reading import open_table
 from api.importing.report import ImportReport, source_of
 from api.importing.table import GEOMETRY_LINE, Chunk
 from api.importing.values import ValueFault
+from api.schemas import dotted
 from api.trip_making import make_trip
 from api.trip_schemas import TripIn
 from geo.errors import InputError, LayoutError, RowError
@@ -186,7 +187,7 @@ class _Reader:
             self._require_addressed(trip)
         except ValidationError as error:
             fault = error.errors(include_url=False)[0]
-            where = ".".join(map(str, fault["loc"]))
+            where = dotted(fault["loc"])
             raise RowError(fault["msg"], line=line, field=where) from error
         except InputError as error:
             reason = str(error).removeprefix(f"trip {ascii(id)[:80]}: ")

@@ -135,6 +135,12 @@ def test_a_bad_row_is_told_and_the_good_one_beside_it_is_kept(store, tmp_path, b
     assert set(trips) == {"good", "last"}
 
 
+def test_a_wrong_point_of_a_line_is_named_by_its_place(store, tmp_path):
+    row = feature("x", {"type": "LineString", "coordinates": [LINE[0], [200, 43]]}, **GOOD)
+    report, _ = imported(store, tmp_path / "trips.ndjson", json.dumps(row))
+    assert [error.field for error in report.rejected] == ["route.coordinates.1.0"]
+
+
 def test_strict_stores_all_or_nothing_and_a_dry_run_nothing(store, tmp_path):
     text = "\n".join(map(json.dumps, [feature("a", **GOOD), feature("b")]))
     report, trips = imported(store, tmp_path / "trips.ndjson", text, strict=True)
