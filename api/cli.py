@@ -1,5 +1,6 @@
 """The command ``mitoyen``: one file per command, imported only when it is asked for."""
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -87,6 +88,11 @@ def main(args: Sequence[str] | None = None) -> int:
         command_line(given[0] if given else None)(given, prog_name="mitoyen")
     except MitoyenError as error:
         typer.echo(f"mitoyen: {error}", err=True)
+        return USAGE_ERROR
+    except OSError as error:  # what is told can't be written, as to a full disk
+        typer.echo(f"mitoyen: {error}", err=True)
+        # Python would try once more as it leaves, and fail with a complaint of its own.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return USAGE_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -356,4 +356,6 @@ def _ours(path: Path, error: BaseException | None) -> MitoyenError:
         if said.startswith(("UNIQUE", "FOREIGN KEY")):
             return ConflictError(f"what is stored says otherwise ({said})")
         return InputError(f"the store refuses this record ({said})")
+    if said == "database is locked":
+        return StoreError(f"the store {path} is busy: another process is writing to it")
     return StoreError(f"the store {path} failed: {said}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -110,7 +111,7 @@ def list_releases(
             (
                 head.id,
                 head.version,
-                f"{head.created_at:%Y-%m-%d %H:%M}",
+                f"{head.created_at.astimezone(UTC):%F %H:%M} UTC",
                 head.vintage,
                 f"{head.head['epsilon']['total']:g}",
             )

@@ -65,6 +65,7 @@ def make_release(
     """
     chosen = Quarter.parse(quarter)
     epsilons = epsilons_of(epsilon or ())
+    now = datetime.now(UTC)
     with opened(store, create=False) as kept:
         tenant_id = the_tenant(kept, tenant)
         with Console(stderr=True).status(f"Counting and drawing {chosen}"):
@@ -72,7 +73,7 @@ def make_release(
                 kept,
                 tenant_id,
                 chosen,
-                created_at=datetime.now(UTC),
+                created_at=now,
                 epsilons=epsilons,
                 goals=goal or None,
                 vintage=vintage,
@@ -82,6 +83,8 @@ def make_release(
         print_json(head_answer(made))
     else:
         show_release(made, lang)
+        if made.created_at < now.replace(microsecond=0):
+            note(say("drawn-before", lang, f"{made.created_at.astimezone(UTC):%F %H:%M}"))
 
 
 def epsilons_of(given: Iterable[str]) -> dict[str, float]:

@@ -87,6 +87,12 @@ _WORDS: Mapping[str, tuple[str, str]] = {  # French, English: the order of LANGS
         "Share of zones whose figure is shown",
     ),
     "version": ("{}, version {}", "{}, version {}"),
+    "drawn-before": (
+        "déjà diffusé le {} UTC : le bruit n'est tiré qu'une fois ; --correct fait une version de "
+        "plus des mêmes tirages",
+        "released on {} UTC already: noise is drawn once; --correct makes a further version of "
+        "the same draws",
+    ),
     "by-category": ("par catégorie, avec --measure : {}", "by category, with --measure: {}"),
     "noise": ("ε = {} par foyer et trimestre", "ε = {} for a household and quarter"),
 }

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -46,6 +47,15 @@ def test_an_error_is_one_line_and_code_2(capsys, tmp_path):
 def test_a_wrong_word_is_a_usage_error(args, capsys):
     assert main(args) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_output_that_cannot_be_written_is_one_line_and_code_2():
+    program = "import sys; from api.cli import main; sys.exit(main(['--version']))"
+    with Path("/dev/full").open("w") as full:
+        told = subprocess.run(
+            [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (told.returncode, told.stderr) == (2, "mitoyen: [Errno 28] No space left on device\n")
 
 
 def test_an_interrupt_leaves_quietly(monkeypatch):

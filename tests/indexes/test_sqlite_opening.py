@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from geo.errors import StoreError
+from indexes.entities import Tenant
 from indexes.sqlite import SqliteStore
 
 PROCESSES = 8
@@ -29,6 +30,17 @@ def test_a_directory_is_told_to_be_one(tmp_path: Path) -> None:
     for create in (True, False):
         with pytest.raises(StoreError, match="is a directory"):
             SqliteStore.open(tmp_path, create=create)
+
+
+def test_a_store_that_another_process_writes_to_is_busy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("indexes.sqlite.BUSY_S", 0.05)
+    path = tmp_path / "town.db"
+    with closing(SqliteStore.open(path)) as store, closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="is busy: another process is writing"):
+            store.put(Tenant(tenant_id="t", id="t", name="Port-Mitoyen"))
 
 
 def test_processes_that_make_a_store_at_once_make_one(tmp_path: Path) -> None:

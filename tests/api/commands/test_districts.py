@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+from datetime import timedelta
 
 import districts_town
 import pyogrio
@@ -113,6 +114,15 @@ def test_a_release_is_drawn_once_and_tells_what_stays_visible(typed, town):
     assert "iris_h" in out and "households" in out and "80 %" in out
     _, out, _ = typed("releases", "--json")
     assert [one["release"] for one in json.loads(out)["releases"]] == ["2026Q3"]
+
+
+def test_asked_again_a_release_says_since_when_it_stands(typed, town, capfd):
+    assert "already" not in typed("release", "2026Q3")[2]
+    for lang, said in (("en", "already: noise is drawn once"), ("fr", "n'est tiré qu'une fois")):
+        with time_machine.travel(districts_town.RELEASED + timedelta(days=1)):
+            assert main(["districts", "release", "2026Q3", "--lang", lang]) == 0
+        told = capfd.readouterr().err
+        assert said in told and f"{districts_town.RELEASED:%F %H:%M} UTC" in told
 
 
 def test_a_correction_is_a_version_of_its_own_with_the_same_draws(typed, town, tmp_path):
