@@ -144,9 +144,11 @@ class LiveTown(Following[Loaded]):
     def _read(self) -> tuple[Position, Loaded]:
         return self._load(WAIT_S, aside=False) or self._whole()
 
-    def _whole(self, base: Base | None = None) -> tuple[Position, Loaded]:
-        """The town as the store has it, or as it was read from there just now."""
-        base = base or read_base(self._store, self.tenant_id)
+    def _whole(self) -> tuple[Position, Loaded]:
+        """The town as the store has it."""
+        return self._begun(read_base(self._store, self.tenant_id))
+
+    def _begun(self, base: Base) -> tuple[Position, Loaded]:
         return base.position, Loaded(self._store, self.tenant_id, base)
 
     def _load(self, timeout_s: float, *, aside: bool) -> tuple[Position, Loaded] | None:
@@ -165,14 +167,14 @@ class LiveTown(Following[Loaded]):
                 return self._from_file(keeper) if keeper.make() else None
             base = read_base(self._store, self.tenant_id)
             kept = self._from_file(keeper) if keeper.write(base) else None
-            return kept or self._whole(base)
+            return kept or self._begun(base)
 
     def _from_file(self, keeper: Keeper) -> tuple[Position, Loaded] | None:
         """The town from a file that has not been looked at, and what has changed since."""
         base = keeper.open()
         if base is None:
             return None
-        position, loaded = self._whole(base)
+        position, loaded = self._begun(base)
         try:
             for changes, end in self._changes(position):
                 position = end
