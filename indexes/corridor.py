@@ -88,13 +88,13 @@ def _count(some: IntArray) -> int:
     return total
 
 
-# What is known of a run that comes by, a row of one cache line: the run; of the end with the
-# window the first tick that it is there, or the last for an arrival, and the least minutes of
-# stop and shift less those until the rider gets in (for an arrival: and until he gets out); of
-# the other end those of the stop and until he is there, the other way round; pieces of the line,
-# first and last, at one end and the other.
-RUN, TICK, MINUTES, OTHER_MINUTES, PIECES, OTHER_PIECES = 0, 1, 2, 3, 4, 6
-SEEN_COLUMNS = 8
+# What is known of a run that comes by: the run; of the end with the window the first tick that it
+# is there, or the last for an arrival, and the least minutes of stop and shift less those until
+# the rider gets in (for an arrival: and until he gets out); of the other end those of the stop
+# and until he is there, the other way round; of either end those of stop and shift alone; pieces
+# of the line, first and last, at one end and the other.
+RUN, TICK, MINUTES, OTHER_MINUTES, STOP, OTHER_STOP, PIECES, OTHER_PIECES = 0, 1, 2, 3, 4, 5, 6, 8
+SEEN_COLUMNS = 10
 
 
 @compiled
@@ -169,7 +169,8 @@ def search(
         begin_s, end_s = zero + begin * tick, zero + end * tick
         late_s = begin_s + min(0.0, shift) - ask[j.ASKED]
         early_s = ask[j.ASKED] - end_s - max(0.0, shift)
-        minutes = stop + (max(0.0, late_s, early_s) + (begin_s if by_arrival else -end_s)) / 60.0
+        stop += max(0.0, late_s, early_s) / 60.0
+        minutes = stop + (begin_s if by_arrival else -end_s) / 60.0
         run = grid.run[i]
         at: Whole = np.int64(row_of[run])
         if at < 0:
@@ -177,11 +178,14 @@ def search(
             row_of[run] = n
             n += 1
             seen[at, MINUTES] = seen[at, OTHER_MINUTES] = np.inf
+            seen[at, STOP] = seen[at, OTHER_STOP] = np.inf
             seen[at, PIECES] = seen[at, OTHER_PIECES] = np.inf
             seen[at, RUN], seen[at, TICK] = run, begin
             seen[at, PIECES + 1] = seen[at, OTHER_PIECES + 1] = -np.inf
         seen[at, TICK] = max(seen[at, TICK], end) if by_arrival else min(seen[at, TICK], begin)
-        _widen(seen, at, MINUTES, minutes, PIECES, grid.shape, i)
+        seen[at, MINUTES] = min(seen[at, MINUTES], minutes)
+        seen[at, STOP] = min(seen[at, STOP], stop)
+        _widen(seen, at, PIECES, grid.shape, i)
     c = 0
     for k in range(len(theirs[0])):
         i = np.int64(theirs[0][k])
@@ -197,28 +201,26 @@ def search(
         if stop == np.inf:
             continue
         minutes = stop + (-(zero + end * tick) if by_arrival else zero + begin * tick) / 60.0
-        _widen(seen, at, OTHER_MINUTES, minutes, OTHER_PIECES, grid.shape, i)
-    bounds, rest = np.empty(n), np.empty(n)
-    who = np.empty(n, np.int64)
-    m = 0
+        seen[at, OTHER_MINUTES] = min(seen[at, OTHER_MINUTES], minutes)
+        seen[at, OTHER_STOP] = min(seen[at, OTHER_STOP], stop)
+        _widen(seen, at, OTHER_PIECES, grid.shape, i)
+    # What else a run costs is looked up for few: here it is as little as can be.
+    most_trusted = np.int8(0)
+    for level in levels:
+        most_trusted = max(most_trusted, level)
+    rest_at_least = -ask[j.LEVEL_MIN] * most_trusted
+    if ask[j.OWN_BUILDING] >= 0:
+        rest_at_least -= ask[j.SAME_BUILDING_MIN]
+    bounds = np.full(n, np.inf)
     for at in range(n):
-        run = np.int64(seen[at, RUN])
-        level = levels[run_trip[run]]
-        if seen[at, OTHER_MINUTES] == np.inf or level < 0:
-            continue
-        served = j.days_served(runs, run, days)
-        if served == 0 or runs.rows[run, j.SEATS] < ask[j.SEATS_NEEDED]:
-            continue
-        rest[m] = -ask[j.LEVEL_MIN] * level
-        if not runs.rows[run, j.SEVERAL]:
-            rest[m] += ask[j.UNMATCHED_MIN] * (len(days) - served)
-        if runs.rows[run, j.BUILDING] >= 0 and runs.rows[run, j.BUILDING] == ask[j.OWN_BUILDING]:
-            rest[m] -= ask[j.SAME_BUILDING_MIN]
-        bounds[m] = (rest[m] + seen[at, MINUTES] + seen[at, OTHER_MINUTES]) * 1e6 - 2.0
-        who[m] = at
-        m += 1
-    counts[2] = m
-    kept = min(limit, m)
+        if seen[at, OTHER_MINUTES] < np.inf:
+            driven = seen[at, MINUTES] + seen[at, OTHER_MINUTES]
+            minutes = max(driven, seen[at, STOP] + seen[at, OTHER_STOP])
+            bounds[at] = (rest_at_least + minutes) * 1e6 - 2.0
+    heap = [(bounds[at], at, False) for at in range(n) if bounds[at] < np.inf]
+    heapify(heap)
+    counts[2] = len(heap)
+    kept = min(limit, len(heap))
     options = np.empty((2, j.MAX_PASSES * len(places), j.OPTION_COLUMNS))
     found = np.empty((kept + 1, j.FOUND_COLUMNS))
     order = np.arange(kept + 1)  # rows of `found`, the best first; the last is scratch
@@ -226,15 +228,16 @@ def search(
     way_m = distance_m(
         places[0, j.LON], places[0, j.LAT], places[split, j.LON], places[split, j.LAT]
     )
-    ends = (*around(ask, places, 0, split), *around(ask, places, split, len(places)))
-    heap = [(bounds[i], i, False) for i in range(m) if bounds[i] <= most]
-    heapify(heap)
+    ends = around(ask, places, 0, split), around(ask, places, split, len(places))
     while len(heap) > 0 and kept > 0:
-        bound, i, is_close = heappop(heap)
+        bound, at, is_close = heappop(heap)
         if bound > most:
             break
-        at = who[i]
         run = np.int64(seen[at, RUN])
+        level = levels[run_trip[run]]
+        served = 0 if level < 0 else j.days_served(runs, run, days)
+        if served == 0 or runs.rows[run, j.SEATS] < ask[j.SEATS_NEEDED]:
+            continue
         in_at, out_at = (OTHER_PIECES, PIECES) if by_arrival else (PIECES, OTHER_PIECES)
         pieces: tuple[Whole, Whole, Whole, Whole] = (
             np.int64(seen[at, in_at]), np.int64(seen[at, in_at + 1]) + 1,
@@ -242,18 +245,24 @@ def search(
         )  # fmt: skip
         if not is_close:  # a second bound, from the line itself
             minutes_at_least = least_minutes(lines, runs, run, pieces, ask, way_m, *ends)
-            if minutes_at_least < np.inf:
-                bound = max(bound, (rest[i] + minutes_at_least) * 1e6 - 2.0)
-                heappush(heap, (bound, i, True))
+            rest = -ask[j.LEVEL_MIN] * level
+            if not runs.rows[run, j.SEVERAL]:
+                rest += ask[j.UNMATCHED_MIN] * (len(days) - served)
+            building = runs.rows[run, j.BUILDING]
+            if building >= 0 and building == ask[j.OWN_BUILDING]:
+                rest -= ask[j.SAME_BUILDING_MIN]
+            bound = max(bound, (rest + minutes_at_least) * 1e6 - 2.0)
+            if bound <= most and minutes_at_least < np.inf:
+                heappush(heap, (bound, at, True))
             continue
         counts[3] += 1
         # A passing by is told whole: its nearest point may be too early, or too late, to count.
         line = np.int64(runs.rows[run, j.LINE])
         if by_arrival:
-            past = going_on(lines, line, pieces[1] - 1, 1, ends[0]) + 1
+            past = going_on(lines, line, pieces[1] - 1, 1, ends[0][0]) + 1
             pieces = pieces[0], past, pieces[2], pieces[3]
         else:
-            begin_piece = going_on(lines, line, pieces[2], -1, ends[2])
+            begin_piece = going_on(lines, line, pieces[2], -1, ends[1][0])
             pieces = pieces[0], pieces[1], begin_piece, pieces[3]
         new = order[size]
         if not join(lines, runs, run, pieces, ask, days, places, options, found[new]):
@@ -279,12 +288,8 @@ def search(
 
 
 @compiled
-def _widen(
-    seen: FloatArray, at: Whole, minutes_at: int, minutes: float, pieces_at: int, shape: Ticks,
-    i: Whole,
-) -> None:  # fmt: skip
+def _widen(seen: FloatArray, at: Whole, pieces_at: int, shape: Ticks, i: Whole) -> None:
     """Another entry of a run around an end."""
-    seen[at, minutes_at] = min(seen[at, minutes_at], minutes)
     seen[at, pieces_at] = min(seen[at, pieces_at], float(shape[i, FIRST_PIECE]))
     seen[at, pieces_at + 1] = max(seen[at, pieces_at + 1], float(shape[i, LAST_PIECE]))
 

@@ -179,11 +179,12 @@ class RouteIndex:
         middle = float(np.median(np.abs(lines.points[:, 1]))) / j.UNIT if len(lines.points) else 0.0
         column_degrees = s.CELL_DEGREES / cos(radians(min(middle, WIDEST_LAT)))
         first = np.empty(len(lines.first), np.int64)
-        nothing = np.empty(0, np.int64), np.empty((0, 2)), np.empty((0, 5), np.uint16)
+        nothing = np.empty(0, np.int64), np.empty((0, 2)), np.empty((0, 5), np.uint16), np.empty(0)
         count = s.walk(lines, column_degrees, *nothing, first)
         keys, seconds = np.empty(count, np.int64), np.empty((count, 2))
         shape = np.empty((count, 5), np.uint16)
-        s.walk(lines, column_degrees, keys, seconds, shape, first)
+        longest_m = np.empty(count)
+        s.walk(lines, column_degrees, keys, seconds, shape, longest_m, first)
         cells, cell = np.unique(keys, return_inverse=True)
         # One entry for each run on a line, and each cell that the line visits.
         counts = np.diff(first)[rows[:, j.LINE]]
@@ -207,6 +208,7 @@ class RouteIndex:
             keys=cells,
             first=np.zeros(len(cells) + 1, np.int64),
             stay=np.zeros(len(cells), np.uint16),
+            longest_m=np.zeros(len(cells)),
             begin=np.empty(len(of_run), np.uint16),
             run=np.empty(len(of_run), np.int32),
             shape=np.empty((len(of_run), 6), np.uint16),
@@ -214,5 +216,5 @@ class RouteIndex:
         )
         s.count_cells(cell[line_entry], grid.first)
         order = np.argsort(begin, kind="stable")
-        s.fill(order, line_entry, of_run, begin, end, cell, shape, grid)
+        s.fill(order, line_entry, of_run, begin, end, cell, shape, longest_m, grid)
         return grid

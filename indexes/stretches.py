@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from geo.arrays import BoolArray, FloatArray, IntArray
+from geo.distance import distance_m
 from geo.kernels import forget_stale
 from geo.lines import nearest_fraction
 from indexes import rides as j
+from indexes.bounds import TOGETHER
 from indexes.rides import Ints, Lines, Whole, compiled
 
 __all__ = [
@@ -46,7 +48,8 @@ class Grid(NamedTuple):
 
     ``keys`` (cells,) are rows and columns of the grid, ascending. Of entries, ``begin`` are ticks
     after ``ZERO_S``, ascending in each cell, ``run`` are the runs and ``shape`` (n, 6) the rest:
-    `END`, the last tick, and what `walk` tells. ``stay`` is the longest entry of each cell.
+    `END`, the last tick, and what `walk` tells. ``stay`` is the longest entry of each cell, and
+    ``longest_m`` the longest piece of a line.
     ``numbers`` are degrees a column, seconds of the first tick and a tick, the longest run in
     seconds, and the most flex after and before.
     """
@@ -54,6 +57,7 @@ class Grid(NamedTuple):
     keys: IntArray
     first: IntArray
     stay: Ticks
+    longest_m: FloatArray
     begin: Ticks
     run: Ints
     shape: Ticks
@@ -72,13 +76,13 @@ PARTS = 255
 @compiled
 def walk(
     lines: Lines, column_degrees: float, keys: IntArray, seconds: FloatArray, shape: Ticks,
-    first: IntArray,
+    longest_m: FloatArray, first: IntArray,
 ) -> int:  # fmt: skip
     """Walk lines through the grid; returns how many entries there are.
 
     ``first`` (lines + 1,) takes the first entry of each line. The others take the entries, as
-    many as they have room for: cell, seconds on the line from which and to which, and all of
-    ``shape`` but `END`.
+    many as they have room for: cell, seconds on the line from which and to which, all of
+    ``shape`` but `END`, and metres of the longest piece.
     """
     count = 0
     for line in range(len(lines.first) - 1):
@@ -91,6 +95,10 @@ def walk(
             x2 = lines.points[i + 1, 0] / j.UNIT / column_degrees
             y2 = lines.points[i + 1, 1] / j.UNIT / CELL_DEGREES
             t1, t2 = lines.points[i, 2] / 1000.0, lines.points[i + 1, 2] / 1000.0
+            metres = distance_m(
+                lines.points[i, 0] / j.UNIT, lines.points[i, 1] / j.UNIT,
+                lines.points[i + 1, 0] / j.UNIT, lines.points[i + 1, 1] / j.UNIT,
+            )  # fmt: skip
             dx, dy = x2 - x1, y2 - y1
             column, row = floor(x1), floor(y1)
             to_column, to_row = floor(x2), floor(y2)
@@ -111,12 +119,14 @@ def walk(
                         keys[count] = key
                         seconds[count, 0] = t1 + at * (t2 - t1)
                         shape[count, FIRST_PIECE] = piece
+                        longest_m[count] = 0.0
                         shape[count, CORNER_IN] = _corner(x1 + at * dx - column, y1 + at * dy - row)
                     count += 1
                     last_key = key
                 if count <= len(keys):
                     seconds[count - 1, 1] = t1 + until * (t2 - t1)
                     shape[count - 1, LAST_PIECE] = piece
+                    longest_m[count - 1] = max(longest_m[count - 1], metres)
                     out = _corner(x1 + until * dx - column, y1 + until * dy - row)
                     shape[count - 1, CORNER_OUT] = out
                 at = max(at, until)
@@ -175,7 +185,7 @@ def count_cells(cell: IntArray, first: IntArray) -> None:
 @compiled
 def fill(
     order: IntArray, line_entry: IntArray, of_run: Ints, begin: Ticks, end: Ticks, cell: IntArray,
-    shape: Ticks, grid: Grid,
+    shape: Ticks, longest_m: FloatArray, grid: Grid,
 ) -> None:  # fmt: skip
     """Put entries, in ``order`` of time, into the places of their cells."""
     at = grid.first[:-1].copy()
@@ -187,6 +197,7 @@ def fill(
         grid.shape[place, :END] = shape[line_entry[i]]
         grid.shape[place, END] = end[i]
         grid.stay[c] = max(grid.stay[c], end[i] - begin[i])
+        grid.longest_m[c] = max(grid.longest_m[c], longest_m[line_entry[i]])
 
 
 class Near(NamedTuple):
@@ -227,6 +238,8 @@ def cells_near(
     corner = np.empty((64, 2))
     least = np.empty(64)
     count = 0
+    # Where both stops are on one piece, they add at least half of what they would alone.
+    metre = 0.5 * TOGETHER * ask[j.DETOUR_S] / 60.0
     for row in range(from_row, to_row + 1):
         base = np.int64(row + ROW_ZERO) << ROW_BITS
         cell = np.searchsorted(grid.keys, base + from_column + COLUMN_ZERO)
@@ -242,7 +255,9 @@ def cells_near(
                 if off <= places[p, j.REACH_M]:
                     is_near = True
                     if p > first_place:
-                        minutes = min(minutes, ask[j.WALK_MIN] * places[p, j.WALK_M])
+                        extra = 2.0 * max(0.0, off - grid.longest_m[cell])
+                        stop = ask[j.WALK_MIN] * places[p, j.WALK_M] + metre * extra
+                        minutes = min(minutes, stop)
             if is_near:
                 if count == len(found):
                     found = np.concatenate((found, np.empty_like(found)))
@@ -314,4 +329,4 @@ def ranges(grid: Grid, cells: IntArray, low: int, high: int) -> IntArray:
     return found
 
 
-forget_stale(walk, "geo.lines", "indexes.rides")
+forget_stale(walk, "geo.distance", "geo.lines", "indexes.bounds", "indexes.rides")

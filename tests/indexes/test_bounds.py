@@ -34,7 +34,11 @@ def lines_of(rng, lat, spacing_m):
 
 
 @pytest.mark.parametrize("by_arrival", [False, True])
-@given(st.integers(0, 2**32), st.sampled_from([40.0, 150.0, 900.0]), st.sampled_from([43.3, 68.0]))
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from([40.0, 150.0, 900.0, 5_000.0]),
+    st.sampled_from([43.3, 68.0]),
+)
 def test_no_ride_costs_less_than_its_bound(by_arrival, seed, spacing_m, lat):
     rng = np.random.default_rng(seed)
     lines = lines_of(rng, lat, spacing_m)
@@ -56,8 +60,8 @@ def test_no_ride_costs_less_than_its_bound(by_arrival, seed, spacing_m, lat):
     way_m = haversine_m(tuple(origin), destination[None]).item()
     pickups = places.pickups
     ends = (
-        *around(ask, places.rows, 0, pickups),
-        *around(ask, places.rows, pickups, len(places.rows)),
+        around(ask, places.rows, 0, pickups),
+        around(ask, places.rows, pickups, len(places.rows)),
     )
     for found in scan(lines, runs, ask, DAYS, places.rows, np.arange(40)):
         run = int(found[j.RUN])
@@ -73,6 +77,6 @@ def test_a_line_that_passes_nowhere_near_is_told_apart_without_joining():
     ask[[j.EARLIEST, j.LATEST]] = -1e4, 1e4
     ask[j.WALK_MIN] = 0.03
     places = np.array([place_row(5.4, 43.3, 600, 0, True), place_row(5.5, 43.3, 600, 0, True)])
-    ends = (*around(ask, places, 0, 1), *around(ask, places, 1, 2))
+    ends = around(ask, places, 0, 1), around(ask, places, 1, 2)
     runs = Runs(rows, np.empty((0, 4)))
     assert least_minutes(lines, runs, 0, (0, 1, 0, 1), ask, 8_000.0, *ends) == inf

@@ -87,7 +87,11 @@ def test_real_lines_are_found_like_made_up_ones():
 
 
 @pytest.mark.parametrize("by_arrival", [False, True])
-@given(st.integers(0, 2**32), st.sampled_from([60.0, 200.0, 1_200.0]), st.sampled_from([0.5, 68.0]))
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from([60.0, 200.0, 1_200.0, 5_000.0]),
+    st.sampled_from([0.5, 68.0]),
+)
 def test_lines_that_wind_around_both_ends_are_joined_as_by_hand(by_arrival, seed, spacing_m, lat):
     rng = np.random.default_rng(seed)
     n = 60
@@ -110,6 +114,20 @@ def test_lines_that_wind_around_both_ends_are_joined_as_by_hand(by_arrival, seed
         for limit in (3, n):
             found, wanted = both(index, ask, places.rows, limit)
             np.testing.assert_array_equal(found[:, j.COST], wanted[:limit, j.COST])
+
+
+def test_hardly_more_runs_are_joined_than_are_told():
+    index = index_of(4_000, seed=3)
+    stops = meeting_points(index, 800, seed=5)
+    everybody = np.arange(4_000, dtype=np.int64), np.zeros(4_000, np.int8)
+    told = joined = 0
+    for ride in rides(index, 40, seed=4):
+        places = Places.of(ride.origin, ride.destination, 600, stops)
+        ask = ride.ask.copy()
+        ask[j.PICKUPS] = places.pickups
+        found, counts = index.counted(ask, DAYS, places.rows, 10, *everybody)
+        told, joined = told + len(found), joined + int(counts[3])
+    assert told <= joined <= 1.5 * told
 
 
 @pytest.mark.parametrize("shift_s", [-3_600.0, 3_600.0])
