@@ -1,6 +1,6 @@
 """Who or what near me suits me: one search, exact, and the reasons."""
 
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 
@@ -116,9 +116,10 @@ def asked(
         pinned = cursor.trust if cursor else None
         snapshot, trust = views.seen_by(snapshot, viewer.member_id, pinned)
     plan = plan_of(profiles, query.kinds, query.profile, people)
-    search = _search(snapshot, plan, seen, origin, at, query, digest, trust)
+    neighbours = None
     if views is not None and viewer.member_id is not None:
-        search = replace(search, neighbours=partial(views.neighbours, viewer.member_id))
+        neighbours = partial(views.neighbours, viewer.member_id)
+    search = _search(snapshot, plan, seen, origin, at, query, digest, trust, neighbours)
     if cursor:
         return resumed(search, cursor)
     if query.radius_m is None:
@@ -302,6 +303,7 @@ def _search(
     query: NearQuery,
     digest: str,
     trust: str,
+    neighbours: Callable[[Sequence[str]], Sequence[int]] | None,
 ) -> Search:
     vocabulary = snapshot.vocabulary
     states = snapshot.hours.states_at(datetime.fromtimestamp(at, UTC))
@@ -330,7 +332,7 @@ def _search(
     return Search(
         snapshot, plan, ask, filters, states, rows, fits,
         digest=digest, people=people, auto=query.radius_m is None, trust=trust,
-        corrected=matched.corrected if matched else {},
+        corrected=matched.corrected if matched else {}, neighbours=neighbours,
     )  # fmt: skip
 
 

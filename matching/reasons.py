@@ -13,6 +13,7 @@ from matching.scoring import BANDS
 __all__ = [
     "COUNT_FROM",
     "LANGS",
+    "NBSP",
     "Asked",
     "Corrections",
     "Freshness",
