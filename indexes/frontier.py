@@ -1,81 +1,44 @@
-"""The frontier of the best-first search: a heap of upper bounds, the best first.
+"""The frontier of a best-first search: a heap of keys, the least first.
 
-A row of ``heap`` is a bound and the number of its entry; ``entries`` keep what the bound is of.
-Where all below lies on one spot the bound is exact, and TIE its scored distance; else TIE is -1.
-Both are int64, and grow by `grown`.
+A row of ``heap`` is an int64 key, and a reference to what it bounds.
 """
 
-import numpy as np
-
 from geo.arrays import IntArray
-from indexes.scores import compiled, inlined
+from indexes.scores import inlined
 
-__all__ = [
-    "BOUND",
-    "CLASS",
-    "ENTRY",
-    "ENTRY_COLUMNS",
-    "LOWEST_RANK",
-    "REFERENCE",
-    "REST",
-    "TIE",
-    "grown",
-    "remove_first",
-    "sift_up",
-]
+__all__ = ["KEY", "LOW_BITS", "REFERENCE", "put", "remove_first"]
 
-BOUND, ENTRY = range(2)
-LOWEST_RANK, REFERENCE, CLASS, REST, TIE = range(5)
-ENTRY_COLUMNS = 5
+KEY, REFERENCE = range(2)
+# A key is a bound, then 32 bits that say what goes first among equal bounds.
+LOW_BITS = 2**32 - 1
 
 
 @inlined
-def _goes_first(heap: IntArray, entries: IntArray, a: int, b: int) -> bool:
-    """The better bound first; among equal bounds the lower ranks, which win ties."""
-    if heap[a, BOUND] != heap[b, BOUND]:
-        return bool(heap[a, BOUND] > heap[b, BOUND])
-    return bool(entries[heap[a, ENTRY], LOWEST_RANK] < entries[heap[b, ENTRY], LOWEST_RANK])
-
-
-@inlined
-def _swap(heap: IntArray, a: int, b: int) -> None:
-    for column in range(2):
-        heap[a, column], heap[b, column] = heap[b, column], heap[a, column]
-
-
-@inlined
-def sift_up(heap: IntArray, entries: IntArray, at: int) -> None:
-    """What was put at ``at``, the end, rises to its place."""
+def put(heap: IntArray, size: int, key: int, reference: int) -> None:
+    """One more than ``size`` there are."""
+    at = size
     while at > 0:
         parent = (at - 1) >> 1
-        if not _goes_first(heap, entries, at, parent):
+        if heap[parent, KEY] <= key:
             break
-        _swap(heap, at, parent)
+        heap[at, KEY], heap[at, REFERENCE] = heap[parent, KEY], heap[parent, REFERENCE]
         at = parent
+    heap[at, KEY], heap[at, REFERENCE] = key, reference
 
 
 @inlined
-def remove_first(heap: IntArray, entries: IntArray, size: int) -> None:
+def remove_first(heap: IntArray, size: int) -> None:
     """The last of ``size + 1`` comes in the place of the first, and sinks."""
-    _swap(heap, 0, size)
+    key, reference = heap[size, KEY], heap[size, REFERENCE]
     at = 0
     while True:
         child = 2 * at + 1
         if child >= size:
             break
-        if child + 1 < size and _goes_first(heap, entries, child + 1, child):
+        if child + 1 < size and heap[child + 1, KEY] < heap[child, KEY]:
             child += 1
-        if not _goes_first(heap, entries, child, at):
+        if heap[child, KEY] >= key:
             break
-        _swap(heap, at, child)
+        heap[at, KEY], heap[at, REFERENCE] = heap[child, KEY], heap[child, REFERENCE]
         at = child
-
-
-@compiled
-def grown(rows: IntArray, size: int) -> IntArray:
-    """The first ``size`` rows of a heap or its entries, with as much room again."""
-    larger: IntArray = np.empty((2 * len(rows), rows.shape[1]), np.int64)
-    for i in range(size):
-        for column in range(rows.shape[1]):
-            larger[i, column] = rows[i, column]
-    return larger
+    heap[at, KEY], heap[at, REFERENCE] = key, reference

@@ -10,12 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import (  # type: ignore[attr-defined]  # it exports carray by name only
-    carray,
-    njit,
-    types,
-)
+from numba import njit, types
 from numba.extending import intrinsic
+from numba.np.arrayobj import np_cfarray
 
 __all__ = ["address_of", "floats32_at", "floats_at", "ints32_at", "ints_at", "prefetch"]
 
@@ -34,23 +31,30 @@ def address_of(array: npt.NDArray[Any]) -> int:
     return address
 
 
-def _pointer_to(kind: Any) -> Any:
+def _array_at(kind: Any) -> Any:
     @intrinsic
-    def pointer(typing_context: Any, address: Any) -> Any:
+    def array_at(typing_context: Any, address: Any, shape: Any) -> Any:
+        array = types.Array(kind, len(shape), "C")
+
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+            pointer = builder.inttoptr(args[0], context.get_value_type(types.CPointer(kind)))
+            return np_cfarray(
+                context,
+                builder,
+                array(types.CPointer(kind), signature.args[1]),
+                (pointer, args[1]),
+            )
 
-        return types.CPointer(kind)(types.int64), generate
+        return array(types.int64, shape), generate
 
-    return pointer
+    return array_at
 
 
-_int32_pointer = _pointer_to(types.int32)
-_int64_pointer = _pointer_to(types.int64)
-_float32_pointer = _pointer_to(types.float32)
-_float64_pointer = _pointer_to(types.float64)
+# The array of a shape, a tuple, that begins at an address.
+ints32_at, ints_at = _array_at(types.int32), _array_at(types.int64)
+floats32_at, floats_at = _array_at(types.float32), _array_at(types.float64)
 
-inlined = njit(forceinline=True)
+inlined = njit(forceinline=True, _nrt=False)  # type: ignore[call-overload]  # as in `scores`
 LINE = 64  # bytes that come into the cache together
 
 
@@ -72,27 +76,3 @@ def prefetch(address, size):
     """Have some bytes brought into the cache, without waiting: it changes nothing but time."""
     for at in range(0, size, LINE):
         _prefetch_line(np.int64(address + at))  # type: ignore[call-arg]  # as compiled, it has one
-
-
-@inlined
-def ints32_at(address, shape):
-    """The int32 array of a shape that begins at an address."""
-    return carray(_int32_pointer(np.int64(address)), shape)
-
-
-@inlined
-def ints_at(address, shape):
-    """The int64 array of a shape that begins at an address."""
-    return carray(_int64_pointer(np.int64(address)), shape)
-
-
-@inlined
-def floats32_at(address, shape):
-    """The float32 array of a shape that begins at an address."""
-    return carray(_float32_pointer(np.int64(address)), shape)
-
-
-@inlined
-def floats_at(address, shape):
-    """The float64 array of a shape that begins at an address."""
-    return carray(_float64_pointer(np.int64(address)), shape)

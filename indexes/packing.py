@@ -42,6 +42,9 @@ LINKS = 13  # [first child, number of children, 1 if the children are leaves]
 NODE_ROWS = 14
 FIRST_CHILD, CHILD_COUNT, ABOVE_LEAVES = range(3)
 
+HOT_BYTES, NODE_BYTES = 4 * HOT_COLUMNS * LEAF, 4 * NODE_ROWS * FANOUT  # of a leaf, of a node
+COLD_BYTES = 4 * COLD_COLUMNS  # of a point
+
 # Promises of a node: can one be fully available; has one opening hours.
 CAN_BE_AVAILABLE = 1
 HAS_HOURS = 2

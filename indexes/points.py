@@ -18,6 +18,7 @@ from indexes import search as s
 from indexes import topk as t
 from indexes.columns import ALWAYS_FROM, ALWAYS_TO, CLASSES, EPOCH_S, Ints, PointColumns
 from indexes.memory import address_of
+from indexes.nearest import nearest
 from indexes.packing import COLD_COLUMNS, HEADER, LEAF, ROW, Blocks, pack
 from indexes.scan import scan
 
@@ -243,15 +244,15 @@ class PointView(ABC):
         limit : int
             At most so many.
         """
-        return self._asked(plan, ask.packed(), filters, limit)
+        found = np.empty((limit, t.FOUND_COLUMNS))
+        count = s.search(ask.packed(), filters, limit, self.address, *plan.addresses, found)
+        return Found(found if count == limit else found[:count])
 
     def nearest(self, plan: Plan, ask: Ask, filters: Ints, limit: int) -> Found:
         """The nearest points, in whole millimetres, then by rank; scores are minus those."""
-        return self._asked(plan, ask.packed(by_distance=True), filters, limit)
-
-    def _asked(self, plan: Plan, question: FloatArray, filters: Ints, limit: int) -> Found:
         found = np.empty((limit, t.FOUND_COLUMNS))
-        count = s.search(question, filters, limit, self.address, *plan.addresses, found)
+        question = ask.packed(by_distance=True)
+        count = nearest(question, filters, limit, self.address, plan.addresses[0], found)
         return Found(found if count == limit else found[:count])
 
     def scan(

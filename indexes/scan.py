@@ -4,12 +4,13 @@ from math import cos, radians
 
 import numpy as np
 
+from geo.distance import arc_m
 from geo.kernels import forget_stale
 from indexes import header as h
 from indexes import packing as p
 from indexes import scores as s
 from indexes import topk as t
-from indexes.columns import CLASSES
+from indexes.columns import CLASSES, UNIT
 from indexes.memory import floats_at, ints32_at, ints_at
 from indexes.scores import compiled
 
@@ -44,12 +45,12 @@ def scan(question, filters, k, view, plan_at, rows, places, fits):
     seen = t.seen_in(header)
     plan = floats_at(plan_at, (CLASSES, s.PLAN_COLUMNS))
     parts = t.offsets(filters, np.int64(0))
-    cos_lat = cos(radians(question[t.LAT_ASKED]))
+    lon, lat = question[t.LON_ASKED], question[t.LAT_ASKED]
+    cos_lat, by_distance = cos(radians(lat)), question[t.BY_DISTANCE] != 0.0
     now = np.int32(question[t.AT])
     order = np.empty(k, np.int64)
     best = np.empty((k, 3), np.int64)
     found = np.empty((k, t.FOUND_COLUMNS))
-    last = np.full(3, np.inf)
     count = 0
     part = np.int64(-1)
     hot = ints32_at(header[h.HOT], (header[h.LEAVES], p.HOT_COLUMNS, p.LEAF))
@@ -73,11 +74,17 @@ def scan(question, filters, k, view, plan_at, rows, places, fits):
             continue
         if plan[(cold[leaf, i, p.TRAITS] >> 3) & 15, s.ACTIVE] == 0.0:
             continue
-        fit = fits[j] if len(fits) > 0 else 1.0
-        count = t.consider(
-            hot, cold, leaf, i, fit, 1.0, plan, question, cos_lat, filters, parts,
-            seen, last, k, order, best, found, count,
-        )  # fmt: skip
+        d = arc_m(lon, lat, cos_lat, hot[leaf, p.LON, i] / UNIT, hot[leaf, p.LAT, i] / UNIT)
+        if by_distance:
+            count = t.consider_near(
+                cold, leaf, i, d, question, filters, parts, seen, k, order, best, found, count
+            )
+        else:
+            fit = fits[j] if len(fits) > 0 else 1.0
+            count = t.consider(
+                hot, cold, leaf, i, d, fit, 1.0, plan, question, filters, parts,
+                seen, k, order, best, found, count,
+            )  # fmt: skip
     answered = np.empty((count, t.FOUND_COLUMNS))
     t.write_answer(order, best, found, count, answered, 0)
     return answered
@@ -87,7 +94,6 @@ forget_stale(
     scan,
     "geo.distance",
     "indexes.columns",
-    "indexes.frontier",
     "indexes.header",
     "indexes.memory",
     "indexes.packing",

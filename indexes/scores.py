@@ -1,22 +1,27 @@
-"""How a point scores, and what it can score at most: compiled, for use inside searches.
+"""How a point scores, and what it can score at most: compiled, for use inside searches."""
 
-Distances are first taken as lower bounds in float32, on a local plane (`local_plane`) where
-that is sound, or on the sphere. They only ever rule out: what may be answered is decided in
-float64 by the one haversine.
-"""
-
-from math import asin, cos, exp, floor, pi, radians, sin, sqrt
+from collections.abc import Callable
+from math import exp, floor, sqrt
+from typing import Any
 
 import numpy as np
 from numba import njit
 
-from geo.distance import EARTH_RADIUS_M, distance_m
 from geo.kernels import forget_stale
-from indexes.columns import IN_STOCK, SOLD_OUT, UNIT
+from indexes.columns import IN_STOCK, SOLD_OUT
+
+Kernel = Callable[..., Any]
 
 # Divisions here never meet zero, so nothing needs to check; no fast-math: sums keep their order.
 compiled = njit(cache=True, nogil=True, error_model="numpy")
-inlined = njit(cache=True, error_model="numpy", forceinline=True)
+# Without its runtime numba counts no references to arrays, which costs a kernel that looks at
+# points one by one a fifth of its time. Such kernels may not allocate.
+uncounted: Callable[[Kernel], Kernel] = njit(  # type: ignore[call-overload]  # it hides _nrt
+    cache=True, nogil=True, error_model="numpy", _nrt=False
+)
+inlined: Callable[[Kernel], Kernel] = njit(  # type: ignore[call-overload]
+    cache=True, error_model="numpy", forceinline=True, _nrt=False
+)
 
 # A class's row of a plan: how a kind is scored.
 ACTIVE, W_DISTANCE, W_TRUST, W_FRESH, W_AVAILABLE, W_FIT = range(6)
@@ -38,8 +43,6 @@ STEP_BITS = 16
 TABLE_SIZE = 50 * 128
 ONE_BITS = 0x3F800000
 
-LOCAL_MAX_M = 500_000.0
-LOCAL_MAX_LAT = 85.0
 SLACK = 1e-6  # more than float32 loses
 
 
@@ -92,40 +95,6 @@ def table_step(squared_m):
         return 0
     bits = np.float32(squared_m).view(np.int32)
     return min((bits - ONE_BITS) >> STEP_BITS, TABLE_SIZE - 1)
-
-
-@compiled
-def local_plane(lon, lat, radius_m):
-    """Metres per 1e-7 degree east and north, such that the plane never overstates.
-
-    With h = sin²(Δφ/2) + cos φ₁ cos φ₂ sin²(Δλ/2) the distance is 2R asin √h ≥ 2R √h, and
-    sin²(x/2) ≥ x²/4 · (1 − X²/12) for |x| ≤ X. X is the widest angle, and the least cos φ₂,
-    that a point within the radius can have. False where that is not sound: then the sphere.
-    """
-    angle = radius_m / EARTH_RADIUS_M
-    if not radius_m <= LOCAL_MAX_M or abs(lat) + angle * 180.0 / pi > LOCAL_MAX_LAT:
-        return False, 0.0, 0.0
-    widest = asin(sin(angle) / cos(radians(lat)))
-    if abs(lon) + widest * 180.0 / pi >= 180.0:  # ±180 are one meridian
-        return False, 0.0, 0.0
-    shrink = sqrt(1.0 - widest * widest / 12.0) * (1.0 - SLACK)
-    north = EARTH_RADIUS_M * pi / 180.0 / UNIT * shrink
-    east = north * sqrt(cos(radians(lat)) * cos(radians(abs(lat)) + angle))
-    return True, east, north
-
-
-@compiled
-def sphere_bound_m(lon, lat, min_lon, min_lat, max_lon, max_lat):
-    """A lower bound of the distance to a box of degrees, anywhere on Earth, metres."""
-    if min_lon == max_lon and min_lat == max_lat:
-        return distance_m(lon, lat, min_lon, min_lat) * (1.0 - SLACK)
-    north_south = radians(max(0.0, min_lat - lat, lat - max_lat))
-    gap = 0.0
-    if lon < min_lon or lon > max_lon:
-        gap = min((min_lon - lon) % 360.0, (lon - max_lon) % 360.0)
-    # To a meridian Δλ away: sin d = cos φ · sin Δλ, nearest at the pole from 90° on.
-    across = asin(cos(radians(lat)) * sin(radians(min(gap, 90.0))))
-    return EARTH_RADIUS_M * max(north_south, across) * (1.0 - SLACK)
 
 
 @inlined
@@ -183,10 +152,4 @@ def score_ceiling(score):
     return np.int64((score + SLACK) * SCORE_UNIT)
 
 
-@inlined
-def nearest_ceiling(squared_m):
-    """By distance, the score is minus the millimetres."""
-    return -np.int64(sqrt(squared_m) * 1000.0 * (1.0 - SLACK))
-
-
-forget_stale(fill_decay_table, "geo.distance", "indexes.columns")
+forget_stale(fill_decay_table, "indexes.columns")

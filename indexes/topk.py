@@ -13,17 +13,14 @@ these functions pass whole arrays and index them, and take parts of ``filters`` 
 import numpy as np
 
 from geo.arrays import FloatArray, IntArray
-from geo.distance import arc_m
 from geo.kernels import forget_stale
 from indexes import header as h
-from indexes.columns import TRAIT_BITS, TRUST_UNIT, UNIT, Ints
-from indexes.memory import ints32_at, ints_at
+from indexes.columns import TRAIT_BITS, TRUST_UNIT, Ints
+from indexes.memory import floats_at, ints32_at, ints_at
 from indexes.packing import (
     AUDIENCE,
     FRESH,
     HOURS,
-    LAT,
-    LON,
     OVERLAID,
     OWNER,
     REACH,
@@ -36,13 +33,13 @@ from indexes.scores import (
     FRESH_MODE,
     available_factor,
     banded_m,
-    compiled,
     decay_factor,
     fresh_factor,
     inlined,
     score_ceiling,
     to_millimetres,
     to_score_units,
+    uncounted,
     weighted_sum,
 )
 
@@ -59,7 +56,6 @@ __all__ = [
     "FOUND_COLUMNS",
     "HIGH_CATEGORIES",
     "INNER_M",
-    "LAST_LON",
     "LAT_ASKED",
     "LIMIT",
     "LON_ASKED",
@@ -75,6 +71,7 @@ __all__ = [
     "VERIFIED",
     "beats",
     "consider",
+    "consider_near",
     "offsets",
     "rank_of",
     "seen_in",
@@ -95,17 +92,26 @@ ASK_SIZE = 20
 FILTER_LENGTHS = 5
 
 SCORE, TIE, RANK = range(3)
-LAST_LON, LAST_LAT, LAST_M = range(3)
 FOUND_COLUMNS = 9  # row, score, tie, distance, five factors
 RANK_BITS = 31
 
+KEPT = 1 + 3 + FOUND_COLUMNS  # int64s that one of the k best takes
+
 NO_BOUND = 2**62
 
+Kept = tuple[IntArray, IntArray, FloatArray]
 Offsets = tuple[np.int64, np.int64, np.int64, np.int64, np.int64, np.int64]
 # What a search sees: rows that there are, of them the base's, the version; then by row the
 # version that it died in (0: alive), and by pending row its rank; and how many are hidden, and
 # the address of those.
 Seen = tuple[np.int64, np.int64, np.int64, Ints, IntArray, np.int64, np.int64]
+
+
+@inlined
+def kept_at(at: np.int64, k: int) -> Kept:
+    """The arrays of the k best: their order, what ranks them, what is answered of them."""
+    order, best = ints_at(at, (k,)), ints_at(at + 8 * k, (k, 3))
+    return order, best, floats_at(at + 32 * k, (k, FOUND_COLUMNS))
 
 
 @inlined
@@ -152,7 +158,7 @@ def _holds(values: Ints, low: np.int64, high: np.int64, value: np.int32) -> bool
     return bool(low < end and values[low] == value)
 
 
-@compiled
+@uncounted
 def _is_hidden(row: np.int64, seen: Seen) -> bool:
     """Whether a row is to be looked at in the overlay only."""
     hidden = ints32_at(seen[6], (seen[5],))
@@ -212,74 +218,40 @@ def _passes(
 
 
 @inlined
-def consider(
-    hot: Ints, cold: Ints, leaf: np.int64, i: int, fit: float, nearness: float,
-    plan: FloatArray, ask: FloatArray, cos_lat: float, filters: Ints, parts: Offsets,
-    seen: Seen, last: FloatArray, k: int,
-    order: IntArray, best: IntArray, found: FloatArray, count: int,
-) -> int:  # fmt: skip
-    """Take one valid point among the k best if it belongs there; returns how many there are.
-
-    ``nearness`` is an upper bound of its distance factor. ``last`` keeps the last point's place
-    and distance: points of one spot lie side by side.
-    """
+def row_seen(
+    cold: Ints, leaf: np.int64, i: int, ask: FloatArray, filters: Ints, parts: Offsets, seen: Seen
+) -> np.int64:
+    """A valid point's row; -1 if it is not there for this view, or filtered out."""
     row = np.int64(cold[leaf, i, ROW] & ~OVERLAID)
     if row >= seen[0] or not _passes(cold, leaf, i, ask, filters, parts):
-        return count
+        return np.int64(-1)
     if seen[2] > 0 and 0 < seen[3][row] <= seen[2]:
-        return count
-    traits = cold[leaf, i, TRAITS]
-    klass = (traits >> 3) & 15
-    by_distance = ask[BY_DISTANCE] != 0.0
-    trust = fresh = available = distance = 0.0
-    if not by_distance:
-        state = 1
-        if cold[leaf, i, HOURS] >= 0:
-            state = filters[parts[3] + cold[leaf, i, HOURS]]
-        if parts[4] < parts[5]:
-            fit *= ask[DEPTH] / filters[parts[4] + (traits >> TRAIT_BITS)]
-        trust = hot[leaf, TRUST, i] / TRUST_UNIT
-        fresh = fresh_factor(plan[klass, FRESH_MODE], ask[AT], cold[leaf, i, FRESH])
-        available = available_factor(traits & 3, state)
-        # All but the distance is exact now; most points fall here, before the costly part.
-        if count == k:
-            at_most = weighted_sum(plan, klass, nearness, trust, fresh, available, fit)
-            if score_ceiling(at_most) < best[order[count - 1], SCORE]:
-                return count
-    lon, lat = np.float64(hot[leaf, LON, i]), np.float64(hot[leaf, LAT, i])
-    if lon != last[LAST_LON] or lat != last[LAST_LAT]:
-        last[LAST_LON], last[LAST_LAT] = lon, lat
-        last[LAST_M] = arc_m(ask[LON_ASKED], ask[LAT_ASKED], cos_lat, lon / UNIT, lat / UNIT)
-    d = last[LAST_M]
+        return np.int64(-1)
+    return row
+
+
+@inlined
+def is_within(
+    cold: Ints, leaf: np.int64, i: int, row: np.int64, d: float, ask: FloatArray, seen: Seen
+) -> bool:
+    """Whether a point at this distance is in reach, and not to be looked at elsewhere."""
     if d > ask[RADIUS_M] or d > cold[leaf, i, REACH] or d < ask[MIN_M] or d <= ask[INNER_M]:
-        return count
-    if seen[5] > 0 and cold[leaf, i, ROW] >= 0 and _is_hidden(row, seen):
-        return count
-    rank = rank_of(row, seen)
-    if by_distance:
-        score, tie = -to_millimetres(d), np.int64(0)
-    else:
-        scored = banded_m(d) if klass & 1 else d
-        distance = decay_factor(plan, klass, scored)
-        score = to_score_units(weighted_sum(plan, klass, distance, trust, fresh, available, fit))
-        tie = to_millimetres(scored)
-        if ask[AFTER_SCORE] != NO_BOUND and not _ranks_before(
-            np.int64(ask[AFTER_SCORE]),
-            np.int64(ask[AFTER_TIE]),
-            (np.int64(ask[AFTER_GAP]) << RANK_BITS) + np.int64(ask[AFTER_PLACE]),
-            score,
-            tie,
-            rank,
-        ):
-            return count
+        return False
+    return not (seen[5] > 0 and cold[leaf, i, ROW] >= 0 and _is_hidden(row, seen))
+
+
+@inlined
+def _place_for(
+    score: np.int64, tie: np.int64, rank: np.int64, k: int, order: IntArray, best: IntArray,
+    count: int,
+) -> int:  # fmt: skip
+    """Which of the k places a point takes, its score written there; -1 if none."""
     place, kept = count, count
     if count == k:
         place -= 1
         kept = order[place]  # the place of the one that falls out
         if not beats(score, tie, rank, best, kept):
-            return count
-    else:
-        count += 1
+            return -1
     while place > 0 and beats(score, tie, rank, best, order[place - 1]):
         order[place] = order[place - 1]
         place -= 1
@@ -287,6 +259,79 @@ def consider(
     best[kept, SCORE] = score
     best[kept, TIE] = tie
     best[kept, RANK] = rank
+    return kept
+
+
+@inlined
+def consider_near(
+    cold: Ints, leaf: np.int64, i: int, d: float, ask: FloatArray, filters: Ints, parts: Offsets,
+    seen: Seen, k: int, order: IntArray, best: IntArray, found: FloatArray, count: int,
+) -> int:  # fmt: skip
+    """Take one valid point at a distance among the k nearest if it belongs there.
+
+    Returns how many there are. The score is minus the millimetres; tie and factors are 0.
+    """
+    row = row_seen(cold, leaf, i, ask, filters, parts, seen)
+    if row < 0 or not is_within(cold, leaf, i, row, d, ask, seen):
+        return count
+    score = -to_millimetres(d)
+    kept = _place_for(score, np.int64(0), rank_of(row, seen), k, order, best, count)
+    if kept < 0:
+        return count
+    found[kept, 0] = row
+    found[kept, 3] = d
+    for column in range(4, FOUND_COLUMNS):
+        found[kept, column] = 0.0
+    return int(max(count, kept + 1))
+
+
+@inlined
+def consider(
+    hot: Ints, cold: Ints, leaf: np.int64, i: int, d: float, fit: float, nearness: float,
+    plan: FloatArray, ask: FloatArray, filters: Ints, parts: Offsets,
+    seen: Seen, k: int, order: IntArray, best: IntArray, found: FloatArray, count: int,
+) -> int:  # fmt: skip
+    """Take one valid point at a distance among the k best if it belongs there.
+
+    Returns how many there are. ``nearness`` is an upper bound of its distance factor.
+    """
+    row = row_seen(cold, leaf, i, ask, filters, parts, seen)
+    if row < 0:
+        return count
+    traits = cold[leaf, i, TRAITS]
+    klass = (traits >> 3) & 15
+    state = 1
+    if cold[leaf, i, HOURS] >= 0:
+        state = filters[parts[3] + cold[leaf, i, HOURS]]
+    if parts[4] < parts[5]:
+        fit *= ask[DEPTH] / filters[parts[4] + (traits >> TRAIT_BITS)]
+    trust = hot[leaf, TRUST, i] / TRUST_UNIT
+    fresh = fresh_factor(plan[klass, FRESH_MODE], ask[AT], cold[leaf, i, FRESH])
+    available = available_factor(traits & 3, state)
+    # All but the distance is exact now; most points fall here, before the costly part.
+    if count == k:
+        at_most = weighted_sum(plan, klass, nearness, trust, fresh, available, fit)
+        if score_ceiling(at_most) < best[order[count - 1], SCORE]:
+            return count
+    if not is_within(cold, leaf, i, row, d, ask, seen):
+        return count
+    rank = rank_of(row, seen)
+    scored = banded_m(d) if klass & 1 else d
+    distance = decay_factor(plan, klass, scored)
+    score = to_score_units(weighted_sum(plan, klass, distance, trust, fresh, available, fit))
+    tie = to_millimetres(scored)
+    if ask[AFTER_SCORE] != NO_BOUND and not _ranks_before(
+        np.int64(ask[AFTER_SCORE]),
+        np.int64(ask[AFTER_TIE]),
+        (np.int64(ask[AFTER_GAP]) << RANK_BITS) + np.int64(ask[AFTER_PLACE]),
+        score,
+        tie,
+        rank,
+    ):
+        return count
+    kept = _place_for(score, tie, rank, k, order, best, count)
+    if kept < 0:
+        return count
     found[kept, 0] = row
     found[kept, 3] = d
     found[kept, 4] = distance
@@ -294,7 +339,7 @@ def consider(
     found[kept, 6] = fresh
     found[kept, 7] = available
     found[kept, 8] = fit
-    return count
+    return int(max(count, kept + 1))
 
 
 @inlined
@@ -314,7 +359,6 @@ def write_answer(
 
 forget_stale(
     consider,
-    "geo.distance",
     "indexes.columns",
     "indexes.header",
     "indexes.memory",

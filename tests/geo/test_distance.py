@@ -62,6 +62,8 @@ def test_the_antimeridian_is_no_border_and_a_pole_is_one_point():
     assert distance_m(179.9999, 0.0, -179.9999, 0.0) == pytest.approx(22.24, abs=0.01)
     assert distance_m(-120.0, 90.0, 60.0, 90.0) == pytest.approx(0.0, abs=1e-8)
     assert distance_m(0.0, -90.0, 0.0, 90.0) == pytest.approx(HALF_CIRCUMFERENCE_M)
+    assert distance_m(10.0, 90.0, 12.0, 90.0) == pytest.approx(0.0, abs=1e-8)
+    assert distance_m(10.0, -90.0, 10.0, -89.9999) == pytest.approx(11.12, abs=0.01)
 
 
 def test_postgis_agrees_within_a_millimetre_over_50_km(postgis_dsn):
