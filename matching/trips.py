@@ -51,12 +51,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import chain
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from geo.arrays import as_lonlat, as_point
+from geo.arrays import FloatArray, as_lonlat, as_point
 from geo.errors import InputError
 from indexes import rides as j
 from indexes.journeys import Role, Trip
@@ -323,7 +324,7 @@ def _find_drivers(
     seen: set[str] = set()
     want = query.limit + SPARE
     while True:
-        hits: list[tuple[list[float], _Source, Pass]] = []
+        hits: list[tuple[float, FloatArray, _Source, Pass]] = []
         unseen = np.inf
         for source in sources:
             part = source.part
@@ -331,14 +332,16 @@ def _find_drivers(
                 # What costs more than the last of a full list is not looked at in this round.
                 rows = part.index.search(
                     one.ask, one.days, places.rows, want, part.run_trip, source.levels, unseen
-                ).tolist()
-                hits += [(row, source, one) for row in rows]
+                )
+                costs = rows[:, j.COST].tolist()
+                hits += [(cost, row, source, one) for cost, row in zip(costs, rows, strict=True)]
                 if len(rows) == want:
-                    unseen = min(unseen, rows[-1][j.COST])
-        hits.sort(key=lambda hit: hit[0][j.COST])
-        for found, source, one in hits:
-            if len(best) >= query.limit and best[query.limit - 1][0][0] < found[j.COST] - 2:
+                    unseen = min(unseen, costs[-1])
+        hits.sort(key=itemgetter(0))
+        for cost, hit, source, one in hits:
+            if len(best) >= query.limit and best[query.limit - 1][0][0] < cost - 2:
                 break
+            found = hit.tolist()
             row = int(source.part.run_trip[int(found[j.RUN])])
             trip = source.part.trips[row]
             if trip.id in seen:

@@ -81,7 +81,7 @@ def asked_times(schedule: Schedule, first: date | None) -> list[Asked]:
         If it is weekly and ``first`` is None; its code is ``first-day-required``. If that day is
         in no known year; ``invalid-day``.
     """
-    if day := once_day(schedule):
+    if (day := once_day(schedule)) is not None:
         return times_between(schedule, day, day)
     if first is None:
         raise InputError("a weekly search must say its first day", code="first-day-required")

@@ -10,7 +10,17 @@ from geo.arrays import FloatArray, IntArray, LonLat, as_lonlat
 from geo.distance import arc_m
 from geo.errors import InputError
 from geo.kernels import forget_stale
-from indexes.rides import LAT, LON, METRES_PER_DEGREE, WALK_M, compiled, place_row
+from indexes.rides import (
+    COS_LAT,
+    LAT,
+    LON,
+    METRES_PER_DEGREE,
+    ON_LINE,
+    REACH_M,
+    WALK_M,
+    compiled,
+    place_row,
+)
 
 __all__ = ["MEETING_CATEGORIES", "MEETING_REACH_M", "MOST_PLACES", "MeetingPoint", "MeetingPoints"]
 
@@ -52,8 +62,8 @@ class MeetingPoints:
     ...     MeetingPoint("b", "Canebière", 5.3780, 43.2965),
     ...     MeetingPoint("a", "Vieux-Port", 5.3745, 43.2953),
     ... ])
-    >>> rows, places = stops.near((5.3740, 43.2951), 600)
-    >>> [stops[row].name for row in rows], places[:, WALK_M].round()
+    >>> rows, places = stops.around((5.3740, 43.2951), 600)
+    >>> [stops[row].name for row in rows[1:]], places[1:, WALK_M].round()
     (['Vieux-Port', 'Canebière'], array([ 46., 359.]))
     """
 
@@ -74,8 +84,8 @@ class MeetingPoints:
     def __getitem__(self, row: int) -> MeetingPoint:
         return self._points[row]
 
-    def near(self, end: LonLat, walk_m: float) -> tuple[IntArray, FloatArray]:
-        """The meeting points nearest to an end of a ride: by distance, then id.
+    def around(self, end: LonLat, walk_m: float) -> tuple[IntArray, FloatArray]:
+        """Where a rider may get in, or out: on a line that passes by, or at meeting points.
 
         Parameters
         ----------
@@ -87,51 +97,54 @@ class MeetingPoints:
         Returns
         -------
         rows : ndarray of int64, shape (n,)
-            `MOST_PLACES` at most.
+            -1 for the line, then the nearest meeting points, `MOST_PLACES` at most: by
+            distance, then id.
         places : ndarray of float64, shape (n, 6)
-            What `indexes.rides` takes of each, the walk from the end with it.
+            The same as `indexes.rides` takes them, `indexes.rides.LON` and so on.
         """
-        rows, walks_m = _nearest(*end, walk_m, self._places, self._northwards)
-        places = self._places[rows]
-        places[:, WALK_M] = walks_m
+        rows, places = _around(*end, walk_m, self._places, self._northwards)
         return rows, places
 
 
 @compiled
-def _nearest(
-    lon: float, lat: float, limit_m: float, places: FloatArray, northwards: IntArray
+def _around(
+    lon: float, lat: float, limit_m: float, points: FloatArray, northwards: IntArray
 ) -> tuple[IntArray, FloatArray]:
-    """Rows of the places nearest to a point, and how far they are.
-
-    ``northwards`` are all rows by latitude: few are so near by that alone.
-    """
+    """See `MeetingPoints.around`. ``northwards`` are all rows of ``points`` by latitude: few are
+    so near by that alone."""
     degrees = limit_m / METRES_PER_DEGREE + 1e-9  # distances round
     low, high = 0, len(northwards)
     while low < high:
         middle = (low + high) // 2
-        if places[northwards[middle], LAT] < lat - degrees:
+        if points[northwards[middle], LAT] < lat - degrees:
             low = middle + 1
         else:
             high = middle
-    rows, metres = np.empty(MOST_PLACES, np.int64), np.empty(MOST_PLACES)
+    rows, metres = np.empty(MOST_PLACES + 1, np.int64), np.empty(MOST_PLACES + 1)
     cos_lat = cos(radians(lat))
-    count = 0
+    rows[0], count = -1, 1
     for row in northwards[low:]:
-        if places[row, LAT] > lat + degrees:
+        if points[row, LAT] > lat + degrees:
             break
-        off_m = arc_m(lon, lat, cos_lat, places[row, LON], places[row, LAT])
+        off_m = arc_m(lon, lat, cos_lat, points[row, LON], points[row, LAT])
         if off_m > limit_m:
             continue
         at = count
-        while at > 0 and (off_m, row) < (metres[at - 1], rows[at - 1]):
+        while at > 1 and (off_m, row) < (metres[at - 1], rows[at - 1]):
             at -= 1
-        if at == MOST_PLACES:
+        if at == len(rows):
             continue
-        count = min(count + 1, MOST_PLACES)
+        count = min(count + 1, len(rows))
         for later in range(count - 1, at, -1):
             rows[later], metres[later] = rows[later - 1], metres[later - 1]
         rows[at], metres[at] = row, off_m
-    return rows[:count], metres[:count]
+    places = np.empty((count, points.shape[1]))
+    places[0, LON], places[0, LAT], places[0, COS_LAT] = lon, lat, cos_lat
+    places[0, WALK_M], places[0, REACH_M], places[0, ON_LINE] = 0.0, limit_m, 1.0
+    for i in range(1, count):
+        places[i] = points[rows[i]]
+        places[i, WALK_M] = metres[i]
+    return rows[:count], places
 
 
-forget_stale(_nearest, "geo.distance", "indexes.rides")
+forget_stale(_around, "geo.distance", "indexes.rides")

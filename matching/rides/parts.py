@@ -14,7 +14,7 @@ from indexes import rides as j
 from indexes.endpoints import EndIndex
 from indexes.entities import VERIFIED_LEVEL
 from indexes.journeys import Anchor, Schedule, Trip, Weeks
-from indexes.rides import Runs, place_row
+from indexes.rides import Runs
 from indexes.routes import RouteIndex, pack_lines
 from matching.detour import Ride, accepted_line, budget_s
 from matching.rides.carpool import ANYBODY, Party
@@ -88,13 +88,12 @@ class Places(NamedTuple):
     ) -> "Places":
         """Those of a ride from one point to another; degrees, EPSG:4326."""
         walk_m = float(min(MAX_WALK_M, DEFAULT_WALK_M if max_walk_m is None else max_walk_m))
-        up, pickups = meeting.near(origin, walk_m)
-        down, dropoffs = meeting.near(destination, walk_m)
-        here, there = (place_row(*end, walk_m, 0.0, on_line=True) for end in (origin, destination))
+        up, pickups = meeting.around(origin, walk_m)
+        down, dropoffs = meeting.around(destination, walk_m)
         return cls(
-            np.vstack((here, pickups, there, dropoffs)),
-            1 + len(up),
-            (-1, *up.tolist(), -1, *down.tolist()),
+            np.concatenate((pickups, dropoffs)),
+            len(up),
+            (*up.tolist(), *down.tolist()),
             distance_m(*origin, *destination),
         )
 

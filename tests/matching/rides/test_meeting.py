@@ -1,3 +1,5 @@
+from math import cos, radians
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -15,15 +17,17 @@ LATS = st.sampled_from([-0.002, -0.001, 0.0, 0.0005, 0.001, 89.9995, 90.0])
 @example([(180.0, 0.0)] * 12, 180.0, 0.0, 0.0)
 def test_the_nearest_meeting_points_are_those_found_by_hand(places, lon, lat, walk_m):
     points = [MeetingPoint(f"{i:02}", "", *place) for i, place in enumerate(places)]
-    rows, found = MeetingPoints(points).near((lon, lat), walk_m)
+    (line, *rows), found = MeetingPoints(points).around((lon, lat), walk_m)
+    assert (line, *found[0]) == (-1, lon, lat, cos(radians(lat)), 0.0, walk_m, 1.0)
+    found = found[1:]
     off_m = [distance_m(lon, lat, *place) for place in places]
     assert found[:, WALK_M].tolist() == pytest.approx([off_m[row] for row in rows], abs=1e-6)
     assert [tuple(place) for place in found[:, :2].tolist()] == [places[row] for row in rows]
-    ranked = list(zip(found[:, WALK_M].tolist(), rows.tolist(), strict=True))
-    assert ranked == sorted(ranked) and len(set(rows.tolist())) == len(rows) <= MOST_PLACES
+    ranked = list(zip(found[:, WALK_M].tolist(), rows, strict=True))
+    assert ranked == sorted(ranked) and len(set(rows)) == len(rows) <= MOST_PLACES
     assert all(walk <= walk_m for walk, _ in ranked)
     most = ranked[-1][0] if len(rows) == MOST_PLACES else walk_m
-    for row in set(range(len(places))) - set(rows.tolist()):
+    for row in set(range(len(places))) - set(rows):
         assert off_m[row] >= most - 1e-6
         assert not (len(rows) and places[row] == places[rows[-1]] and row < rows[-1])
 
