@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,9 +35,11 @@ from matching.planning.retention import forget_activity
 from matching.query import ANYONE, NearQuery
 from matching.recommending.model import FORMULA
 from matching.rides.booking import cancel_unanswered
+from matching.rides.carpool import ANYBODY, Party, TripQuery
 from matching.rides.driven import note_driven
 from matching.towns.follower import Follower
 from matching.towns.keeping import Keeper
+from matching.trips import find_drivers, find_riders
 from matching.trusting.verifying import lapse
 
 __all__ = ["Outlines", "Town", "Towns"]
@@ -135,14 +138,18 @@ class Town:
         for text in (None, "a"):
             self.engine.near(ANYONE, NearQuery(at=datetime.now(UTC), origin=(0.0, 0.0), text=text))
         self.engine.start(follower)
+        self._asked_for_rides = False
 
     def follow(self) -> None:
         """Read zones and groups, and the model of recommendations, again if they have changed.
 
-        What else recommendations are made of is read the first time: near me doesn't wait for it.
+        What else recommendations are made of is read the first time, and what searches for rides
+        need is compiled once somebody drives: near me waits for neither.
         """
         self._take_model()
         self.engine.read_voices()
+        if not self._asked_for_rides:
+            self._asked_for_rides = self.ask_for_rides(ANYBODY, datetime.now(UTC))
         try:
             changes = self.store.changes(self._read_at)
         except FeedGapError:
@@ -153,6 +160,22 @@ class Town:
             self.outlines = Outlines.read(self.store, self.tenant_id)
         if changes:
             self._read_at = changes[-1].position
+
+    def ask_for_rides(self, viewer: Party, now: datetime) -> bool:
+        """Ask who goes along somebody's line, to drive and to ride; False where nobody drives."""
+        view, first = self.engine.trips, now.date()
+        lines = (trip for current in view.driver_parts() for trip, _ in current.trips())
+        trip = next(lines, None)
+        if trip is None:
+            return False
+        origin, destination = trip.lonlat[0], trip.lonlat[-1]
+        with suppress(InputError):  # a way too short to be asked for
+            query = TripQuery(
+                origin=origin, destination=destination, schedule=trip.schedule, first=first
+            )
+            find_drivers(view, viewer, query)
+            find_riders(view, viewer, trip, first=first)
+        return True
 
     def _take_model(self) -> None:
         if self._model is None or not self._model.has_another:

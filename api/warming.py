@@ -18,11 +18,9 @@ from indexes.entities import Kind, Listing
 from indexes.sample import HARBOUR, sample_city
 from indexes.store import open_store
 from matching.query import ANYONE, NearQuery, Viewer
-from matching.rides.carpool import TripQuery
 from matching.rides.clock import DAY_S
 from matching.rides.journey import Way, Within
 from matching.rides.journeys import driver_journeys
-from matching.trips import find_drivers, find_riders
 
 __all__ = ["Warmed", "kernels", "unkept", "warm"]
 
@@ -102,24 +100,12 @@ def _use(town: Town, member_id: str, now: datetime) -> None:
     some_day = Within(at, at + DAY_S, at)
     way = Way(HARBOUR, (lon + 0.02, lat + 0.02), 20_000.0, 20_000.0)
     driver_journeys(town.engine.trips, way, [some_day], now=now)
-    _ride(town, member_id, now)
+    town.ask_for_rides(town.engine.traveller(member_id, now), now)
     new = Listing(
         tenant_id=town.tenant_id, id="warm", kind=Kind.PLACE, title="warm", lon=lon, lat=lat
     )
     town.engine.wait_for(str(town.store.put(new)), timeout_s=600)
     town.engine.near(ANYONE, NearQuery(at=now, origin=HARBOUR))
-
-
-def _ride(town: Town, member_id: str, now: datetime) -> None:
-    """Ask for a ride along somebody's line, and who would ride along it."""
-    view, viewer = town.engine.trips, town.engine.traveller(member_id, now)
-    lines = (trip for current in view.driver_parts() for trip, _ in current.trips())
-    trip = next(lines, None)
-    if trip is not None:
-        ends, first = (trip.lonlat[0], trip.lonlat[-1]), now.date()
-        query = TripQuery(origin=ends[0], destination=ends[1], schedule=trip.schedule, first=first)
-        find_drivers(view, viewer, query)
-        find_riders(view, viewer, trip, first=first)
 
 
 def _counted() -> tuple[int, int]:

@@ -98,6 +98,28 @@ def test_what_recommendations_are_made_of_is_read_before_anybody_asks(tmp_path, 
         until(lambda: len(read) == 1)
 
 
+def test_a_ride_is_asked_for_before_anybody_does_once_somebody_drives(tmp_path, monkeypatch):
+    asked = []
+    for name in ("find_drivers", "find_riders"):
+        real = getattr(api.towns, name)
+        monkeypatch.setattr(
+            api.towns, name, lambda *of, real=real, **by: (asked.append(real), real(*of, **by))
+        )
+    store = open_store(tmp_path / "a.db")
+    store.put_all(TOWN)
+    town = api.towns.Town(store, "t")
+    try:
+        town.follow()
+        assert asked == []
+        town.engine.wait_for(str(store.put_all(TRIPS)), timeout_s=PATIENCE_S)
+        for _ in range(2):
+            town.follow()
+            assert len(asked) == 2
+    finally:
+        town.close()
+        store.close()
+
+
 def test_an_empty_store_serves_the_default_tenant(tmp_path):
     with TestClient(create_app(Settings(store=str(tmp_path / "a.db"))), client=LOCAL) as client:
         until_ready(client.get)
