@@ -238,7 +238,9 @@ class TripIn(Input):
         "than the equal share of what the car costs on it (`price_eur` of a match).",
     )
     url: Url = ""
-    cancelled: bool = False
+    cancelled: bool = Field(
+        False, description="With it go the bookings of rides to come: on this trip, or for it."
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> "TripIn":

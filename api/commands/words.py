@@ -59,7 +59,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {  # French, English: the order of LANGS
     "for-you": ("Pour vous, selon {}", "For you, by {}"),
     "nothing-for-you": ("rien à recommander à moins de {}", "nothing to recommend within {}"),
     # carpool
-    "my-way": ("Qui fait mon chemin", "Who goes my way"),
+    "my-way": ("Qui fait le même chemin", "Who goes my way"),
     "my-week": ("Qui m'emmène, quels jours", "Who takes me, on which days"),
     "nobody": ("personne ne fait ce chemin à cette heure", "nobody goes that way then"),
     "missing": ("personne : {}", "nobody: {}"),

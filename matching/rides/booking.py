@@ -98,7 +98,7 @@ def admit(trip: Trip, taken: Sequence[Booking], booking: Booking) -> None:
     free = seats_free(trip, taken, booking.pickup_s, booking.dropoff_s)
     if free < booking.seats:
         raise ConflictError(
-            f"wanted {booking.seats} seats, {max(0, free)} are free all the way", code="trip-full"
+            f"seats wanted: {booking.seats}; {max(0, free)} are free all the way", code="trip-full"
         )
 
 
