@@ -9,7 +9,7 @@ from typing import NamedTuple
 from indexes import rides as j
 from indexes.joining import between_m
 from indexes.journeys import Role, Trip
-from matching.detour import DETOUR_FACTOR
+from matching.detour import DETOUR_FACTOR, DETOUR_SPEED_M_S
 from matching.rides.asks import (
     ELSEWHERE_MIN,
     LEVEL_MIN,
@@ -25,7 +25,7 @@ from matching.rides.parts import DriverPart, Places, clock_of
 from matching.rides.reasons import trip_reasons
 from matching.rides.rules import share_building
 
-__all__ = ["Joined", "best_join", "joins_of", "match_of"]
+__all__ = ["WEEKDAYS", "Joined", "best_join", "joins_of", "match_of"]
 
 TERMS = (
     "ride", "walk", "shift", "detour", "elsewhere", "unmatched_days", "trust", "same_building",
@@ -172,11 +172,14 @@ def match_of(
     run = int(found[j.RUN])
     driven = part.trips[part.run_trip[run]]
     detour_s = found[j.DETOUR_IN_ALL_S]
-    detour_km = detour_s * 10.0 / 1000.0
+    detour_km = detour_s * DETOUR_SPEED_M_S / 1000.0
     saved_km = DETOUR_FACTOR * places.direct_m / 1000.0 - detour_km
     pickup, dropoff = (_stop(joined, run, end, places, meeting) for end in (j.PICKUP, j.DROPOFF))
     cost_min = joined.cost / 1e6
-    terms = {name: round(min * 1e6) / 1e6 for name, min in zip(TERMS, joined.terms, strict=True)}
+    # Rounded as numpy does: round(minutes, 6) would take twice the time, for ties' decimal text.
+    terms = {
+        name: round(minutes * 1e6) / 1e6 for name, minutes in zip(TERMS, joined.terms, strict=True)
+    }
     weekdays, dates = _named(joined.days)
     return TripMatch(
         id=trip.id,

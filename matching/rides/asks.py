@@ -11,7 +11,7 @@ from geo.errors import InputError
 from indexes import rides as j
 from indexes.journeys import Anchor, Schedule
 from matching.detour import SECONDS_PER_EXTRA_M
-from matching.rides.clock import DAY_S, LAST_DAY, day_number
+from matching.rides.clock import CLOCK_CHANGE_S, DAY_S, LAST_DAY, day_number
 from matching.rides.parts import Places, clock_of
 from matching.schedule import days_of, instants, once_day
 
@@ -42,8 +42,6 @@ ELSEWHERE_MIN = 1.0
 UNMATCHED_MIN = 2.5
 LEVEL_MIN = 6.0 / 4.0
 SAME_BUILDING_MIN = 3.0
-
-CLOCK_CHANGE_S = 2 * 3_600  # no clock is set forth or back by more at once
 
 
 class Asked(NamedTuple):

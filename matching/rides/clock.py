@@ -19,6 +19,7 @@ from geo.arrays import IntArray
 from indexes.schedules import EPOCH, FIRST_DAY, LAST_DAY, YEARS, as_zone, day_number
 
 __all__ = [
+    "CLOCK_CHANGE_S",
     "DAY_S",
     "EPOCH",
     "FIRST_DAY",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 DAY_S = 86_400
+CLOCK_CHANGE_S = 2 * 3_600  # no clock is set forth or back by more at once
 
 # No clock on Earth was changed twice within six days since 1960, so that five miss nothing.
 _STRIDE_S = 5 * DAY_S

@@ -27,7 +27,7 @@ from indexes.passing import AT_LAT, AT_LON, MS, WALK_M, circle_row, shared_ride
 from matching.rides.asks import WALK_MIN
 from matching.rides.book import TripView
 from matching.rides.carpool import Prices
-from matching.rides.clock import DAY_S, EPOCH, FIRST_DAY, LAST_DAY
+from matching.rides.clock import CLOCK_CHANGE_S, DAY_S, EPOCH, FIRST_DAY, LAST_DAY
 from matching.rides.journey import FIRST_S, LAST_S, Journey, JourneyId, Way, Within, is_open
 from matching.rides.parts import DriverPart, RiderPart, clock_of
 from matching.schedule import days_of, instants
@@ -36,8 +36,6 @@ __all__ = ["driver_journeys", "passenger_journeys", "ride_on"]
 
 # How exactly a booking must repeat the places and the time of a journey.
 SAME_PLACE_M, SAME_TIME_S = 50.0, 60
-
-CLOCK_CHANGE_S = 2 * 3_600  # no clock is set forth or back by more at once
 
 
 def driver_journeys(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from geo.errors import InputError
 from indexes.journeys import Schedule
 from matching.query import MAX_LIMIT
+from matching.rides.answers import WEEKDAYS
 from matching.rides.asks import asked_times
 from matching.rides.book import TripView
 from matching.rides.carpool import Party, Prices, RoundTrip, TripMatch, TripQuery, WeekCover
@@ -18,8 +19,6 @@ OTHER_MIN, NONE_MIN = 5.0, 30.0
 
 DAY_WORTH_MIN = 90.0  # a day covered, less what the ride costs, is the gain
 SWITCH_MIN = 15.0  # one driver more to agree with
-
-WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 
 def find_round_trips(
