@@ -1,7 +1,7 @@
 """Matches as JSON, put together from parts that were encoded before.
 
-A page is asked for, told and thrown away: making an object of each match and of each reason, and
-then text of those, takes twice as long.
+A server tells a page and forgets it: to make an object of each match and of each reason, and text
+of those then, takes nearly twice as long.
 """
 
 from functools import lru_cache
@@ -28,13 +28,24 @@ from matching.towns.catalog import Record
 
 __all__ = ["matches_json"]
 
-MAX_KEPT = 16_384  # parts of each sort, about 300 bytes each
+MAX_KEPT = 4_096  # of a wording: about 600 bytes each; a town has a few hundred
 
 _encode = msgspec.json.Encoder().encode
 
 
 def matches_json(search: Search, found: Found, profiles: Profiles, query: NearQuery) -> bytes:
-    """What encoding the matches of `matches_of` gives, byte for byte: a JSON array."""
+    """What encoding the matches of `matches_of` gives, byte for byte.
+
+    Parameters
+    ----------
+    search, found, profiles, query
+        As `matching.near.told` has them.
+
+    Returns
+    -------
+    bytes
+        A JSON array, UTF-8.
+    """
     if query.text is not None:  # how words were read is told of each match by itself
         return _encode(matches_of(search, found, profiles, query))
     wording = _wording(profiles, query.profile, query.lang, asked_of(query))
@@ -133,7 +144,7 @@ def _wording(profiles: Profiles, named: str | None, lang: str, asked: Asked) -> 
 # Reasons as far as their share, which ends them.
 
 
-@lru_cache(maxsize=MAX_KEPT)
+@lru_cache(maxsize=16_384)
 def _by_metres(metres: int, lang: str) -> bytes:
     return b',"why":[' + _open(_far(lang, distance_m=metres))
 
