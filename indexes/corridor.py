@@ -95,6 +95,8 @@ def _count(some: IntArray) -> int:
 # of the line, first and last, at one end and the other.
 RUN, TICK, MINUTES, OTHER_MINUTES, STOP, OTHER_STOP, PIECES, OTHER_PIECES = 0, 1, 2, 3, 4, 5, 6, 8
 SEEN_COLUMNS = 10
+# What the bound of a run is from, the dearest last: its entries; its row too; its line.
+BY_ENTRIES, BY_ROW, BY_LINE = range(3)
 
 
 @compiled
@@ -217,7 +219,7 @@ def search(
             driven = seen[at, MINUTES] + seen[at, OTHER_MINUTES]
             minutes = max(driven, seen[at, STOP] + seen[at, OTHER_STOP])
             bounds[at] = (rest_at_least + minutes) * 1e6 - 2.0
-    heap = [(bounds[at], at, False) for at in range(n) if bounds[at] < np.inf]
+    heap = [(bounds[at], at, BY_ENTRIES) for at in range(n) if bounds[at] < np.inf]
     heapify(heap)
     counts[2] = len(heap)
     kept = min(limit, len(heap))
@@ -230,7 +232,7 @@ def search(
     )
     ends = around(ask, places, 0, split), around(ask, places, split, len(places))
     while len(heap) > 0 and kept > 0:
-        bound, at, is_close = heappop(heap)
+        bound, at, told = heappop(heap)
         if bound > most:
             break
         run = np.int64(seen[at, RUN])
@@ -238,22 +240,27 @@ def search(
         served = 0 if level < 0 else j.days_served(runs, run, days)
         if served == 0 or runs.rows[run, j.SEATS] < ask[j.SEATS_NEEDED]:
             continue
+        rest = -ask[j.LEVEL_MIN] * level
+        if not runs.rows[run, j.SEVERAL]:
+            rest += ask[j.UNMATCHED_MIN] * (len(days) - served)
+        building = runs.rows[run, j.BUILDING]
+        if building >= 0 and building == ask[j.OWN_BUILDING]:
+            rest -= ask[j.SAME_BUILDING_MIN]
+        if told == BY_ENTRIES:
+            bound += (rest - rest_at_least) * 1e6
+            if len(heap) > 0 and bound > heap[0][0]:
+                heappush(heap, (bound, at, BY_ROW))
+                continue
         in_at, out_at = (OTHER_PIECES, PIECES) if by_arrival else (PIECES, OTHER_PIECES)
         pieces: tuple[Whole, Whole, Whole, Whole] = (
             np.int64(seen[at, in_at]), np.int64(seen[at, in_at + 1]) + 1,
             np.int64(seen[at, out_at]), np.int64(seen[at, out_at + 1]) + 1,
         )  # fmt: skip
-        if not is_close:  # a second bound, from the line itself
+        if told != BY_LINE:
             minutes_at_least = least_minutes(lines, runs, run, pieces, ask, way_m, *ends)
-            rest = -ask[j.LEVEL_MIN] * level
-            if not runs.rows[run, j.SEVERAL]:
-                rest += ask[j.UNMATCHED_MIN] * (len(days) - served)
-            building = runs.rows[run, j.BUILDING]
-            if building >= 0 and building == ask[j.OWN_BUILDING]:
-                rest -= ask[j.SAME_BUILDING_MIN]
             bound = max(bound, (rest + minutes_at_least) * 1e6 - 2.0)
             if bound <= most and minutes_at_least < np.inf:
-                heappush(heap, (bound, at, True))
+                heappush(heap, (bound, at, BY_LINE))
             continue
         counts[3] += 1
         # A passing by is told whole: its nearest point may be too early, or too late, to count.

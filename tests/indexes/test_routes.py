@@ -116,6 +116,23 @@ def test_lines_that_wind_around_both_ends_are_joined_as_by_hand(by_arrival, seed
             np.testing.assert_array_equal(found[:, j.COST], wanted[:limit, j.COST])
 
 
+def test_whom_one_trusts_and_lives_with_come_first_as_by_hand():
+    index = index_of(2_000, seed=3)
+    rng = np.random.default_rng(6)
+    index.runs.rows[:, j.BUILDING] = rng.integers(-1, 3, 2_000)
+    every, levels = np.arange(2_000, dtype=np.int64), rng.integers(-1, 5, 2_000).astype(np.int8)
+    stops = meeting_points(index, 800, seed=5)
+    for ride in rides(index, 15, seed=4):
+        places = Places.of(ride.origin, ride.destination, 600, stops)
+        ask = ride.ask.copy()
+        ask[[j.PICKUPS, j.OWN_BUILDING]] = places.pickups, 1
+        found = index.search(ask, DAYS, places.rows, 5, every, levels)
+        by_hand = index.scan(ask, DAYS, places.rows)
+        level = levels[by_hand[:, j.RUN].astype(int)]
+        wanted = np.sort((by_hand[:, j.COST] - np.rint(ask[j.LEVEL_MIN] * level * 1e6))[level >= 0])
+        np.testing.assert_array_equal(found[:, j.COST], wanted[:5])
+
+
 def test_hardly_more_runs_are_joined_than_are_told():
     index = index_of(4_000, seed=3)
     stops = meeting_points(index, 800, seed=5)
