@@ -214,7 +214,8 @@ class RouteIndex:
             shape=np.empty((len(of_run), 6), np.uint16),
             numbers=numbers,
         )
+        np.maximum.at(grid.longest_m, cell, longest_m)
         s.count_cells(cell[line_entry], grid.first)
         order = np.argsort(begin, kind="stable")
-        s.fill(order, line_entry, of_run, begin, end, cell, shape, longest_m, grid)
+        s.fill(order, line_entry, of_run, begin, end, cell, shape, grid)
         return grid

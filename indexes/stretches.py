@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from geo.arrays import BoolArray, FloatArray, IntArray
-from geo.distance import distance_m
 from geo.kernels import forget_stale
 from geo.lines import nearest_fraction
 from indexes import rides as j
@@ -95,10 +94,10 @@ def walk(
             x2 = lines.points[i + 1, 0] / j.UNIT / column_degrees
             y2 = lines.points[i + 1, 1] / j.UNIT / CELL_DEGREES
             t1, t2 = lines.points[i, 2] / 1000.0, lines.points[i + 1, 2] / 1000.0
-            metres = distance_m(
-                lines.points[i, 0] / j.UNIT, lines.points[i, 1] / j.UNIT,
-                lines.points[i + 1, 0] / j.UNIT, lines.points[i + 1, 1] / j.UNIT,
-            )  # fmt: skip
+            # No great circle is longer than the way straight in longitude and latitude.
+            south = min(abs(lines.points[i, 1]), abs(lines.points[i + 1, 1])) / j.UNIT
+            east_m = CELL_M * (x2 - x1) * column_degrees / CELL_DEGREES * cos(radians(south))
+            metres = sqrt(east_m**2 + (CELL_M * (y2 - y1)) ** 2)
             dx, dy = x2 - x1, y2 - y1
             column, row = floor(x1), floor(y1)
             to_column, to_row = floor(x2), floor(y2)
@@ -185,7 +184,7 @@ def count_cells(cell: IntArray, first: IntArray) -> None:
 @compiled
 def fill(
     order: IntArray, line_entry: IntArray, of_run: Ints, begin: Ticks, end: Ticks, cell: IntArray,
-    shape: Ticks, longest_m: FloatArray, grid: Grid,
+    shape: Ticks, grid: Grid,
 ) -> None:  # fmt: skip
     """Put entries, in ``order`` of time, into the places of their cells."""
     at = grid.first[:-1].copy()
@@ -197,7 +196,6 @@ def fill(
         grid.shape[place, :END] = shape[line_entry[i]]
         grid.shape[place, END] = end[i]
         grid.stay[c] = max(grid.stay[c], end[i] - begin[i])
-        grid.longest_m[c] = max(grid.longest_m[c], longest_m[line_entry[i]])
 
 
 class Near(NamedTuple):
@@ -329,4 +327,4 @@ def ranges(grid: Grid, cells: IntArray, low: int, high: int) -> IntArray:
     return found
 
 
-forget_stale(walk, "geo.distance", "geo.lines", "indexes.bounds", "indexes.rides")
+forget_stale(walk, "geo.lines", "indexes.bounds", "indexes.rides")
