@@ -183,7 +183,9 @@ def test_changes_come_in_order_and_what_was_missed_comes_on_return(tmp_path, sto
             missed = again.take(4)  # what a search saw at once comes in order of id
             assert all(one in missed for one in [gone, *(put(f"shop-{n}") for n in range(3, 6))])
             # What a search finds is never behind what was told.
-            near = httpx.get(f"{url}/v1/near", params={"lat": 43.3, "lon": 5.35}).json()
+            near = httpx.get(
+                f"{url}/v1/near", params={"lat": 43.3, "lon": 5.35}, timeout=PATIENCE_S
+            ).json()
             assert "shop-0" not in {match["id"] for match in near["matches"]}
 
 
@@ -222,7 +224,7 @@ def test_streams_are_bounded_and_a_place_comes_free_when_one_leaves(tmp_path, st
     with serving(tmp_path / "town.db", limit=2) as (app, url):
         with Reader(url).open() as one, Reader(url).open() as two:
             next(one.blocks()), next(two.blocks())
-            third = httpx.get(f"{url}/v1/changes")
+            third = httpx.get(f"{url}/v1/changes", timeout=PATIENCE_S)
             assert (third.status_code, third.json()["code"]) == (503, "too-many-streams")
             assert third.headers["Retry-After"]
         until(lambda: app.state.streams.open == 0)

@@ -67,7 +67,7 @@ def serving(path, *options):
 
 
 def counted(url, route):
-    families = text_string_to_metric_families(httpx.get(f"{url}/metrics").text)
+    families = text_string_to_metric_families(httpx.get(f"{url}/metrics", timeout=PATIENCE_S).text)
     return sum(
         sample.value
         for family in families
@@ -128,8 +128,9 @@ def test_each_line_of_a_json_log_is_an_object_that_tells_no_place_or_person(town
     path, key = town
     with serving(path, "--log-format", "json") as server:
         named = key | {"X-Request-ID": "req-1", "Mitoyen-Member": "somebody"}
-        httpx.get(f"{server.url}/v1/near", params=PLACE | {"q": "boulangerie"}, headers=key)
-        httpx.get(f"{server.url}/v1/listings/hidden-thing", headers=named)
+        asked = {"headers": key, "timeout": PATIENCE_S}
+        httpx.get(f"{server.url}/v1/near", params=PLACE | {"q": "boulangerie"}, **asked)
+        httpx.get(f"{server.url}/v1/listings/hidden-thing", headers=named, timeout=PATIENCE_S)
         with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as odd:
             odd.sendall(b"not http at all\r\n\r\n")
             odd.recv(1_000)

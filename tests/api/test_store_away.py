@@ -156,7 +156,9 @@ def test_ten_restarts_under_traffic_fail_no_read_and_lose_no_write(
             until(lambda: caught_up(url, key, last))
             while cursor is not None or not found:
                 more = {"cursor": cursor} if cursor else {}
-                page = httpx.get(f"{url}/v1/near", params=params | more, headers=key).json()
+                page = httpx.get(
+                    f"{url}/v1/near", params=params | more, headers=key, timeout=PATIENCE_S
+                ).json()
                 found |= {match["id"] for match in page["matches"]}
                 cursor = page.get("next")
             assert found == kept
@@ -169,4 +171,7 @@ def test_ten_restarts_under_traffic_fail_no_read_and_lose_no_write(
 
 def caught_up(url: str, key: dict[str, str], position: Position) -> bool:
     params = PLACE | {"after": str(position)}
-    return httpx.get(f"{url}/v1/near", params=params, headers=key).status_code == 200
+    return (
+        httpx.get(f"{url}/v1/near", params=params, headers=key, timeout=PATIENCE_S).status_code
+        == 200
+    )

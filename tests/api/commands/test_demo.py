@@ -160,7 +160,9 @@ def test_the_line_it_prints_asks_its_server_and_nothing_is_left_behind(tmp_path,
         asked = re.search(rf"'({base}/v1/near[^']+)'", line)
         assert set(headers) == {"Authorization", "Mitoyen-Member"} and asked
         served = httpx.get(asked[1], headers=headers, timeout=PATIENCE_S).json()
-        assert httpx.get(asked[1]).status_code == 422  # without the member: from where?
+        assert (
+            httpx.get(asked[1], timeout=PATIENCE_S).status_code == 422
+        )  # without the member: from where?
         assert list(tmp_path.glob("mitoyen-demo-*/town.db"))
         server.send_signal(ending)
         printed, _ = server.communicate(timeout=PATIENCE_S)

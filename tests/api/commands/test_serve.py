@@ -27,7 +27,7 @@ def test_a_server_answers_logs_no_place_and_stops_when_told(served):
             until_ready(url=f"{url}/readyz", process=server)
             answer = httpx.get(f"{near}&lon=5.3514242&kind=merchant", timeout=PATIENCE_S)
             assert answer.status_code == 200 and answer.json()["matches"]
-            assert httpx.get(f"{near}&lon=NaN").status_code == 422
+            assert httpx.get(f"{near}&lon=NaN", timeout=PATIENCE_S).status_code == 422
             server.send_signal(signal.SIGTERM)
             _, log = server.communicate(timeout=PATIENCE_S)
         finally:
