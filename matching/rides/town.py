@@ -139,7 +139,7 @@ class _Loaded:
         self.owned: dict[str, set[str]] = {}  # those trips by owner
         self._meeting = _meeting_points(listings)
         self.book = TripBook(meeting=MeetingPoints(tuple(self._meeting.values())))
-        self._put(store.trips(tenant_id), store.bookings(tenant_id))
+        self._put(store.trips(tenant_id), store.bookings(tenant_id), self._blocks)
         self.was: list[_Was] = []  # since the journal was last written
         # Last: what was written while all this was read shows as it was after, never before.
         self.journal: Journal[_Was] = Journal(store.position())
@@ -151,28 +151,26 @@ class _Loaded:
         touched = self._store.touched(self._tenant_id, changes)
         if touched.everything:
             return False
-        ids = set(touched.trips)
+        ids, blocks = set(touched.trips), self._blocks
         if touched.blocks:
-            before, self._blocks = (
-                self._blocks,
-                blocks_by_member(self._store.blocks(self._tenant_id)),
-            )
+            blocks = blocks_by_member(self._store.blocks(self._tenant_id))
             ids |= {
                 id
                 for id, owner in self._owners.items()
-                if sorted(before.get(owner, ())) != sorted(self._blocks.get(owner, ()))
+                if sorted(self._blocks.get(owner, ())) != sorted(blocks.get(owner, ()))
             }
         if touched.listings:
             self._take_listings(touched.listings)
         if ids:
             trips = self._store.trips(self._tenant_id, ids)
             view = self.book.view
-            self._put(trips, self._store.bookings(self._tenant_id, ids))
+            self._put(trips, self._store.bookings(self._tenant_id, ids), blocks)
             gone = ids - {trip.id for trip in trips}
             self.book.remove(gone)
             for id in gone:
                 self._own(id, None)
             self.was += [_was(id, view, self.book.view) for id in sorted(ids)]
+        self._blocks = blocks  # last: a store that fails before leaves something to compare with
         return True
 
     def _take_listings(self, ids: Collection[str]) -> None:
@@ -182,7 +180,12 @@ class _Loaded:
             self._meeting = kept
             self.book.meet_at(MeetingPoints(tuple(kept.values())))
 
-    def _put(self, trips: Sequence[Trip], bookings: Iterable[Booking]) -> None:
+    def _put(
+        self,
+        trips: Sequence[Trip],
+        bookings: Iterable[Booking],
+        blocks: Mapping[str, Sequence[str]],
+    ) -> None:
         for trip in trips:
             self._own(trip.id, trip.owner_id)
         owners = {trip.id: trip.owner_id for trip in trips if trip.owner_id is not None}
@@ -207,7 +210,7 @@ class _Loaded:
                 days.setdefault(day, []).append(_ride(booking, start_s))
         self.book.put(
             [one.trip for one in published.values()],
-            {row["id"]: self._party(row) for row in rows},
+            {row["id"]: self._party(row, blocks.get(row["id"], ())) for row in rows},
             rides,
         )
         self.book.remove({trip.id for trip in trips} - published.keys())
@@ -221,7 +224,7 @@ class _Loaded:
             self._owners[id] = owner
             self.owned.setdefault(owner, set()).add(id)
 
-    def _party(self, row: Mapping[str, Any]) -> Party:
+    def _party(self, row: Mapping[str, Any], blocked: Iterable[str]) -> Party:
         group = self._groups.get(row["group"] or "")
         return Party(
             id=row["id"],
@@ -230,7 +233,7 @@ class _Loaded:
             residence=row["residence"] or "",
             zones=frozenset(group.zones) if group else frozenset(),
             gender=row["gender"],
-            blocked=frozenset(self._blocks.get(row["id"], ())),
+            blocked=frozenset(blocked),
         )
 
 

@@ -1,5 +1,6 @@
 """Trips kept current: whatever changes, they are as if everything had been read anew."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ from store_records import HOUSEHOLDS, MEMBERS, TOWN, partition_of
 from trip_records import DRIVER, MONDAY, OPERATORS, TRIPS, booking
 from waiting import PATIENCE_S
 
-from geo.errors import DeniedError
+from geo.errors import DeniedError, StoreError
 from indexes.entities import Audience, Block, Kind, Listing, Member
 from indexes.journeys import Booking, BookingStatus, Role, Trip
 from indexes.store import open_store
@@ -99,6 +100,43 @@ def test_after_a_change_all_is_as_if_read_anew(store, change):
     assert town.position == store.position()
     assert held(town.view) == held(TripTown(store, "t").view)
     assert held(town.view) != before
+
+
+class Failing:
+    """A store of which, once, one read fails: the ``at``-th from when that is set."""
+
+    def __init__(self, store):
+        self._store, self.at = store, None
+
+    def __getattr__(self, name):
+        found = getattr(self._store, name)
+
+        def read(*args, **named):
+            if self.at is not None:
+                self.at -= 1
+                if self.at < 0:
+                    self.at = None
+                    raise StoreError("away")
+            return found(*args, **named)
+
+        return read
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_a_change_is_missed_by_no_store_that_fails_while_it_is_read(store, change):
+    failing = Failing(store)
+    towns = [TripTown(failing, "t") for _ in range(16)]
+    change(store)
+    anew = held(TripTown(store, "t").view)
+    for at, town in enumerate(towns):
+        failing.at = at
+        with suppress(StoreError):
+            town.refresh()
+        failed = failing.at is None
+        failing.at = None
+        town.refresh()
+        assert held(town.view) == anew
+    assert not failed  # all reads there are have failed once
 
 
 def test_a_cancelled_booking_frees_the_day(store):
