@@ -35,7 +35,7 @@ from indexes.journeys import BookingStatus, Role
 from matching.rides.booking import admit, as_of
 from matching.rides.journey import JourneyId, is_open
 from matching.rides.journeys import ride_on
-from matching.schedule import once_day
+from matching.schedule import days_of, once_day
 
 __all__ = ["router"]
 
@@ -124,6 +124,8 @@ def _on_our_passenger(asking: Asking, body: Booking) -> dict[str, Any]:
     found = asking.view.trip(id.trip_id)
     if found is None or found[0].role is Role.DRIVER or not is_open(found[0]):
         raise InputError(f"{MISSING_JOURNEY}: no such journey is to come")
+    if not days_of(found[0].schedule, id.day, id.day).size:
+        raise InputError(f"{MISSING_JOURNEY}: this journey does not take place on {id.day}")
     if body.passenger.id != driver_of(found[0]):
         raise InputError(f"{MISSING_USER}: the passenger of this journey is another")
     return {"passenger_trip_id": id.trip_id, "day": id.day}

@@ -223,8 +223,9 @@ def test_a_passenger_of_ours_is_booked_by_the_drivers_platform(town: Any) -> Non
     assert town.ask("POST", "/bookings", json=body).status_code == 201
     told = town.get(f"/bookings/{body['id']}").json()
     assert told["passengerJourneyId"] == one["id"] and told["driver"] == body["driver"]
-    other = body | {"id": str(uuid4()), "passengerJourneyId": "passenger-2026-11-23-nobody"}
-    assert town.ask("POST", "/bookings", json=other).status_code == 400
+    for never in ("2026-11-23-nobody", "2026-11-22-rider", "9999-12-31-rider"):
+        other = body | {"id": str(uuid4()), "passengerJourneyId": f"passenger-{never}"}
+        assert town.ask("POST", "/bookings", json=other).status_code == 400
 
 
 def test_two_people_of_ours_may_be_booked_together(town: Any) -> None:
