@@ -18,7 +18,7 @@ from rich.console import Console
 
 from api.answers import near_answer
 from api.auth import digest_of, new_secret
-from api.commands.common import JsonOption, note, opened, print_json, print_table
+from api.commands.common import JsonOption, LangOption, note, opened, print_json, print_table
 from api.commands.demo_attack import Outcome, attacked
 from api.commands.districts import level_answer, print_zones
 from api.commands.near import asked, rows_of
@@ -99,7 +99,7 @@ def demo(
         str | None, typer.Option(metavar="INSTANT", help="RFC 3339, with offset; default now.")
     ] = None,
     port: Annotated[int | None, typer.Option(help="Port to serve on.", min=1, max=65535)] = None,
-    lang: Annotated[str, typer.Option(help="Language of what it says, fr or en.")] = "en",
+    lang: LangOption = "en",
     attack: Annotated[
         int | None,
         typer.Option(
@@ -156,7 +156,7 @@ def demo(
                     typer.echo(told_of(outcome, attack or 0, edges, lang))
                 lines = rows_of_trips(((ride, ride.days) for ride in rides), lang)
                 print_table(TO_WORK[lang], columns(lang), lines)
-                print_zones(ADOPTION[lang], adoption, ADOPTED, "fr" if lang == "fr" else "en")
+                print_zones(ADOPTION[lang], adoption, ADOPTED, lang)
             if once:
                 return
             say(invitation(settings, member, app_key(store, member.tenant_id), lang))

@@ -147,7 +147,7 @@ def show(
     measure: Annotated[
         list[str] | None, typer.Option(help="Only this measure; repeatable.")
     ] = None,
-    lang: LangOption = "en",
+    lang: LangOption = "fr",
     store: StoreOption = None,
     tenant: TenantOption = None,
     as_json: JsonOption = False,
@@ -177,7 +177,7 @@ def list_zones(
     release: ReleaseOption = None,
     version: VersionOption = None,
     vintage: VintageOption = None,
-    lang: LangOption = "en",
+    lang: LangOption = "fr",
     store: StoreOption = None,
     tenant: TenantOption = None,
     as_json: JsonOption = False,

@@ -54,7 +54,7 @@ def make_release(
         bool,
         typer.Option("--correct", help="A further version, of the same draws."),
     ] = False,
-    lang: LangOption = "en",
+    lang: LangOption = "fr",
     store: StoreOption = None,
     tenant: TenantOption = None,
     as_json: JsonOption = False,
@@ -140,7 +140,7 @@ def print_epsilon(title: str, told: Mapping[str, float], lang: Lang) -> None:
 
 def show_release(made: Release, lang: Lang) -> None:
     """What a release says of itself, as tables."""
-    print_epsilon(say("version", lang, made.id, made.version), made.head["epsilon"], lang)
+    print_epsilon(f"{made.id}, version {made.version}", made.head["epsilon"], lang)
     shares = made.head["visible"]
     levels = [level for level in TOLD if any(level in told for told in shares.values())]
     rows = []

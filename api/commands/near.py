@@ -103,7 +103,7 @@ def near(
     ] = None,
     limit: Annotated[int, typer.Option(help="How many, 1 to 200.")] = 20,
     cursor: Annotated[str | None, typer.Option(help="`next` of the page before.")] = None,
-    lang: Annotated[str, typer.Option(help="Language of the reasons, fr or en.")] = "fr",
+    lang: Annotated[str, typer.Option(help="Language, fr or en.")] = "fr",
     batch: Annotated[
         Path | None,
         typer.Option(

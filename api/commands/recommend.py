@@ -55,7 +55,7 @@ def recommend(
         str | None, typer.Option(metavar="INSTANT", help="RFC 3339, with offset; default now.")
     ] = None,
     limit: Annotated[int, typer.Option(help="How many, 1 to 20.")] = 20,
-    lang: Annotated[str, typer.Option(help="Language of the reasons, fr or en.")] = "fr",
+    lang: Annotated[str, typer.Option(help="Language, fr or en.")] = "fr",
     as_json: JsonOption = False,
     store: StoreOption = None,
     tenant: TenantOption = None,

@@ -51,14 +51,17 @@ def test_show_tells_a_zone_its_release_and_what_it_cost_in_privacy(typed):
 
 
 def test_in_french_columns_and_notes_are_french(typed):
-    for words, heads, said in (
+    for words, heads, said in (  # as everything that a town reads, unless told otherwise
         (("show", "132010101"), {"chiffre", "valeur", "état"}, "par foyer et trimestre"),
         (("list",), {"code", "nom"}, "par foyer et trimestre"),
         (("release", "2026Q3"), {"famille", "mesure"}, ""),
     ):
-        status, out, err = typed(*words, "--lang", "fr")
+        status, out, err = typed(*words)
         assert status == 0 and heads <= set(out.split()) and said in err
-        assert {"figure", "value", "name", "family", "measure"}.isdisjoint(out.split())
+        english = {"figure", "value", "name", "family", "measure"}
+        assert english.isdisjoint(out.split())
+        assert typed(*words, "--lang", "fr") == (status, out, err)
+        assert english & set(typed(*words, "--lang", "en")[1].split())
 
 
 @pytest.mark.parametrize(
@@ -78,12 +81,12 @@ def test_what_is_not_told_says_why(typed, code, measure, status, parent):
 
 
 def test_show_tells_people_in_a_table_and_in_french(typed):
-    status, out, err = typed("show", "132020101", "--lang", "fr")
+    status, out, err = typed("show", "132020101")
     assert status == 0
     assert "Quartier 0101" in out and "regroupé → 13202" in out
     assert "ε = 0,94 par foyer" in err and "--measure : listings" in err
     assert "cours" not in out
-    _, out, err = typed("show", "132020101", "--measure", "listings")
+    _, out, err = typed("show", "132020101", "--measure", "listings", "--lang", "en")
     assert "Households that offer: lessons" in out and "--measure" not in err
 
 
@@ -98,7 +101,8 @@ def test_every_level_and_code_can_be_shown(typed):
 
 
 def test_list_has_the_measures_that_are_asked_for_in_that_order(typed):
-    _, out, _ = typed("list", "--measure", "penetration", "--measure", "households")
+    asked = ("list", "--measure", "penetration", "--measure", "households", "--lang", "en")
+    _, out, _ = typed(*asked)
     assert out.index("of 100") < out.index("Households registered ")
     assert "7.50 %" in out and "merged" in out and "no figure" in out
 
@@ -110,14 +114,14 @@ def test_a_release_is_drawn_once_and_tells_what_stays_visible(typed, town):
     head = json.loads(first[1])
     assert head["version"] == 1
     assert head["head"]["visible"]["households"]["iris_h"] == 0.8
-    _, out, _ = typed("release", "2026Q3")
+    _, out, _ = typed("release", "2026Q3", "--lang", "en")
     assert "iris_h" in out and "households" in out and "80 %" in out
     _, out, _ = typed("releases", "--json")
     assert [one["release"] for one in json.loads(out)["releases"]] == ["2026Q3"]
 
 
 def test_asked_again_a_release_says_since_when_it_stands(typed, town, capfd):
-    assert "already" not in typed("release", "2026Q3")[2]
+    assert "already" not in typed("release", "2026Q3", "--lang", "en")[2]
     for lang, said in (("en", "already: noise is drawn once"), ("fr", "n'est tiré qu'une fois")):
         with time_machine.travel(districts_town.RELEASED + timedelta(days=1)):
             assert main(["districts", "release", "2026Q3", "--lang", lang]) == 0
