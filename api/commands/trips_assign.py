@@ -112,8 +112,8 @@ def _assign_requests(folder: Path, lang: str, as_json: bool, as_ndjson: bool) ->
             detour_m.tolist(),
         )
         _print_lines(
-            {"rider": rider, "driver": driver, "detour_m": round(metres, 3)}
-            for rider, driver, metres in zip(*columns, strict=True)
+            {"rider": rider, "driver": driver, "detour_m": round(more_m, 3)}
+            for rider, driver, more_m in zip(*columns, strict=True)
         )
     elif as_json:
         print_json({"feasible_pairs": len(pairs), "matched": len(chosen)})
@@ -155,7 +155,8 @@ def _assign_day(
             }
         )
     else:
-        title = say("day-paired", lang, len(answer.pairs), answer.riders, answer.drivers, day)
+        counts = (count(n, lang) for n in (len(answer.pairs), answer.riders, answer.drivers))
+        title = say("day-paired", lang, *counts, day)
         columns = heads(lang, "rider", "driver", "ride", "met", "walk", "detour", "cost")
         print_table(title, columns, [_row(pair, lang) for pair in answer.pairs])
 

@@ -1,6 +1,6 @@
 """``mitoyen trips match``: who goes my way, on a terminal."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
@@ -24,18 +24,7 @@ from matching.rides.carpool import RoundTrip
 from matching.rides.weeks import find_round_trips
 from matching.trips import find_drivers, find_riders
 
-__all__ = ["asked", "match"]
-
-
-def asked(**options: Any) -> MatchBody:
-    """The options, checked as a request is.
-
-    Raises
-    ------
-    InputError
-        Naming the options at fault.
-    """
-    return checked(MatchBody, options)
+__all__ = ["match"]
 
 
 def match(
@@ -70,28 +59,31 @@ def match(
     tenant: TenantOption = None,
 ) -> None:
     """Find who goes my way, least cost first, with every term of it."""
-    wanted = asked(
-        role=role,
-        from_lat=from_lat,
-        from_lon=from_lon,
-        to_lat=to_lat,
-        to_lon=to_lon,
-        depart_at=depart_at,
-        arrive_by=arrive_by,
-        back_depart_at=back_depart_at,
-        back_arrive_by=back_arrive_by,
-        days=of.split(days),
-        first=first,
-        timezone=timezone,
-        flex_before_s=flex_before,
-        flex_after_s=flex_after,
-        seats=seats,
-        max_walk_m=max_walk,
-        verified_only=verified,
-        same_building=same_building,
-        women_only=women_only,
-        limit=limit,
-        lang=lang,
+    wanted = checked(
+        MatchBody,
+        {
+            "role": role,
+            "from_lat": from_lat,
+            "from_lon": from_lon,
+            "to_lat": to_lat,
+            "to_lon": to_lon,
+            "depart_at": depart_at,
+            "arrive_by": arrive_by,
+            "back_depart_at": back_depart_at,
+            "back_arrive_by": back_arrive_by,
+            "days": of.split(days),
+            "first": first,
+            "timezone": timezone,
+            "flex_before_s": flex_before,
+            "flex_after_s": flex_after,
+            "seats": seats,
+            "max_walk_m": max_walk,
+            "verified_only": verified,
+            "same_building": same_building,
+            "women_only": women_only,
+            "limit": limit,
+            "lang": lang,
+        },
     )
     with of.asking(wanted, member, lang, store, tenant) as ask:
         view, viewer, query, prices = ask.engine.trips, ask.viewer, ask.query, ask.prices

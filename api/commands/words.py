@@ -86,7 +86,6 @@ _WORDS: Mapping[str, tuple[str, str]] = {  # French, English: the order of LANGS
         "Part des zones dont le chiffre est montré",
         "Share of zones whose figure is shown",
     ),
-    "version": ("{}, version {}", "{}, version {}"),
     "drawn-before": (
         "déjà diffusé le {} UTC : le bruit n'est tiré qu'une fois ; --correct fait une version de "
         "plus des mêmes tirages",
