@@ -148,8 +148,11 @@ class Town:
         """
         self._take_model()
         self.engine.read_voices()
-        if not self._asked_for_rides:
+        self._read_outlines()
+        if not self._asked_for_rides:  # last: it may take half a minute
             self._asked_for_rides = self.ask_for_rides(ANYBODY, datetime.now(UTC))
+
+    def _read_outlines(self) -> None:
         try:
             changes = self.store.changes(self._read_at)
         except FeedGapError:

@@ -120,6 +120,21 @@ def test_a_ride_is_asked_for_before_anybody_does_once_somebody_drives(tmp_path, 
         store.close()
 
 
+def test_new_outlines_wait_for_no_ride_that_is_asked_for(tmp_path, monkeypatch):
+    store = open_store(tmp_path / "a.db")
+    store.put_all(TOWN)
+    town = api.towns.Town(store, "t")
+    seen = []
+    monkeypatch.setattr(town, "ask_for_rides", lambda *_: seen.append(town.outlines.zones))
+    try:
+        store.put_zones([PORT])
+        town.follow()
+        assert [zone.code for zones in seen for zone in zones] == [PORT.code]
+    finally:
+        town.close()
+        store.close()
+
+
 def test_an_empty_store_serves_the_default_tenant(tmp_path):
     with TestClient(create_app(Settings(store=str(tmp_path / "a.db"))), client=LOCAL) as client:
         until_ready(client.get)
