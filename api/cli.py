@@ -71,7 +71,7 @@ def command_line(command: str | None) -> typer.Typer:
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run ``mitoyen``: 0 done, 2 refused with one line on standard error, 130 interrupted.
+    """Run ``mitoyen``: 0 done, 2 refused, and why on standard error, 130 interrupted.
 
     Parameters
     ----------

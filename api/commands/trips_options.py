@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from api.commands.common import opened, the_tenant
-from api.commands.words import euros, heads, weekdays
+from api.commands.words import day_codes, euros, heads, weekdays
 from api.settings import Settings
 from api.towns import Outlines
 from api.trip_questions import MatchParams, prices_of, trip_query
@@ -31,7 +31,7 @@ DepartAt = Annotated[
     typer.Option(metavar="TIME", help="07:50 with --days (25:00: the night after), or an instant."),
 ]
 ArriveBy = Annotated[str | None, typer.Option(metavar="TIME", help="Likewise; one of the two.")]
-Days = Annotated[list[str] | None, typer.Option(help="MON-FRI, or MON,WED; weekly.")]
+Days = Annotated[list[str] | None, typer.Option(help="MON-FRI or LUN-VEN; MON,WED; weekly.")]
 First = Annotated[
     str | None,
     typer.Option(metavar="DATE", help="First day of the two weeks; by default the next to come."),
@@ -100,8 +100,8 @@ def _origin(engine: Engine, wanted: MatchParams, member: str | None) -> LonLat:
 
 
 def split(days: Sequence[str] | None) -> list[str]:
-    """``--days MON,WED --days FRI`` day by day."""
-    return [part for text in days or () for part in text.split(",")]
+    """``--days MON,WED --days VEN`` day by day."""
+    return [day_codes(part) for text in days or () for part in text.split(",")]
 
 
 def columns(lang: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from matching.reasons import LANGS, NBSP
 
-__all__ = ["count", "euros", "heads", "metres", "number", "plain", "say", "weekdays"]
+__all__ = ["count", "day_codes", "euros", "heads", "metres", "number", "plain", "say", "weekdays"]
 
 _WORDS: Mapping[str, tuple[str, str]] = {  # French, English: the order of LANGS
     # what a column holds
@@ -97,6 +97,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {  # French, English: the order of LANGS
 }
 _WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _JOURS = dict(zip(_WEEKDAYS, ["LUN", "MAR", "MER", "JEU", "VEN", "SAM", "DIM"], strict=True))
+_OF_JOUR = {jour: day for day, jour in _JOURS.items()}
 
 
 def say(key: str, lang: str, *values: object) -> str:
@@ -168,6 +169,17 @@ def euros(amount: float, lang: str) -> str:
     ('0.35 €', '0,35 €')
     """
     return f"{number(amount, 2, lang)} €"
+
+
+def day_codes(text: str) -> str:
+    """A day or days from one to another, as everything but tables has them.
+
+    Examples
+    --------
+    >>> day_codes("LUN-VEN"), day_codes("MON"), day_codes("lundi")
+    ('MON-FRI', 'MON', 'lundi')
+    """
+    return "-".join(_OF_JOUR.get(day, day) for day in text.split("-"))
 
 
 def weekdays(days: Iterable[str], lang: str) -> str:

@@ -74,8 +74,10 @@ def test_a_table_is_for_people_in_their_language(week, monkeypatch):
     ):
         status, out, err = week(*map(str, WORDS), "--lang", lang)
         assert status == 0 and days in out and err == f"{nobody}\n"
-    status, out, err = week(*WORDS[:-4], "--days", "SUN", "--lang", "en")
-    assert (status, out, err) == (0, "", "nobody: SUN\n")
+    for day in ("SUN", "DIM"):  # days are asked for in either, whatever is told
+        status, out, err = week(*WORDS[:-4], "--days", day, "--lang", "en")
+        assert (status, out, err) == (0, "", "nobody: SUN\n")
+    assert week(*WORDS[:-4], "--days", "LUN,MAR-VEN") == week(*WORDS[:-2])
 
 
 @pytest.mark.parametrize(
