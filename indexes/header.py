@@ -15,6 +15,8 @@ __all__ = [
     "BASE_ROWS",
     "CHAIN",
     "COLD",
+    "DEAD",
+    "DEAD_WORDS",
     "DIED",
     "HEADER_SIZE",
     "HIDDEN",
@@ -31,11 +33,12 @@ __all__ = [
 ]
 
 # Counts, then addresses: by row the version it died in, by pending row its rank, and of the
-# newest leaves the hot columns, the cold ones and the leaf before each in its chain; at last the
-# rows hidden but in the overlay, ascending.
+# newest leaves the hot columns, the cold ones and the leaf before each in its chain; then the
+# rows hidden but in the overlay, ascending, and bits of those that died (`topk.dead_bit`).
 PARTS, ROWS, BASE_ROWS, VERSION, LEAVES, HIDDEN_ROWS = range(6)
-DIED, RANKS, HOT, COLD, CHAIN, HIDDEN = range(6, 12)
-NEWEST = 12  # of each class the last leaf of its chain, or -1
+DIED, RANKS, HOT, COLD, CHAIN, HIDDEN, DEAD = range(6, 13)
+NEWEST = 13  # of each class the last leaf of its chain, or -1
 PART_BLOCKS = NEWEST + CLASSES  # of each part the address of its blocks
 MAX_PARTS = 16
+DEAD_WORDS = 2**14  # 128 KiB, which stay in the cache
 HEADER_SIZE = PART_BLOCKS + MAX_PARTS

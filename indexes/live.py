@@ -24,6 +24,7 @@ from indexes.packing import COLD_COLUMNS, HOT_COLUMNS, LEAF, ROW, TRAITS, pack_r
 from indexes.points import PointIndex, PointView
 from indexes.scan import NEWEST_PART, PLACE_BITS
 from indexes.scores import compiled, inlined
+from indexes.topk import dead_bit
 
 __all__ = ["LiveIndex"]
 
@@ -73,9 +74,12 @@ def _take(
     first, base_rows = header[h.ROWS], header[h.BASE_ROWS]
     header[h.ROWS] = first + len(hot)
     died = ints32_at(header[h.DIED], (first,))
+    dead = ints_at(header[h.DEAD], (h.DEAD_WORDS,))
     all_ranks = ints_at(header[h.RANKS], (first + len(hot) - base_rows,))
     for i in range(len(gone)):
         died[gone[i]] = header[h.VERSION]
+        word, bit = dead_bit(gone[i])
+        dead[word] |= bit
     for i in range(len(hot)):
         at = first + i - base_rows
         for column in range(HOT_COLUMNS):
@@ -174,6 +178,7 @@ class LiveIndex:
         self._base = base
         self._rows = self._first_newest = len(base)
         self._died = np.zeros(len(base) + ROOM, np.int32)  # untouched pages take no memory
+        self._dead = np.zeros(h.DEAD_WORDS, np.int64)
         self._ranks = np.zeros(ROOM, np.int64)
         self._places = np.zeros(ROOM, np.int64)
         self._hot = np.zeros((ROOM, HOT_COLUMNS), np.int32)
@@ -318,6 +323,7 @@ class LiveIndex:
         for i, part in enumerate(self._parts):
             header[h.PART_BLOCKS + i] = address_of(part.blocks)
         header[h.DIED], header[h.RANKS] = address_of(self._died), address_of(self._ranks)
+        header[h.DEAD] = address_of(self._dead)
         newest = self._newest
         header[h.LEAVES], header[h.CHAIN] = len(newest.hot), address_of(newest.chain)
         header[h.HOT], header[h.COLD] = address_of(newest.hot), address_of(newest.cold)
@@ -325,7 +331,7 @@ class LiveIndex:
 
     def _publish(self, header: IntArray) -> None:
         self._header = header
-        held = self._parts, self._died, self._ranks, self._newest
+        held = self._parts, self._died, self._dead, self._ranks, self._newest
         self.view: PointView = _LiveView(header, held, self._base, self._died, self._places)
 
 
@@ -342,4 +348,5 @@ forget_stale(
     "indexes.memory",
     "indexes.packing",
     "indexes.scan",
+    "indexes.topk",
 )

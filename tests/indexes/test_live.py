@@ -141,6 +141,15 @@ def test_nearest_and_scans_see_what_search_sees(case: Case, seed: int, compacted
 
 
 @given(cases(most=120), st.integers(0, 2**32 - 1))
+def test_a_row_is_alive_where_another_one_set_the_bit_they_share(case: Case, seed: int) -> None:
+    model = Model(case, np.random.default_rng(seed))
+    dying = min(5, len(model.alive))
+    model.change(dying, min(20, len(model.alive) - dying), 60)
+    model.live._dead[:] = -1
+    assert model.answer(model.live.view).rows.tolist() == model.expected()
+
+
+@given(cases(most=120), st.integers(0, 2**32 - 1))
 def test_pages_of_a_changed_index_have_no_gap_and_no_repeat(case: Case, seed: int) -> None:
     model = Model(case, np.random.default_rng(seed))
     dying = min(5, len(model.alive))
