@@ -66,7 +66,7 @@ EXAMPLES = {
 
 
 def current(town: Town) -> dict[str, Any]:
-    """How current an answer is."""
+    """How current an answer is: asked before the search, which shows all that far at least."""
     return {"position": str(town.engine.position), "index_age_s": town.engine.age_s}
 
 
@@ -119,14 +119,14 @@ def drivers(request: Request, asking: Caller, asked: MatchParams) -> Response:
     """The drivers that suit, and pairs of there and back where a way back is asked for."""
     town = town_of(request, asking)
     query, back = query_of(request, town, asking, asked)
-    view = town.engine.trips
+    shown, view = current(town), town.engine.trips
     viewer = town.engine.traveller(asking.member_id, now_of(request))
     prices: Prices = request.app.state.prices
     found = find_drivers(view, viewer, query, prices)
     pairs: tuple[RoundTrip, ...] | None = None
     if back is not None:
         pairs = find_round_trips(found, view, viewer, query, back, prices)
-    return json(matches_answer(found, pairs, owners=asking.sees_all, **current(town)))
+    return json(matches_answer(found, pairs, owners=asking.sees_all, **shown))
 
 
 @router.get(
@@ -159,6 +159,7 @@ def match_by_body(
     query, _ = query_of(request, town, asking, body)
     trip = drivers_trip(body, query, town.tenant_id, asking.member_id, ROUTER)
     require_line(trip.lonlat, trip.times_s)
+    shown = current(town)
     found = find_riders(
         town.engine.trips,
         town.engine.traveller(asking.member_id, now_of(request)),
@@ -168,7 +169,7 @@ def match_by_body(
         lang=query.lang,
         prices=request.app.state.prices,
     )
-    return json(matches_answer(found, None, owners=asking.sees_all, **current(town)))
+    return json(matches_answer(found, None, owners=asking.sees_all, **shown))
 
 
 @router.get(
@@ -180,9 +181,10 @@ def match_by_body(
 def week(request: Request, asking: Anyone, params: Annotated[MatchParams, Query()]) -> Response:
     town = town_of(request, asking)
     query, _ = query_of(request, town, asking, params)
+    shown = current(town)
     viewer = town.engine.traveller(asking.member_id, now_of(request))
     cover = cover_week(town.engine.trips, viewer, query, request.app.state.prices)
-    return json(week_answer(cover, owners=asking.sees_all, **current(town)))
+    return json(week_answer(cover, owners=asking.sees_all, **shown))
 
 
 @router.get(
@@ -205,10 +207,11 @@ def of_trip(
         raise missing()
     # One that is cancelled, or can't be published, matches nothing.
     found: tuple[TripMatch, ...] = ()
-    if town.engine.trips.trip(id) is not None:
+    shown, view = current(town), town.engine.trips
+    if view.trip(id) is not None:
         now = now_of(request)
         found = matches_of_trip(
-            town.engine.trips,
+            view,
             id,
             trusts=town.engine.trusts(trip.owner_id, now) if trip.owner_id else None,
             first=first_day(params, trip.schedule.timezone, now),
@@ -216,7 +219,7 @@ def of_trip(
             lang=params.lang or language_of(request),
             prices=request.app.state.prices,
         )
-    return json(matches_answer(found, None, owners=asking.sees_all, **current(town)))
+    return json(matches_answer(found, None, owners=asking.sees_all, **shown))
 
 
 # Else a trip of such an id would be written, and never be read again.

@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+import api.routes.trips_match
+from indexes.store import Position
+
 HOME, WORK = [5.351, 43.301], [5.481, 43.3012]  # work lies far out of town
 ALL = {"from_lat": 43.3012, "from_lon": 5.3563, "to_lat": 43.3011, "to_lon": 5.45}
 MONDAYS = {"depart_at": "07:50", "days": "MON-FRI", "first": "2026-11-30", "flex_after_s": 1800}
@@ -141,6 +144,51 @@ def test_a_stored_trip_is_matched_when_another_arrives(road):
     for who, member in (("app", "eve"), ("local", None)):
         assert served.get(url.format("out"), who, member).status_code == 404
     assert served.get(url.format("out"), "app").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "search"),
+    [("match", "find_drivers"), ("week", "cover_week"), ("out/matches", "matches_of_trip")],
+)
+def test_what_comes_during_a_search_is_in_no_position_that_it_tells(
+    road, monkeypatch, path, search
+):
+    served, _ = road
+    params = {"first": "2026-11-30"} if path == "out/matches" else ALL | MONDAYS
+    searched = getattr(api.routes.trips_match, search)
+    written = []
+
+    def slow(*asked, **options):
+        answer = searched(*asked, **options)
+        if not written:
+            put = served.ask("PUT", "/v1/trips/meanwhile", "app", json=drive("cleo"))
+            written.append(put.json()["position"])
+            after = params | {"after": written[0]}  # until searches show it
+            assert served.get(f"/v1/trips/{path}", "app", params=after).status_code == 200
+        return answer
+
+    monkeypatch.setattr(api.routes.trips_match, search, slow)
+    answer = served.get(f"/v1/trips/{path}", "app", params=params).json()
+    served.ask("DELETE", "/v1/trips/meanwhile", "app")
+    told, came = (Position.parse(text) for text in (answer["position"], *written))
+    assert told < came
+
+
+def test_a_trip_that_goes_while_its_matches_are_asked_for_is_no_error(road, monkeypatch):
+    served, _ = road
+    put = served.ask("PUT", "/v1/trips/brief", "app", json=drive("cleo"))
+    asked = {"first": "2026-11-30", "after": put.json()["position"]}
+    first_day = api.routes.trips_match.first_day
+
+    def slow(*given):
+        if gone := served.ask("DELETE", "/v1/trips/brief", "app").json().get("position"):
+            found(road, after=gone)  # searches show it no more
+        return first_day(*given)
+
+    monkeypatch.setattr(api.routes.trips_match, "first_day", slow)
+    answer = served.get("/v1/trips/brief/matches", "app", params=asked)
+    assert answer.status_code == 200, answer.text
+    assert "ride" in [match["id"] for match in answer.json()["matches"]]
 
 
 @pytest.mark.parametrize("path", ["match", "week", "out/matches"])
