@@ -178,14 +178,14 @@ def test_a_trip_that_goes_while_its_matches_are_asked_for_is_no_error(road, monk
     served, _ = road
     put = served.ask("PUT", "/v1/trips/brief", "app", json=drive("cleo"))
     asked = {"first": "2026-11-30", "after": put.json()["position"]}
-    first_day = api.routes.trips_match.first_day
+    now_of = api.routes.trips_match.now_of
 
-    def slow(*given):
+    def slow(request):
         if gone := served.ask("DELETE", "/v1/trips/brief", "app").json().get("position"):
             found(road, after=gone)  # searches show it no more
-        return first_day(*given)
+        return now_of(request)
 
-    monkeypatch.setattr(api.routes.trips_match, "first_day", slow)
+    monkeypatch.setattr(api.routes.trips_match, "now_of", slow)
     answer = served.get("/v1/trips/brief/matches", "app", params=asked)
     assert answer.status_code == 200, answer.text
     assert "ride" in [match["id"] for match in answer.json()["matches"]]
