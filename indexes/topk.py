@@ -161,8 +161,8 @@ def dead_bit(row: np.int64) -> tuple[np.int64, np.int64]:
 def _is_dead(row: np.int64, seen: Seen) -> bool:
     """Whether a row has died for this view.
 
-    Most have not, and the bits tell so from the cache: the versions of a million rows lie in
-    memory, where each look takes longer than the rest of a point.
+    Most have not, and the bits tell so from the cache: a look at the versions of a million rows
+    is a miss for each point.
     """
     version, died, dead = seen[2], seen[3], seen[7]
     if version == 0:
