@@ -82,10 +82,15 @@ class TripRecords(Records):
     def book(self, booking: Booking, admit: Admit) -> Position:
         """See `indexes.store.Store.book`."""
         checked = require(Booking, columns_of(Booking, [booking]))
+        driven, ridden = booking.trip_id, booking.passenger_trip_id
         with self._writing() as db:
-            if booking.trip_id is not None:
-                trip = self._locked(db, Trip, booking.tenant_id, booking.trip_id)
-                admit(trip, self._seats_taken(db, booking))
+            # In order of the ids, as `_write` locks them: nobody waits for one who waits for him.
+            named = sorted({id for id in (driven, ridden) if id is not None})
+            trips = {id: self._locked(db, Trip, booking.tenant_id, id) for id in named}
+            if driven is not None:
+                admit(trips[driven], self._seats_taken(db, booking))
+            if ridden is not None and trips[ridden].cancelled and booking.status.value in AGREED:
+                raise ConflictError("the passenger's trip is cancelled", code="trip-cancelled")
             if self._found(db, Booking, booking.tenant_id, booking.id) is not None:
                 raise ConflictError("there is a booking of this id", code="booking-exists")
             self._write(db, [checked])

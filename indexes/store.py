@@ -340,7 +340,7 @@ class Store(Protocol):
         while nobody else can book the trip or change it. It must not call the store.
 
         Raises what ``admit`` does; `NotFoundError` if there is no such trip; `ConflictError` if
-        there is a booking of that id.
+        there is a booking of that id, or the passenger's own trip is cancelled.
         """
 
     def change_booking(

@@ -385,6 +385,34 @@ def test_with_a_trip_that_is_cancelled_go_the_bookings_of_rides_to_come(
     assert still_booked(road) == held
 
 
+def test_nobody_is_booked_for_a_trip_of_theirs_that_is_cancelled(road: Store) -> None:
+    road.put(replace(PASSENGER, cancelled=True))
+    for number, driven in enumerate(("d1", "o1", None), 1):
+        one = booking(number, trip_id=driven, passenger_trip_id="p1")
+        with pytest.raises(ConflictError) as refused:
+            road.book(one, ANYBODY)
+        assert refused.value.code == "trip-cancelled"
+        road.book(replace(one, status=BookingStatus.CANCELLED), ANYBODY)
+    assert not any(still_booked(road).values())
+
+
+def test_of_bookings_and_a_trip_that_is_cancelled_at_once_no_seat_is_left(road: Store) -> None:
+    def ask(number: int) -> str:
+        try:
+            if number == 10:
+                road.put_all([replace(DRIVER, seats=2), replace(PASSENGER, cancelled=True)])
+            else:
+                road.book(booking(number, pickup_at=TO_COME, passenger_trip_id="p1"), ANYBODY)
+        except ConflictError as error:
+            return error.code
+        return "done"
+
+    with ThreadPoolExecutor(20) as pool:
+        said = set(pool.map(ask, range(20)))
+    assert said <= {"done", "trip-cancelled"}
+    assert not any(still_booked(road).values())
+
+
 def test_with_a_member_go_the_seats_that_were_the_members_on_rides_to_come(road: Store) -> None:
     road.put(replace(MEMBERS[0], id="guest1"))
     ours = {"passenger_operator": "", "passenger_id": "guest1"}
