@@ -5,7 +5,6 @@ import time
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
@@ -103,7 +102,7 @@ def require_origin(town: Town, asking: Caller, query: NearQuery) -> None:
 
 
 async def answer(request: Request, asking: Caller, asked: NearParams) -> Response:
-    """Wait for the index if a position is named, search once, encode."""
+    """Wait for the index if a position is named, and search once."""
     town = town_of(request, asking)
     engine = town.engine
     if asked.after is not None:
@@ -111,11 +110,11 @@ async def answer(request: Request, asking: Caller, asked: NearParams) -> Respons
     query = near_query(asked, now=datetime.now(UTC), lang=language_of(request))
     require_origin(town, asking, query)
     if query.text is None and query.polygon is None:
-        found = engine.near(asking.viewer, query)  # microseconds: a thread would cost more
+        found = engine.near_json(asking.viewer, query)  # microseconds: a thread would cost more
     else:
         # Words and polygons look at every listing: the others' answers don't wait for it.
-        found = await run_in_threadpool(engine.near, asking.viewer, query)
-    return Response(msgspec.json.encode(found), media_type="application/json")
+        found = await run_in_threadpool(engine.near_json, asking.viewer, query)
+    return Response(found, media_type="application/json")
 
 
 @router.get(

@@ -128,7 +128,7 @@ def test_those_who_wait_for_a_position_hold_up_nobody_else(served, monkeypatch):
 @pytest.mark.parametrize("asked", [{"q": "boulangerie"}, {"polygon": POLYGON}])
 def test_a_question_that_looks_at_every_listing_holds_up_nobody_else(served, monkeypatch, asked):
     inside, go_on = threading.Event(), threading.Event()
-    search = Engine.near
+    search = Engine.near_json
 
     def slow(engine, viewer, query):
         if query.text is not None or query.polygon is not None:
@@ -136,7 +136,7 @@ def test_a_question_that_looks_at_every_listing_holds_up_nobody_else(served, mon
             assert go_on.wait(PATIENCE_S)
         return search(engine, viewer, query)
 
-    monkeypatch.setattr(Engine, "near", slow)
+    monkeypatch.setattr(Engine, "near_json", slow)
     with ThreadPoolExecutor(1) as pool:
         asking = pool.submit(served.ask, "POST", "/v1/near", json=HERE | asked)
         try:
