@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 
 # Only what never comes takes as long, and then it is a failure of its own before the whole run
-# is given up: a machine with other work, that compiles every kernel first, needs a minute of a
-# processor, of which a process may have a tenth.
-PATIENCE_S = 600.0
+# is given up: a machine with other work, that compiles every kernel first, needs half a minute
+# of a processor, of which a process may have a tenth.
+PATIENCE_S = 300.0
 
 
 def until(holds: Callable[[], bool]) -> None:

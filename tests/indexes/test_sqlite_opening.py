@@ -20,7 +20,7 @@ def open_all(paths: list[Path]) -> list[str]:
     """What goes wrong when all processes open each of some files at once."""
     # A process that has imported once and has no threads splits up; the test's own has many.
     ran = subprocess.run(
-        [sys.executable, __file__, *map(str, paths)], capture_output=True, text=True, timeout=600
+        [sys.executable, __file__, *map(str, paths)], capture_output=True, text=True, timeout=300
     )
     assert ran.returncode == 0, ran.stderr
     return ran.stdout.splitlines()
