@@ -7,6 +7,7 @@ takes from here a weight vector and a decay, and needs no name of a kind.
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from math import fsum, isfinite
 from pathlib import Path
@@ -125,6 +126,8 @@ class Profiles:
     def load(cls, path: Path | None = None) -> "Profiles":
         """The defaults, and over them the profiles of a file.
 
+        The defaults alone are one object: what is kept by it serves the engines of all towns.
+
         Parameters
         ----------
         path : Path, optional
@@ -137,11 +140,8 @@ class Profiles:
             If the file can't be read or a profile in it breaks a rule; the message names file,
             profile and key.
         """
-        by_name = _read(DEFAULT_FILE)
-        if path is not None:
-            by_name |= _read(path)
-        content = repr(sorted(by_name.items()))
-        return cls(by_name, sha256(content.encode()).hexdigest()[:16])
+        defaults = _defaults()
+        return defaults if path is None else _profiles({**defaults.by_name, **_read(path)})
 
     def of(self, kind: Kind) -> Profile:
         """The profile that ranks a kind where the query names none."""
@@ -163,6 +163,16 @@ class Profiles:
             known = ", ".join(sorted(self.by_name))
             raise InputError(f"no profile {name!r}; known: {known}", code="unknown-profile")
         return self.by_name[name]
+
+
+@cache
+def _defaults() -> Profiles:
+    return _profiles(_read(DEFAULT_FILE))
+
+
+def _profiles(by_name: Mapping[str, Profile]) -> Profiles:
+    content = repr(sorted(by_name.items()))
+    return Profiles(by_name, sha256(content.encode()).hexdigest()[:16])
 
 
 def _read(path: Path) -> dict[str, Profile]:

@@ -63,6 +63,10 @@ def test_each_kind_is_ranked_by_the_profile_of_its_name(kind):
     assert profile.decay == Decay("gauss", 200, 600, 0.5)
 
 
+def test_the_defaults_are_one_object_by_which_all_towns_keep_what_they_share():
+    assert Profiles.load() is Profiles.load()
+
+
 def test_nearest_falls_in_a_straight_line_to_half_the_circumference():
     half_m = pi * 6_371_008.8
     decay = Profiles.load().named("nearest").decay
