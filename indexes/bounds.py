@@ -33,11 +33,12 @@ from indexes.rides import (
     Runs,
     Whole,
     compiled,
+    plane_error,
     start_ms,
     window_ms,
 )
 
-__all__ = ["End", "around", "going_on", "least_minutes"]
+__all__ = ["ABOARD", "TOGETHER", "End", "around", "going_on", "least_minutes", "left_of_walk"]
 
 # What is driven more counts once as detour and half as ride: half of it is driven aboard.
 ABOARD = 1.5
@@ -56,14 +57,20 @@ End = tuple[FloatArray, FloatArray]  # its numbers, and a column for each meetin
 
 
 @compiled
+def left_of_walk(ask: FloatArray) -> float:
+    """What is left of a walk's minutes where both stops are on one piece: all that the rider
+    walks, the car need not go from the one to the other."""
+    return float(1.0 - TOGETHER * ask[DETOUR_S] / 60.0 / ask[WALK_MIN])
+
+
+@compiled
 def around(ask: FloatArray, places: FloatArray, first_place: Whole, last_place: Whole) -> End:
     """What is known of an end: the first of some places, the others are its meeting points."""
     lon, lat = places[first_place, LON], places[first_place, LAT]
     north = METRES_PER_DEGREE
     east = north * places[first_place, COS_LAT]
     reach = OFF * places[first_place, REACH_M] + 1.0
-    # As in `indexes.stops`: right up to `NEAR_M` from the end.
-    error = (1.0 + 1.0 / max(places[first_place, COS_LAT], 1e-6)) / 1000.0
+    error = plane_error(places[first_place, COS_LAT])
     end = np.array([lon * UNIT, lat * UNIT, east / UNIT, north / UNIT, reach, reach, error])
     stops = np.empty((4, last_place - first_place - 1))
     for k in range(stops.shape[1]):
@@ -122,7 +129,7 @@ def _stops(
     points = lines.points[lines.first[line] + begin :]
     metre = ABOARD * ask[DETOUR_S] / 60.0
     metre_together = 0.5 * TOGETHER * ask[DETOUR_S] / 60.0
-    left = 1.0 - TOGETHER * ask[DETOUR_S] / 60.0 / ask[WALK_MIN]
+    left = left_of_walk(ask)
     own = np.empty((7, n + 2))
     x, y, length, error, away, least_m, whole = own
     for i in range(n + 1):

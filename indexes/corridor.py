@@ -15,10 +15,12 @@ from geo.arrays import FloatArray, IntArray
 from geo.distance import distance_m
 from geo.kernels import forget_stale
 from indexes import rides as j
-from indexes.bounds import around, going_on, least_minutes
+from indexes.bounds import TOGETHER, around, going_on, least_minutes, left_of_walk
 from indexes.joining import join
 from indexes.rides import Ints, Lines, Runs, Whole, compiled
 from indexes.stretches import (
+    ALONE,
+    CUT,
     END,
     FIRST_PIECE,
     LAST_PIECE,
@@ -27,12 +29,13 @@ from indexes.stretches import (
     MOST_BEFORE_S,
     SLACK_S,
     TICK_S,
+    WITH_OTHER,
     ZERO_S,
     Grid,
     Ticks,
     cells_near,
     ranges,
-    stop_minutes,
+    walk_m,
 )
 
 __all__ = ["Levels", "search"]
@@ -92,9 +95,11 @@ def _count(some: IntArray) -> int:
 # is there, or the last for an arrival, and the least minutes of stop and shift less those until
 # the rider gets in (for an arrival: and until he gets out); of the other end those of the stop
 # and until he is there, the other way round; of either end those of stop and shift alone; pieces
-# of the line, first and last, at one end and the other.
+# of the line, first and last, at one end and the other; the shares of stop and shift at either
+# where both stops are on one piece.
 RUN, TICK, MINUTES, OTHER_MINUTES, STOP, OTHER_STOP, PIECES, OTHER_PIECES = 0, 1, 2, 3, 4, 5, 6, 8
-SEEN_COLUMNS = 10
+SHARE, OTHER_SHARE = 10, 11
+SEEN_COLUMNS = 12
 # What the bound of a run is from, the dearest last: its entries; its row too; its line.
 BY_ENTRIES, BY_ROW, BY_LINE = range(3)
 
@@ -159,19 +164,28 @@ def search(
     for i in theirs[0]:
         row_of[grid.run[i]] = -1
     seen = np.empty((len(ours[0]), SEEN_COLUMNS))
+    walk_min, elsewhere, left = ask[j.WALK_MIN], ask[j.ELSEWHERE_MIN], left_of_walk(ask)
     n = c = 0
     for k in range(len(ours[0])):
         i = np.int64(ours[0][k])
         while k >= ours[1][c]:
             c += 1
         begin, end = float(grid.begin[i]), float(grid.shape[i, END])
-        stop = stop_minutes(grid, i, near, c, ask, reach_m)
-        if end < low or stop == np.inf:
+        if end < low:
             continue
         begin_s, end_s = zero + begin * tick, zero + end * tick
-        late_s = begin_s + min(0.0, shift) - ask[j.ASKED]
-        early_s = ask[j.ASKED] - end_s - max(0.0, shift)
-        stop += max(0.0, late_s, early_s) / 60.0
+        first_s, last_s = begin_s + min(0.0, shift), end_s + max(0.0, shift)
+        stop, share = near.minutes[c, ALONE], near.minutes[c, WITH_OTHER]
+        if first_s <= ask[j.EARLIEST] or last_s >= ask[j.LATEST]:
+            stop = share = near.minutes[c, CUT]
+        off_m = walk_m(grid, i, near, c)
+        if off_m <= reach_m:
+            walk = walk_min * max(0.0, off_m)
+            stop, share = min(stop, walk + elsewhere), min(share, left * walk + elsewhere)
+        if stop == np.inf:
+            continue
+        shift_min = max(0.0, first_s - ask[j.ASKED], ask[j.ASKED] - last_s) / 60.0
+        stop += shift_min
         minutes = stop + (begin_s if by_arrival else -end_s) / 60.0
         run = grid.run[i]
         at: Whole = np.int64(row_of[run])
@@ -181,12 +195,14 @@ def search(
             n += 1
             seen[at, MINUTES] = seen[at, OTHER_MINUTES] = np.inf
             seen[at, STOP] = seen[at, OTHER_STOP] = np.inf
+            seen[at, SHARE] = seen[at, OTHER_SHARE] = np.inf
             seen[at, PIECES] = seen[at, OTHER_PIECES] = np.inf
             seen[at, RUN], seen[at, TICK] = run, begin
             seen[at, PIECES + 1] = seen[at, OTHER_PIECES + 1] = -np.inf
         seen[at, TICK] = max(seen[at, TICK], end) if by_arrival else min(seen[at, TICK], begin)
         seen[at, MINUTES] = min(seen[at, MINUTES], minutes)
         seen[at, STOP] = min(seen[at, STOP], stop)
+        seen[at, SHARE] = min(seen[at, SHARE], share + shift_min)
         _widen(seen, at, PIECES, grid.shape, i)
     c = 0
     for k in range(len(theirs[0])):
@@ -199,12 +215,17 @@ def search(
         begin, end = float(grid.begin[i]), float(grid.shape[i, END])
         if begin > seen[at, TICK] if by_arrival else end < seen[at, TICK]:
             continue
-        stop = stop_minutes(grid, i, far, c, ask, other_reach_m)
+        stop, share = far.minutes[c, ALONE], far.minutes[c, WITH_OTHER]
+        off_m = walk_m(grid, i, far, c)
+        if off_m <= other_reach_m:
+            walk = walk_min * max(0.0, off_m)
+            stop, share = min(stop, walk + elsewhere), min(share, left * walk + elsewhere)
         if stop == np.inf:
             continue
         minutes = stop + (-(zero + end * tick) if by_arrival else zero + begin * tick) / 60.0
         seen[at, OTHER_MINUTES] = min(seen[at, OTHER_MINUTES], minutes)
         seen[at, OTHER_STOP] = min(seen[at, OTHER_STOP], stop)
+        seen[at, OTHER_SHARE] = min(seen[at, OTHER_SHARE], share)
         _widen(seen, at, OTHER_PIECES, grid.shape, i)
     # What else a run costs is looked up for few: here it is as little as can be.
     most_trusted = np.int8(0)
@@ -213,11 +234,18 @@ def search(
     rest_at_least = -ask[j.LEVEL_MIN] * most_trusted
     if ask[j.OWN_BUILDING] >= 0:
         rest_at_least -= ask[j.SAME_BUILDING_MIN]
+    way_m = distance_m(
+        places[0, j.LON], places[0, j.LAT], places[split, j.LON], places[split, j.LAT]
+    )
+    # Between two stops on one piece, what is no part of it is driven besides, or walked.
+    besides_m = max(0.0, way_m - min(near.longest_m, far.longest_m))
+    besides = TOGETHER * ask[j.DETOUR_S] / 60.0 * besides_m
     bounds = np.full(n, np.inf)
     for at in range(n):
         if seen[at, OTHER_MINUTES] < np.inf:
             driven = seen[at, MINUTES] + seen[at, OTHER_MINUTES]
-            minutes = max(driven, seen[at, STOP] + seen[at, OTHER_STOP])
+            apart = max(driven, seen[at, STOP] + seen[at, OTHER_STOP])
+            minutes = min(apart, seen[at, SHARE] + seen[at, OTHER_SHARE] + besides)
             bounds[at] = (rest_at_least + minutes) * 1e6 - 2.0
     heap = [(bounds[at], at, BY_ENTRIES) for at in range(n) if bounds[at] < np.inf]
     heapify(heap)
@@ -227,9 +255,6 @@ def search(
     found = np.empty((kept + 1, j.FOUND_COLUMNS))
     order = np.arange(kept + 1)  # rows of `found`, the best first; the last is scratch
     size = 0
-    way_m = distance_m(
-        places[0, j.LON], places[0, j.LAT], places[split, j.LON], places[split, j.LAT]
-    )
     ends = around(ask, places, 0, split), around(ask, places, split, len(places))
     while len(heap) > 0 and kept > 0:
         bound, at, told = heappop(heap)

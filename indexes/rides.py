@@ -14,7 +14,7 @@ from numba import njit
 from geo.arrays import FloatArray, IntArray
 from geo.distance import EARTH_RADIUS_M
 
-__all__ = ["Lines", "Runs", "days_served", "place_row", "start_ms", "window_ms"]
+__all__ = ["Lines", "Runs", "days_served", "place_row", "plane_error", "start_ms", "window_ms"]
 
 Ints = npt.NDArray[np.int32]
 Whole = int | np.int64
@@ -92,6 +92,17 @@ def place_row(
 ) -> tuple[float, float, float, float, float, float]:
     """A row of places."""
     return lon, lat, cos(radians(lat)), walk_m, reach_m, float(on_line)
+
+
+@compiled
+def plane_error(cos_lat: float) -> float:
+    """By which share of itself a distance may be wrong on the plane that touches the Earth at a
+    place, up to `NEAR_M` from it.
+
+    A thousandth, and more to the north: the cosine of the latitude changes by its tangent times
+    half of that.
+    """
+    return (1.0 + 1.0 / max(cos_lat, 1e-6)) / 1000.0
 
 
 @compiled

@@ -39,6 +39,7 @@ from indexes.rides import (
     Lines,
     Whole,
     compiled,
+    plane_error,
 )
 
 __all__ = ["options_of", "reckon", "settle"]
@@ -133,14 +134,10 @@ def options_of(
 
 @compiled
 def _least_extra_m(x1: float, y1: float, x2: float, y2: float, cos_lat: float) -> float:
-    """The least that it can add to go by a place, by the plane around that; may be below 0.
-
-    Up to 3 km from the place, by as little as a thousandth, and more to the north, is that plane
-    wrong: the cosine of the latitude changes by its tangent times half of that.
-    """
+    """The least that it can add to go by a place, by the plane around that; may be below 0."""
     if max(abs(x1), abs(y1), abs(x2), abs(y2)) > NEAR_M:
         return -np.inf
-    off = 1.0 + (1.0 + 1.0 / max(cos_lat, 1e-6)) / 1000.0
+    off = 1.0 + plane_error(cos_lat)
     there, back = sqrt(x1 * x1 + y1 * y1), sqrt(x2 * x2 + y2 * y2)
     return (there + back) / off - off * sqrt((x2 - x1) ** 2 + (y2 - y1) ** 2) - 0.1
 

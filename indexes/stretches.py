@@ -15,7 +15,7 @@ from geo.arrays import BoolArray, FloatArray, IntArray
 from geo.kernels import forget_stale
 from geo.lines import nearest_fraction
 from indexes import rides as j
-from indexes.bounds import TOGETHER
+from indexes.bounds import ABOARD, TOGETHER, left_of_walk
 from indexes.rides import Ints, Lines, Whole, compiled
 
 __all__ = [
@@ -27,8 +27,8 @@ __all__ = [
     "fill",
     "ranges",
     "runs_near",
-    "stop_minutes",
     "walk",
+    "walk_m",
 ]
 
 CELL_M = 500.0
@@ -202,79 +202,103 @@ class Near(NamedTuple):
     """Cells around an end, and what a stop in them costs at least.
 
     ``cell`` (n,) are numbers of cells, ``corner`` (n, 2) where the first place lies, metres from
-    their south-western corner on a plane that is never longer than the Earth, ``minutes`` (n,)
-    those of the least walk to another place in reach. ``part_m`` are metres of a part of a cell
-    eastwards and northwards.
+    their south-western corner on a plane that is never longer than the Earth, ``minutes`` (n, 3)
+    those of a stop at another place in reach: `ALONE` on its piece, its share `WITH_OTHER` on
+    the same one, and either on a piece that is `CUT` short by the window. ``part_m`` are metres
+    of a part of a cell eastwards and northwards, ``longest_m`` those of the longest piece of a
+    line in any of the cells.
     """
 
     cell: IntArray
     corner: FloatArray
     minutes: FloatArray
     part_m: tuple[float, float]
+    longest_m: float
+
+
+ALONE, WITH_OTHER, CUT = range(3)
 
 
 @compiled
 def cells_near(
     grid: Grid, ask: FloatArray, places: FloatArray, first_place: Whole, last_place: Whole
 ) -> Near:
-    """Cells that a place may reach: first the end itself, then meeting points."""
+    """Cells that a place may reach: first the end itself, then meeting points.
+
+    Notes
+    -----
+    A line is left for a meeting point where it comes nearest to it: h metres off a piece of l
+    metres or less. Going there adds √(l² + 4 h²) - l at least, as it does off the piece's middle.
+    That is in a cell of its own time, unless the window cuts the piece short before.
+    """
     column_degrees = grid.numbers[COLUMN_DEGREES]
     south, north, west, east = np.inf, -np.inf, np.inf, -np.inf
+    leans = np.empty(last_place)
     for p in range(first_place, last_place):
         reach = places[p, j.REACH_M] / SHRUNK + 2.0 * SLACK_M
         high = reach / j.METRES_PER_DEGREE
-        lean = cos(radians(min(90.0, abs(places[p, j.LAT]) + NEARBY_DEGREES)))
-        wide = min(360.0, high / max(lean, 1e-9))
+        leans[p] = cos(radians(min(90.0, abs(places[p, j.LAT]) + NEARBY_DEGREES)))
+        wide = min(360.0, high / max(leans[p], 1e-9))
         south, north = min(south, places[p, j.LAT] - high), max(north, places[p, j.LAT] + high)
         west, east = min(west, places[p, j.LON] - wide), max(east, places[p, j.LON] + wide)
     from_column, to_column = floor(west / column_degrees), floor(east / column_degrees)
     from_row, to_row = floor(south / CELL_DEGREES), floor(north / CELL_DEGREES)
     lon, lat = places[first_place, j.LON], places[first_place, j.LAT]
     up_m = j.METRES_PER_DEGREE * SHRUNK
-    east_m = up_m * cos(radians(min(90.0, abs(lat) + NEARBY_DEGREES)))
+    east_m = up_m * leans[first_place]
     found = np.empty(64, np.int64)
     corner = np.empty((64, 2))
-    least = np.empty(64)
+    least = np.empty((64, 3))
     count = 0
+    longest_m = 0.0
+    metre = ABOARD * ask[j.DETOUR_S] / 60.0
     # Where both stops are on one piece, they add at least half of what they would alone.
-    metre = 0.5 * TOGETHER * ask[j.DETOUR_S] / 60.0
+    metre_together = 0.5 * TOGETHER * ask[j.DETOUR_S] / 60.0
+    left = left_of_walk(ask)
     for row in range(from_row, to_row + 1):
         base = np.int64(row + ROW_ZERO) << ROW_BITS
         cell = np.searchsorted(grid.keys, base + from_column + COLUMN_ZERO)
         while cell < len(grid.keys) and grid.keys[cell] <= base + to_column + COLUMN_ZERO:
             column = grid.keys[cell] - base - COLUMN_ZERO
-            is_near, minutes = False, np.inf
+            is_near, longest = False, grid.longest_m[cell]
+            alone = with_other = cut = np.inf
             for p in range(first_place, last_place):
                 x, y = places[p, j.LON], places[p, j.LAT]
-                lean = cos(radians(min(90.0, abs(y) + NEARBY_DEGREES)))
                 x = max(0.0, column * column_degrees - x, x - (column + 1) * column_degrees)
                 y = max(0.0, row * CELL_DEGREES - y, y - (row + 1) * CELL_DEGREES)
-                off = j.METRES_PER_DEGREE * sqrt(x * x * lean * lean + y * y) * SHRUNK - SLACK_M
+                off = j.METRES_PER_DEGREE * sqrt((x * leans[p]) ** 2 + y * y) * SHRUNK - SLACK_M
                 if off <= places[p, j.REACH_M]:
                     is_near = True
                     if p > first_place:
-                        extra = 2.0 * max(0.0, off - grid.longest_m[cell])
-                        stop = ask[j.WALK_MIN] * places[p, j.WALK_M] + metre * extra
-                        minutes = min(minutes, stop)
+                        right = 1.0 + j.plane_error(places[p, j.COS_LAT])
+                        # Of a piece that ends far away the plane tells no nearest point.
+                        is_flat = longest + right * places[p, j.REACH_M] <= j.NEAR_M
+                        h = max(0.0, off) / (right * right) if is_flat else 0.0
+                        extra = sqrt(longest * longest + 4.0 * h * h) - longest
+                        stop = ask[j.WALK_MIN] * places[p, j.WALK_M]
+                        alone = min(alone, stop + metre * extra)
+                        with_other = min(with_other, left * stop + metre_together * extra)
+                        cut = min(cut, left * stop)
             if is_near:
                 if count == len(found):
                     found = np.concatenate((found, np.empty_like(found)))
                     corner = np.concatenate((corner, np.empty_like(corner)))
                     least = np.concatenate((least, np.empty_like(least)))
-                found[count], least[count] = cell, minutes
+                found[count], longest_m = cell, max(longest_m, longest)
+                least[count, ALONE], least[count, WITH_OTHER], least[count, CUT] = (
+                    alone, with_other, cut,
+                )  # fmt: skip
                 corner[count, 0] = (lon - column * column_degrees) * east_m
                 corner[count, 1] = (lat - row * CELL_DEGREES) * up_m
                 count += 1
             cell += 1
     part_m = column_degrees * east_m / PARTS, CELL_DEGREES * up_m / PARTS
-    return Near(found[:count], corner[:count], least[:count], part_m)
+    return Near(found[:count], corner[:count], least[:count], part_m, longest_m)
 
 
 @compiled
-def stop_minutes(
-    grid: Grid, i: Whole, near: Near, c: Whole, ask: FloatArray, reach_m: float
-) -> float:
-    """What a stop on entry i, in cell c of those near an end, costs at least; may be infinite."""
+def walk_m(grid: Grid, i: Whole, near: Near, c: Whole) -> float:
+    """How far entry i, in cell c of those near an end, is from that at least; or below 0."""
     shape = grid.shape
     east, north = near.part_m
     x1 = (shape[i, CORNER_IN] & 255) * east - near.corner[c, 0]
@@ -283,11 +307,7 @@ def stop_minutes(
     y2 = (shape[i, CORNER_OUT] >> 8) * north - near.corner[c, 1]
     f = nearest_fraction(x1, y1, x2, y2, 0.0, 1.0)
     x, y = x1 + f * (x2 - x1), y1 + f * (y2 - y1)
-    off = sqrt(x * x + y * y) - shape[i, BEND] * max(east, north) - SLACK_M
-    if off > reach_m:
-        return float(near.minutes[c])
-    on_line = ask[j.WALK_MIN] * max(0.0, off) + ask[j.ELSEWHERE_MIN]
-    return float(min(near.minutes[c], on_line))
+    return float(sqrt(x * x + y * y) - shape[i, BEND] * max(east, north) - SLACK_M)
 
 
 @compiled

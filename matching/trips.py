@@ -82,7 +82,7 @@ from matching.schedule import check_schedule, once_day
 __all__ = ["find_drivers", "find_riders", "matches_of_trip"]
 
 MAX_SEATS = 8
-SPARE = 8  # found beyond the limit: what comes next tells that nothing better is left out
+SPARE = 4  # found beyond the limit: what comes next tells that nothing better is left out
 GROWTH = 4
 
 

@@ -184,12 +184,17 @@ class DriverPart:
                     self._booked.append(one.rides)
 
     def levels_for(self, viewer: Party, alive: npt.NDArray[np.uint8]) -> npt.NDArray[np.int8]:
-        """How far somebody trusts the owner of each trip; -1 for those that are not alive."""
+        """How far somebody trusts the owner of each trip.
+
+        -1 for those that are not alive, are one's own, or whose owner one never sees.
+        """
         # As np.where(alive, self._known, -1), at a tenth of the time: -1 is all bits.
         levels: npt.NDArray[np.int8] = self._known | (alive.view(np.int8) - np.int8(1))
         for member, level in viewer.trusts.items():
             rows = self._rows_of.get(member, [])
             levels[rows] = np.where(alive[rows], level, -1)
+        for other in {viewer.id or "", *viewer.blocked} & self._rows_of.keys():
+            levels[self._rows_of[other]] = -1
         return levels
 
     def building_of(self, viewer: Party) -> int:
