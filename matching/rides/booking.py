@@ -10,7 +10,7 @@ from indexes.journeys import Anchor, Booking, BookingStatus, Role, Trip
 from indexes.store import Store
 from matching.rides.asks import times_between
 from matching.rides.book import TripView
-from matching.rides.clock import day_number
+from matching.rides.clock import FIRST_DAY, LAST_DAY, day_number
 from matching.schedule import days_of
 
 __all__ = [
@@ -166,8 +166,8 @@ def _ridden_day(trip: Trip, booking: Booking) -> int | None:
     at = booking.pickup_at.timestamp()
     if trip.schedule.anchor is Anchor.ARRIVE:
         at += booking.dropoff_s - booking.pickup_s
-    days = booking.day - timedelta(days=1), booking.day + timedelta(days=1)
-    asked = times_between(trip.schedule, *days)
+    first, last = booking.day - timedelta(days=1), booking.day + timedelta(days=1)
+    asked = times_between(trip.schedule, max(first, FIRST_DAY), min(last, LAST_DAY))
     return min(asked, key=lambda one: abs(one.meant - at)).day if asked else None
 
 

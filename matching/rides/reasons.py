@@ -115,4 +115,4 @@ def trip_reasons(
 # Matches say the same few things over and over: they are put together once.
 @lru_cache(maxsize=4_096)
 def _text(code: str, at: int, *values: object) -> str:
-    return _SENTENCES[code][at].format(*values).replace(" min", f"{NBSP}min")
+    return _SENTENCES[code][at].replace(" min", f"{NBSP}min").format(*values)

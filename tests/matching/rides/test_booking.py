@@ -16,6 +16,7 @@ from indexes.journeys import Anchor, Booking, BookingStatus, Schedule, WeeklyTim
 from indexes.store import Store, open_store
 from matching.rides.book import TripBook
 from matching.rides.booking import admit, cancel_unanswered, seated_on
+from matching.rides.clock import FIRST_DAY, LAST_DAY
 from matching.rides.town import TripTown
 
 MADE = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -137,6 +138,15 @@ def test_a_booking_is_a_seat_on_one_day_whichever_day_its_driver_counts(
             pickup_s=0.0, dropoff_s=float(RIDE_S),
         )  # fmt: skip
         assert seated(rider, one) == [day]
+
+
+@pytest.mark.parametrize("day", [FIRST_DAY, LAST_DAY])
+def test_the_first_and_last_days_that_are_known_have_seats(day) -> None:
+    weekly = (WeeklyTime(days=tuple(range(7)), second=28_200),)
+    rider = replace(PASSENGER, schedule=Schedule(timezone="UTC", weekly=weekly))
+    pickup_at = datetime(day.year, day.month, day.day, 8, tzinfo=UTC)
+    one = booking(passenger_trip_id="p1", day=day, pickup_at=pickup_at)
+    assert seated_on(TripBook([rider]).view, [one], day, MADE) == {"p1"}
 
 
 def test_what_is_cancelled_or_waits_too_long_or_is_anothers_is_no_seat() -> None:
