@@ -63,10 +63,12 @@ class World:
             )
             for i in range(25)
         ]  # fmt: skip
+        # Nobody is booked for a trip of theirs that is cancelled.
+        ridden = [one.id for one in self.trips if not one.cancelled]
         self.bookings = [
             Booking(
                 **mine, id=f"k{i}", trip_id=f"t{rng.integers(25)}",
-                passenger_trip_id=self._one([None, f"t{rng.integers(25)}"]),
+                passenger_trip_id=self._one([None, self._one(ridden)]),
                 driver_id="d", passenger_id="p", day=self._day(), pickup_at=BEGINS,
                 pickup_lon=5.3, pickup_lat=43.3, dropoff_lon=5.4, dropoff_lat=43.4,
                 pickup_s=0.0, dropoff_s=60.0, seats=1, status=self._one(list(BookingStatus)),

@@ -42,6 +42,7 @@ def told(catalog: Catalog, *rows: int) -> list[dict[str, Any]]:
     for one in catalog.records(np.array(rows, np.int64)):
         values = msgspec.structs.asdict(one)
         values |= msgspec.structs.asdict(values.pop("match"))
+        del values["json"]  # compared with what encoding gives where it is used
         found.append({name: value for name, value in values.items() if name not in ASKED})
     return found
 
