@@ -139,7 +139,7 @@ class TrustTown(Following[Known]):
                     self._view = view
                     if state is self._state:
                         self._reach(read_to)
-                    self._note_age()
+                    self._show()  # if all that came meanwhile moves no level: farther
 
     def _seen(self, now: datetime) -> tuple["_View", Known, Position]:
         """What there is to see at an instant, of which state, read how far."""

@@ -1,6 +1,7 @@
 """A town's trust kept current, against levels worked out by hand from what the store has."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from math import sqrt
@@ -12,10 +13,12 @@ import trust_oracle as oracle
 from store_records import BLOCK, SHOP, TOWN, partition_of
 from trust_records import DAY, NEIGHBOURS, NOW, dealing
 
+import matching.trusting.town
 from geo.errors import DeniedError, FeedGapError
 from indexes.entities import Building, Endorsement, Household, Member
 from indexes.store import Store, open_store
 from indexes.trusting import Rating, Reason, Report, ReportState, Standing, Vouch
+from matching.trust import TrustGraph
 from matching.trusting.dealings import rate
 from matching.trusting.known import TrustTables
 from matching.trusting.reporting import decide_report, report
@@ -228,6 +231,36 @@ def test_what_moves_no_level_needs_no_rebuild(store: Store) -> None:
     store.put(replace(BLOCK, id="x2"))
     taken(town, store)
     assert not town.wants_rebuild and town.position == store.position() and town.stale_s == 0
+
+
+def test_what_comes_while_levels_are_worked_out_is_shown_or_wanted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    come: list[Callable[[], object]] = []
+
+    def interrupted(*columns: object) -> TrustGraph:
+        if come:
+            come.pop()()
+            taken(town, store)
+        return TrustGraph(*columns)
+
+    monkeypatch.setattr(matching.trusting.town, "TrustGraph", interrupted)
+    town = TrustTown(store, "t", clock=lambda: NOW)
+    rated(store, "ana", "bob", 5, "i1")
+    taken(town, store)
+    come.append(lambda: store.put(replace(SHOP, title="Pains")))
+    town.rebuild()
+    assert not town.wants_rebuild and town.stale_s == 0
+    assert town.position == store.position()  # nothing else may come that would move it on
+
+    rated(store, "ana", "bob", 5, "i2")
+    taken(town, store)
+    before = store.position()
+    come.append(lambda: rated(store, "ana", "bob", 5, "i3"))
+    town.rebuild()
+    assert town.position == before and town.wants_rebuild and town.stale_s > 0
+    town.rebuild()
+    assert town.position == store.position() and not town.wants_rebuild
 
 
 def test_a_rating_opens_by_the_clock_and_by_no_question(store: Store) -> None:
