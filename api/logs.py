@@ -7,10 +7,10 @@ the row it was given, which may be somebody's place.
 
 import logging
 import sys
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from traceback import StackSummary, walk_tb
 from typing import Any
 
 import msgspec
@@ -58,22 +58,26 @@ class Lines(logging.Formatter):
         if self._fields:
             event.update(getattr(record, "fields", {}))
         if record.exc_info and record.exc_info[1] is not None:
-            crash = traceback.TracebackException(*record.exc_info)
-            event["exception"] = "\n".join(_lines(crash))
+            event["exception"] = "\n".join(_lines(record.exc_info[1]))
         if record.stack_info:
             event["stack_info"] = record.stack_info
         return self._render(event)
 
 
-def _lines(crash: traceback.TracebackException) -> list[str]:
-    """Where an exception came from and of which class, and the same of what caused it."""
-    before = crash.__cause__ or (None if crash.__suppress_context__ else crash.__context__)
-    ours = crash.exc_type is not None and issubclass(crash.exc_type, MitoyenError)
-    return [
-        *([] if before is None else _lines(before)),
-        *(f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in crash.stack),
-        str(crash) if ours else getattr(crash.exc_type, "__name__", "Exception"),
-    ]
+def _lines(error: BaseException | None) -> list[str]:
+    """Where an exception came from and of which class, after the same of what caused it."""
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:  # one may be raised from what it caused
+        chain.append(error)
+        before = None if error.__suppress_context__ else error.__context__
+        error = before if error.__cause__ is None else error.__cause__
+    return [line for one in reversed(chain) for line in _lines_of(one)]
+
+
+def _lines_of(error: BaseException) -> Iterator[str]:
+    for frame in StackSummary.extract(walk_tb(error.__traceback__), lookup_lines=False):
+        yield f"  {frame.filename}:{frame.lineno} in {frame.name}"
+    yield str(error) if isinstance(error, MitoyenError) else type(error).__name__
 
 
 def _json(event: Event) -> str:

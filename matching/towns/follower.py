@@ -107,8 +107,7 @@ class Follower:
                     self._apply(town, own.get(town.tenant_id, []))
             self._unapplied = []
         for town in tuple(self._towns):
-            town.compact()
-            self._see_to(town)
+            self._tend(town)
 
     def _apply(self, town: Town, changes: list[Change]) -> None:
         try:
@@ -118,6 +117,20 @@ class Follower:
         except Exception:  # one town's trouble is not the others'
             log.exception("changes could not be applied: the index is read anew")
             town.expire()
+
+    def _tend(self, town: Town) -> None:
+        """Tidy a town up, and rebuild it if it wants that: its trouble is not the others'."""
+        try:
+            town.compact()
+        except Exception:
+            log.exception("an index could not be tidied up: it is read anew")
+            town.expire()
+            self._stopping.wait(RETRY_S)  # it fails again until it has been
+        try:
+            self._see_to(town)
+        except Exception:
+            log.exception("an index could not be seen to")
+            self._stopping.wait(RETRY_S)
 
     def _begin_anew(self) -> None:
         """Read on from here, and every town from the beginning."""

@@ -63,6 +63,19 @@ def test_an_error_of_ours_says_what_it_says():
     )
 
 
+def test_what_caused_an_exception_is_told_before_it_and_a_circle_once():
+    cause = KeyError("ana")
+    crash = raised(ValueError("lat 43.4242"), cause)
+    cause.__context__ = crash[1]  # as when somebody raises a kept exception from a later one
+    told = json.loads(line_of(record_of("crashed", exc_info=crash)))["exception"].splitlines()
+    assert [line for line in told if " in " not in line] == ["KeyError", "ValueError"]
+
+
+@pytest.mark.filterwarnings("error::DeprecationWarning")
+def test_an_exception_is_told_by_nothing_that_python_gives_up():
+    assert "ValueError" in line_of(record_of("crashed", exc_info=raised(ValueError())))
+
+
 def test_a_stack_that_was_asked_for_is_told():
     assert json.loads(line_of(record_of("slow", stack_info="in f")))["stack_info"] == "in f"
 

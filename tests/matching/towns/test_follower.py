@@ -115,6 +115,29 @@ def test_one_towns_trouble_is_not_the_others(store: Store, monkeypatch: pytest.M
         follower.close()
 
 
+def test_a_town_that_cannot_be_tidied_up_is_read_anew_and_keeps_nobody_waiting(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trips, others = TripTown(store, "t"), TripTown(store, "u")
+
+    def fails_until_read_anew() -> None:
+        if not trips.rebuilds:
+            raise RuntimeError("nobody thought of this")
+
+    monkeypatch.setattr(trips, "compact", fails_until_read_anew)
+    follower = Follower(store)
+    try:
+        follower.add(trips)
+        follower.add(others)
+        until(lambda: trips.rebuilds == 1 and not trips.wants_rebuild)
+        others.expire()  # whose turn to be seen to comes after the other's
+        until(lambda: others.rebuilds == 1 and not others.wants_rebuild)
+        written = store.put_all([replace(SHOP, tenant_id=id, id="b") for id in "tu"])
+        assert all(town.wait_for(written, PATIENCE_S) for town in (trips, others))
+    finally:
+        follower.close()
+
+
 def read_anew_and_removed(follower: Follower, store: Store) -> "weakref.ref[TripTown]":
     town = TripTown(store, "t")
     follower.add(town)
