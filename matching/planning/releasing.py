@@ -1,14 +1,16 @@
 """A quarter's release: counted, drawn once, kept, and told by zone."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
+from functools import cached_property
 from math import isclose
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
 from geo.errors import ConflictError, InputError, NotFoundError
-from indexes.district_facts import Quarter
+from indexes.district_facts import Facts, Quarter
 from indexes.entities import Tenant
 from indexes.releases import Release, ReleaseHead, chosen_release
 from indexes.store import Store
@@ -84,67 +86,128 @@ def release_quarter(
             f"{settles.astimezone(zone):%Y-%m-%d %H:%M}: figures are drawn once, and after that",
             code="quarter-not-over",
         )
-    told = [head for head in store.releases(tenant_id) if head.id == str(quarter)]
+    telling = _Telling(store, tenant_id, quarter, created_at)
+    told = telling.told()
     known = _stored_draws(store, tenant_id, quarter)
     _require_kept(known, epsilons or {})
-    if told and not correct:
+    made = None
+    if correct or not told:
+        chosen = settings_of(store, tenant_id)
+        aims = goals
+        if aims is None:
+            aims = told[0].head["goals"] if told else chosen.goals
+        if vintage is not None and vintage not in store.vintages(tenant_id):
+            raise NotFoundError(f"no zones of {vintage} are stored", code="unknown-vintage")
+        outlines = telling.newest if vintage is None else telling.outlines(vintage)
+        require_tellable(outlines, aims)
+        _require_activity(known, quarter, oldest_kept(created_at, zone))
+        # What is spent counts in the sum: another choice than then must not add to it.
+        spending = {**chosen.epsilons, **(epsilons or {}), **_spent(known)}
+        drawn = draw_counts(telling.facts, telling.newest, known, spending)
+        beside = telling.older_vintage() if vintage is None else None
+        try:
+            store.add_draws(tenant_id, str(quarter), drawn)
+            made = telling.tell(outlines, told, aims, beside)
+        except ConflictError:  # another process was first: its draws count, and what it told
+            return release_quarter(
+                store, tenant_id, quarter, created_at=created_at, epsilons=epsilons, goals=goals,
+                vintage=vintage, correct=correct,
+            )  # fmt: skip
+        told = [made, *told]
+    # In a version of its own, here or by who asks again after it was stopped.
+    while (half := _half_told(told)) is not None:
+        with suppress(ConflictError):  # another process told it meanwhile
+            telling.tell(telling.outlines(half.head["beside"]), told, half.head["goals"])
+        told = telling.told()
+    if made is None:
         last = _require_same(told, goals, vintage)
-        return store.release(tenant_id, last.id, last.version)
-    chosen = settings_of(store, tenant_id)
-    if goals is None:
-        goals = told[0].head["goals"] if told else chosen.goals
-    if vintage is not None and vintage not in store.vintages(tenant_id):
-        raise NotFoundError(f"no zones of {vintage} are stored", code="unknown-vintage")
-    newest = Outlines(store.zones(tenant_id))
-    by_vintage = {newest.vintage: newest}
+        made = store.release(tenant_id, last.id, last.version)
+    return made
 
-    def outlines_of(year: int) -> Outlines:
-        if year not in by_vintage:
-            by_vintage[year] = Outlines(store.zones(tenant_id, year))
-        return by_vintage[year]
 
-    outlines = newest if vintage is None else outlines_of(vintage)
-    require_tellable(outlines, goals)
-    _require_activity(known, quarter, oldest_kept(created_at, zone))
-    facts = store.facts(tenant_id, quarter)
-    # What is spent counts in the sum: another choice than then must not add to it.
-    spending = {**chosen.epsilons, **(epsilons or {}), **_spent(known)}
-    try:
-        store.add_draws(tenant_id, str(quarter), draw_counts(facts, newest, known, spending))
-    except ConflictError:  # another process was first: its draws count, with the ε that it spent
-        return release_quarter(
-            store, tenant_id, quarter, created_at=created_at, epsilons=epsilons, goals=goals,
-            vintage=vintage, correct=correct,
-        )  # fmt: skip
-    draws = _stored_draws(store, tenant_id, quarter)
-    drawn_in = {year: outlines_of(year) for year in _vintages(draws)}
+class _Telling:
+    """A quarter of a store being told: each part of it read once, when it is needed."""
 
-    def tell(outlines: Outlines, version: int) -> Release:
-        before = [  # the newest first
-            head
-            for head in store.releases(tenant_id)
-            if head.id == str(quarter.previous) and head.vintage == outlines.vintage
+    def __init__(
+        self, store: Store, tenant_id: str, quarter: Quarter, created_at: datetime
+    ) -> None:
+        self._store = store
+        self._tenant_id = tenant_id
+        self._quarter = quarter
+        self._created_at = created_at
+        self._by_vintage: dict[int, Outlines] = {}
+
+    @cached_property
+    def facts(self) -> Facts:
+        return self._store.facts(self._tenant_id, self._quarter)
+
+    @cached_property
+    def newest(self) -> Outlines:
+        """The newest zones: those that people are counted by."""
+        newest = Outlines(self._store.zones(self._tenant_id))
+        return self._by_vintage.setdefault(newest.vintage, newest)
+
+    @cached_property
+    def draws(self) -> dict[str, pa.Table]:
+        """What is drawn of the quarter: asked for once all is."""
+        return _stored_draws(self._store, self._tenant_id, self._quarter)
+
+    def outlines(self, vintage: int) -> Outlines:
+        if vintage not in self._by_vintage:
+            self._by_vintage[vintage] = Outlines(self._store.zones(self._tenant_id, vintage))
+        return self._by_vintage[vintage]
+
+    def older_vintage(self) -> int | None:
+        """The newest zones before the newest that have census figures, if any do."""
+        vintages = reversed(self._store.vintages(self._tenant_id))
+        older = (year for year in vintages if year < self.newest.vintage)
+        return next((year for year in older if has_figures(self.outlines(year))), None)
+
+    def told(self, quarter: Quarter | None = None) -> list[ReleaseHead]:
+        """Versions that are kept of a quarter, by default this one, the newest first."""
+        heads = self._store.releases(self._tenant_id)
+        return [head for head in heads if head.id == str(quarter or self._quarter)]
+
+    def tell(
+        self,
+        outlines: Outlines,
+        told: Sequence[ReleaseHead],
+        goals: Sequence[float],
+        beside: int | None = None,
+    ) -> Release:
+        """Make and keep the next version.
+
+        Raises
+        ------
+        ConflictError
+            If another process has kept it; its code is ``release-exists``.
+        """
+        store, tenant_id = self._store, self._tenant_id
+        before = [
+            head for head in self.told(self._quarter.previous) if head.vintage == outlines.vintage
         ]
         release = build_release(
-            facts,
+            self.facts,
             outlines,
-            draws,
+            self.draws,
             tenant_id=tenant_id,
-            version=version,
-            created_at=created_at,
+            version=1 + max((head.version for head in told), default=0),
+            created_at=self._created_at,
             goals=goals,
             previous=store.release(tenant_id, before[0].id, before[0].version) if before else None,
-            drawn_in=drawn_in,
+            drawn_in={year: self.outlines(year) for year in _vintages(self.draws)},
+            beside=beside,
         )
         store.add_release(release)
         return release
 
-    release = tell(outlines, 1 + max((head.version for head in told), default=0))
-    older = [year for year in reversed(store.vintages(tenant_id)) if year < newest.vintage]
-    beside = (outlines_of(year) for year in older if vintage is None)
-    if (other := next(filter(has_figures, beside), None)) is not None:
-        tell(other, release.version + 1)
-    return release
+
+def _half_told(told: Sequence[ReleaseHead]) -> ReleaseHead | None:
+    """The last version that another vintage was to be told beside, unless it was: one after it."""
+    for i, head in enumerate(told):  # the newest first
+        if (beside := head.head.get("beside")) is not None:
+            return None if any(later.vintage == beside for later in told[:i]) else head
+    return None
 
 
 def _require_activity(known: Mapping[str, pa.Table], quarter: Quarter, oldest: Quarter) -> None:

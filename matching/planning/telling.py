@@ -78,6 +78,7 @@ def build_release(
     goals: Sequence[float] = GOALS,
     previous: Release | None = None,
     drawn_in: Mapping[int, Outlines] | None = None,
+    beside: int | None = None,
 ) -> Release:
     """Tell a quarter's figures by zone.
 
@@ -99,6 +100,8 @@ def build_release(
         Of the quarter before, for the trend.
     drawn_in : mapping of int to Outlines, optional
         By vintage, the zones that draws of another vintage than ``outlines`` were made in.
+    beside : int, optional
+        Vintage of other zones that the next version is to tell the same by.
 
     Returns
     -------
@@ -174,6 +177,7 @@ def build_release(
                 WALKED: "1.3 times the distance through the air, at 1.2 m/s",
             },
             "drawn_in": sorted({one.vintage for one in drawn.values()}),
+            "beside": beside,
             "visible": dict(sorted(shares.items())),
             "unplaced": _unplaced(drawn["households"]),
             "rules": [{"fr": fr, "en": en} for fr, en in RULES],
