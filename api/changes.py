@@ -110,8 +110,9 @@ async def events(
         watched = engine.watch(asking.viewer, after)
         if watched is None:  # the member is gone
             return
-        if watched.batches is None:
-            after = engine.position
+        # Until searches see something new there is nothing to begin anew with.
+        if watched.batches is None and after != (shown := engine.position):
+            after = shown
             yield f"event: gap\nid: {after}\ndata: {{}}\n\n".encode()
         for batch in watched.batches or ():
             before, after = after, batch.position

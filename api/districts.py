@@ -81,11 +81,14 @@ class Shelf:
 
     def etag(self, districts: Districts, *query: object) -> str:
         """What names an answer: the release's own bytes, the outlines and what was asked."""
-        asked = msgspec.json.encode((VERSION, self._shelved(districts.release)[1], query))
+        found = self._at_hand(_key(districts.release))
+        # Another may have taken its place since: the answer is made of this one.
+        told = found[1] if found and found[0] is districts else _told(districts)
+        asked = msgspec.json.encode((VERSION, told, query))
         return f'"{hashlib.sha256(asked).hexdigest()[:32]}"'
 
     def _shelved(self, head: ReleaseHead) -> Shelved:
-        key = (head.tenant_id, head.id, head.version)
+        key = _key(head)
         found = self._at_hand(key)
         if found is None or found[2] is not self._zones_of(head.tenant_id):
             with self._loading:  # one reader loads; who wants what is there already doesn't wait
@@ -108,17 +111,23 @@ class Shelf:
     def _load_again(self, head: ReleaseHead, zones: object, before: Shelved | None) -> Shelved:
         """A release over its outlines of now; those of before if the store is away."""
         try:
-            return *self._load(head), zones
+            districts = load_districts(self._store, head.tenant_id, head.id, head.version)
         except StoreError:
             if before is None:
                 raise
             return before
+        return districts, _told(districts), zones
 
-    def _load(self, head: ReleaseHead) -> tuple[Districts, str]:
-        districts = load_districts(self._store, head.tenant_id, head.id, head.version)
-        release = districts.release
-        about = (head.tenant_id, head.id, head.version, head.created_at, head.head)
-        told = hashlib.sha256(msgspec.json.encode((about, digest(table_to_bytes(release.rows)))))
-        for shape in shapely.to_wkb(districts.outlines("iris")):  # all others follow from these
-            told.update(shape)
-        return districts, told.hexdigest()
+
+def _key(head: ReleaseHead) -> Key:
+    return head.tenant_id, head.id, head.version
+
+
+def _told(districts: Districts) -> str:
+    """The hash of all that answers are made of."""
+    release = districts.release
+    about = (*_key(release), release.created_at, release.head)
+    told = hashlib.sha256(msgspec.json.encode((about, digest(table_to_bytes(release.rows)))))
+    for shape in shapely.to_wkb(districts.outlines("iris")):  # all others follow from these
+        told.update(shape)
+    return told.hexdigest()

@@ -381,7 +381,8 @@ class Engine:
     @property
     def lag_s(self) -> float:
         """Seconds since the feed had given all that there was; 0 where nobody follows."""
-        return self._follower.lag_s if self._follower else 0.0
+        follower = self._follower  # another thread may stop it
+        return 0.0 if follower is None else follower.lag_s
 
     @property
     def pending(self) -> int:
@@ -469,16 +470,27 @@ class Engine:
         ----------
         follower : Follower, optional
             Who follows the same store for other engines too; one of its own if none.
+
+        Raises
+        ------
+        StoreError
+            If the store can't be read. Nothing is followed then.
         """
         _ = self._trips  # so that no request waits for them
         self._owns_follower = follower is None
-        self._follower = follower or Follower(self._store)
-        for part in self._parts:
-            self._follower.add(part)
+        try:
+            with self._reading_voices:  # or what they are read for might be followed twice
+                self._follower = follower or Follower(self._store)
+                for part in self._parts:
+                    self._follower.add(part)
+        except BaseException:
+            self.stop()  # or some parts would be followed for ever: nobody knows of them
+            raise
 
     def stop(self) -> None:
         """Stop following."""
-        follower, self._follower = self._follower, None
+        with self._reading_voices:  # or they would be followed once they are read
+            follower, self._follower = self._follower, None
         if follower is not None:
             for part in self._parts:
                 follower.remove(part)

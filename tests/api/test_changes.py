@@ -1,5 +1,6 @@
 """The stream of changes: told to whom GET would tell it, in order, once, and resumed whole."""
 
+import asyncio
 import json
 import random
 import threading
@@ -17,12 +18,13 @@ from waiting import PATIENCE_S, until, until_ready
 import api.changes
 from api.app import create_app
 from api.auth import Caller, digest_of
-from api.changes import teller
+from api.changes import Streams, events, teller
 from api.settings import Settings
-from indexes.entities import ApiKey, Block, Kind, Listing, Scope, Tenant
+from indexes.entities import ApiKey, Block, GroupPartition, Kind, Listing, Scope, Tenant
 from indexes.journeys import Booking, BookingStatus, Role, Schedule, Trip, WeeklyTime
 from indexes.publishing import Publisher
 from indexes.store import Position, open_store
+from matching import ANYONE, Engine
 
 MEMBERS = ("ana", "bob", "cid", "dan", "eve", "zed", "nobody")
 PLACE = {"lat": 43.301, "lon": 5.351}
@@ -209,6 +211,26 @@ def test_who_missed_too_much_is_told_to_begin_anew(tmp_path, store, lost):
             assert reader.take(1) == [("gap", {})]
             store.put(shop(1))
             assert reader.take(1) == [put("shop-1")]
+
+
+def test_a_gap_is_told_once_and_not_before_there_is_something_to_begin_with(store, monkeypatch):
+    monkeypatch.setattr(api.changes, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(api.changes, "HEARTBEAT_S", -1.0)  # one at each look
+    engine = Engine.over(store, "t")
+    _, after = engine.trips, engine.position
+    store.put_groups(GroupPartition(tenant_id="t", version=1, groups=()))
+    engine._town.refresh()  # and no other part of it yet: searches wait for all
+    assert engine.watch(ANYONE, after).batches is None
+
+    async def look():
+        told = events(engine, Caller("t"), after, Streams(), lambda: datetime.now(UTC))
+        found = [await anext(told) for _ in range(4)]
+        engine.refresh()
+        return found + [await anext(told) for _ in range(3)]
+
+    found = [part.decode().partition("\n")[0] for part in asyncio.run(look())]
+    beat = ": heartbeat"
+    assert found == ["retry: 2000", beat, beat, beat, "event: gap", beat, beat]
 
 
 def test_a_silent_stream_says_that_it_lives_and_how_far_it_is(tmp_path, store, monkeypatch):

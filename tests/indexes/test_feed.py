@@ -109,7 +109,7 @@ def test_on_postgis_nothing_is_lost_or_doubled_while_the_reader_is_cut(postgis_d
                     time.sleep(chance.uniform(0, 0.02))  # others begin and commit meanwhile
                     run.executemany(insert, ids[half:])
 
-    done = threading.Event()
+    done, all_cut = threading.Event(), threading.Event()
     naively: list[str] = []
 
     def read_naively() -> None:
@@ -126,8 +126,11 @@ def test_on_postgis_nothing_is_lost_or_doubled_while_the_reader_is_cut(postgis_d
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
             " WHERE datname = current_database() AND application_name = 'reader'"
         )
-        with psycopg.connect(postgis_dsn, autocommit=True) as db:
-            cut_at_even_steps(seen, lambda: db.execute(cut).fetchone()[0])
+        try:
+            with psycopg.connect(postgis_dsn, autocommit=True) as db:
+                cut_at_even_steps(seen, lambda: db.execute(cut).fetchone()[0])
+        finally:
+            all_cut.set()
 
     seen: list[str] = []
     failed = 0
@@ -135,9 +138,11 @@ def test_on_postgis_nothing_is_lost_or_doubled_while_the_reader_is_cut(postgis_d
     until = time.monotonic() + PATIENCE_S
     with running(*(lambda w=w: write(w) for w in range(WRITERS)), read_naively, cut_reader):
         try:
-            while len(seen) < len(EXPECTED) and time.monotonic() < until:
+            # There must be a reader to be cut, even if it has seen all.
+            while not (all_cut.is_set() and len(seen) >= len(EXPECTED)):
+                assert time.monotonic() < until
                 try:
-                    seen += [change.id for change in feed.read(1)]
+                    seen += [change.id for change in feed.read(0.1)]
                 except StoreError:
                     failed += 1
         finally:
@@ -296,6 +301,7 @@ def test_a_cut_while_a_read_waits_is_an_error_and_no_silence(postgis_dsn):
         operator.autocommit = True
         store.put(TENANT)
         feed = Feed(store, store.position())
+        assert feed.read(0) == []  # listens from now on, however soon it is cut
 
         def cut() -> None:
             time.sleep(0.1)

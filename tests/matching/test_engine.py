@@ -1,5 +1,6 @@
 """The engine of one process: it reads once, follows its store, and says how far it has come."""
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,7 +16,9 @@ from indexes.entities import Kind, Listing, Tenant
 from indexes.journeys import Trip
 from indexes.store import Store, open_store
 from matching import ANYONE, Engine, NearQuery
+from matching.recommending.voices import VoiceTown
 from matching.towns.follower import Follower
+from matching.trusting.town import TrustTown
 
 QUERY = NearQuery(at=datetime(2025, 6, 14, 9, 30, tzinfo=UTC), origin=(5.37, 43.29))
 TENANT = Tenant(tenant_id="t", id="t", name="Port-Mitoyen")
@@ -182,6 +185,50 @@ def test_trips_are_read_when_they_are_asked_for_or_followed(
     assert engine.trips is engine.trips
 
 
+def test_who_can_not_be_started_is_not_followed_at_all(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(town: TrustTown) -> None:
+        raise StoreError("the store is away")
+
+    engine, follower = Engine.over(store, "t"), Follower(store)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(TrustTown, "refresh", away)  # some of it has been added by then
+            with pytest.raises(StoreError):
+                engine.start(follower)
+        assert follower._towns == []
+        assert engine.age_s == 0.0  # nobody follows
+        engine.start(follower)
+        written = store.put(replace(SHOP, id="a"))
+        engine.wait_for(str(written), timeout_s=PATIENCE_S)
+    finally:
+        engine.stop()
+        follower.close()
+
+
+def test_who_is_stopped_while_recommendations_are_read_is_not_followed_for_them(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, follower = Engine.over(store, "t"), Follower(store)
+    engine.start(follower)
+    stopping, add = threading.Thread(target=engine.stop), follower.add
+
+    def interrupted(town: VoiceTown) -> None:
+        stopping.start()
+        stopping.join(0.1)  # long enough to stop, unless it has to wait for its turn
+        add(town)
+
+    monkeypatch.setattr(follower, "add", interrupted)
+    try:
+        engine.read_voices()
+        stopping.join(PATIENCE_S)
+        assert follower._towns == []
+    finally:
+        engine.stop()
+        follower.close()
+
+
 def test_what_was_read_when_the_store_went_away_is_not_lost(store: Store) -> None:
     """The feed has given a change, and the row behind it can't be read: it is read later."""
     failing = Failing(store)
@@ -194,9 +241,9 @@ def test_what_was_read_when_the_store_went_away_is_not_lost(store: Store) -> Non
         failing.down = bool(found)
         return found
 
+    store.changes = once  # type: ignore[method-assign, assignment]
     engine.start(follower)
     try:
-        store.changes = once  # type: ignore[method-assign, assignment]
         written = store.put(replace(SHOP, id="a"))
         until(lambda: failing.down)
         store.changes = changes  # type: ignore[method-assign]
