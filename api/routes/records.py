@@ -86,7 +86,7 @@ class Resource(Generic[E]):
     examples: dict[str, Any] | None = None
     find: Callable[[Caller, str, Town], E] | None = None
 
-    def belongs(self, asking: Caller, record: Entity) -> bool:
+    def belongs(self, asking: Caller, record: Entity | BaseModel) -> bool:
         """Whether a record is that of the member who asks; all are, where none is named."""
         if asking.member_id is None:
             return True
@@ -107,8 +107,8 @@ class Resource(Generic[E]):
             raise missing()
         return record
 
-    def require_own(self, asking: Caller, record: Entity) -> None:
-        """Refuse a write to what is not the member's own."""
+    def require_own(self, asking: Caller, record: Entity | BaseModel) -> None:
+        """Refuse a write to what is not the member's own, or is not said to be."""
         if not self.by_members and asking.member_id is not None:
             raise DeniedError(f"{self.name} are written by the app itself, not for a member")
         if not self.belongs(asking, record):
@@ -161,6 +161,9 @@ def record_router(resource: Resource[E], *, listed: bool = True) -> APIRouter:
         request: Request, response: Response, asking: Writer, id: RecordId, body: Body
     ) -> WrittenOut:
         town = town_of(request, asking)
+        # First of all: what else is wrong with it would tell a member of somebody else.
+        if not resource.by_members or getattr(body, resource.own or "", None) is not None:
+            resource.require_own(asking, body)
         entities = list(resource.make(asking, check_text(id), body, town))
         resource.require_own(asking, entities[-1])
 
