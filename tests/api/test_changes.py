@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 from starlette.testclient import TestClient
 from store_records import TOWN
-from waiting import PATIENCE_S, until, until_ready
+from waiting import PATIENCE_S, until, until_ready, until_shown
 
 import api.changes
 from api.app import create_app
@@ -77,7 +77,7 @@ def test_each_caller_is_told_of_what_they_may_read_and_of_nothing_else(served):
             body = draw.choice(ADDRESSES) | {"title": f"step {step}"}
             answer = served.ask("PUT", f"/v1/listings/{id}", "app", json=body)
         assert answer.status_code in (200, 201), answer.text
-        town.engine.wait_for(answer.json()["position"], PATIENCE_S)
+        until_shown(town.engine, answer.json()["position"])
         after = readable()
         for who, caller in everybody:
             watched = town.engine.watch(caller.viewer, start)
@@ -413,7 +413,7 @@ def test_matches_that_came_meanwhile_are_told_as_they_are_on_return(townspeople)
             store.put(drive(id, owner_id="m4" if id == "blocked" else "m1"))
         store.delete(Trip, "t", "gone")
         store.put(Block(tenant_id="t", id="x9", member_id="m4", other_id="m2"))
-        app.state.towns.town("t").engine.wait_for(str(store.position()), PATIENCE_S)
+        until_shown(app.state.towns.town("t").engine, store.position())
         with listening(url, "m2", mine.last).open() as again:
             store.put(shop(1))
             assert again.take(2) == [matched("kept"), put("shop-1")]

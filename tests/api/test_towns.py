@@ -9,7 +9,7 @@ import shapely
 from starlette.testclient import TestClient
 from store_records import TOWN
 from trip_records import TRIPS, booking
-from waiting import PATIENCE_S, until, until_ready
+from waiting import PATIENCE_S, until, until_ready, until_shown
 
 import api.towns
 import matching.engine
@@ -111,7 +111,7 @@ def test_a_ride_is_asked_for_before_anybody_does_once_somebody_drives(tmp_path, 
     try:
         town.follow()
         assert asked == []
-        town.engine.wait_for(str(store.put_all(TRIPS)), timeout_s=PATIENCE_S)
+        until_shown(town.engine, store.put_all(TRIPS))
         for _ in range(2):
             town.follow()
             assert len(asked) == 2

@@ -16,7 +16,7 @@ from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from near_checks import assert_equal, walked
 from town_changes import EVERY, Changes
-from waiting import PATIENCE_S, until
+from waiting import until, until_shown
 from worlds import NOW, make_questions, make_town
 
 import matching.towns.live
@@ -83,7 +83,7 @@ class LiveTownMachine(RuleBasedStateMachine):
     @rule(seed=SEEDS)
     def search(self, seed: int) -> None:
         town = self.changes.town
-        self.engine.wait_for(str(self.written), timeout_s=PATIENCE_S)
+        until_shown(self.engine, self.written)
         # What has just changed for a member is asked for by that member.
         concerned, self.changes.concerned = self.changes.concerned[-5:], []
         asked = make_questions(town, seed, 2) + make_questions(town, seed, 2, concerned)
@@ -321,7 +321,7 @@ def test_searches_beside_changes_and_rebuilds_never_see_half_of_a_batch(
     try:
         for batch in range(1, 30):
             written = store.put_all([replace(shop(id), title=str(batch % 10)) for id in ids])
-            engine.wait_for(str(written), timeout_s=PATIENCE_S)
+            until_shown(engine, written)
         until(lambda: min(asked) > 10 and engine.rebuilds > 1)
     finally:
         over.set()
