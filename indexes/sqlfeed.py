@@ -44,6 +44,9 @@ _OF_BUILDINGS = """
     WHERE h.tenant_id = :tenant_id AND h.building_id IN ({ids})"""
 _OWNED = "SELECT id FROM listings WHERE tenant_id = :tenant_id AND owner_id IN ({ids})"
 _DRIVEN = "SELECT id FROM trips WHERE tenant_id = :tenant_id AND owner_id IN ({ids})"
+_RIDDEN = """
+    SELECT passenger_trip_id FROM bookings
+    WHERE tenant_id = :tenant_id AND passenger_trip_id IS NOT NULL AND id IN ({ids})"""
 _ENDORSED = """
     SELECT listing_id FROM endorsements WHERE tenant_id = :tenant_id AND member_id IN ({ids})"""
 
@@ -115,8 +118,9 @@ def touched(db: Connection, dialect: Dialect, tenant_id: str, changes: Iterable[
     """Whose joined rows may differ after some changes, as things are now.
 
     What a link led to before it was cut is among the changes: triggers note an endorsement's
-    listing and a booking's trip, old and new, and everything else names its own old owner by its
-    own change.
+    listing and a booking's driver's trip, old and new, and everything else names its own old owner
+    by its own change. A booking's passenger's trip is another's never; where the booking goes,
+    that trip is among the changes.
     """
     changed: dict[str, set[str]] = defaultdict(set)
     for change in changes:
@@ -137,6 +141,7 @@ def touched(db: Connection, dialect: Dialect, tenant_id: str, changes: Iterable[
     owners = people | moved | changed["standings"]
     listings = changed["listings"] | linked(_OWNED, owners) | linked(_ENDORSED, people)
     trips = changed["trips"] | linked(_DRIVEN, people | moved)
+    trips |= linked(_RIDDEN, changed["bookings"])
     return Touched(
         listings=frozenset(listings),
         members=frozenset(people | moved),

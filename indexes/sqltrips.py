@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Connection, and_, false, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, false, insert, or_, select, update
 
 from geo.errors import ConflictError, InputError, NotFoundError
 from indexes.codec import TABLES, record_of_row
@@ -12,6 +12,7 @@ from indexes.journeys import Booking, BookingStatus, Trip
 from indexes.rules import Checked, columns_of, require
 from indexes.sqlrecords import Records, storable
 from indexes.store import Admit, BookingChange, ImportMark, Position
+from indexes.tables import outbox
 
 __all__ = ["TripRecords"]
 
@@ -19,7 +20,9 @@ E = TypeVar("E", bound=Entity)
 
 IDS_AT_ONCE = 1_000
 # What decides about seats: settled once and for all when a booking is made.
-SETTLED = ("tenant_id", "id", "trip_id", "day", "pickup_s", "dropoff_s", "seats")
+SETTLED = (
+    *("tenant_id", "id", "trip_id", "passenger_trip_id", "day", "pickup_s", "dropoff_s", "seats"),
+)
 AGREED = (BookingStatus.WAITING_CONFIRMATION.value, BookingStatus.CONFIRMED.value)
 
 
@@ -52,16 +55,22 @@ class TripRecords(Records):
 
     def trips(self, tenant_id: str, ids: Collection[str] | None = None) -> list[Trip]:
         """See `indexes.store.Store.trips`."""
-        return self._listed(Trip, tenant_id, "id", ids)
+        return self._listed(Trip, tenant_id, ("id",), ids)
 
     def bookings(self, tenant_id: str, trip_ids: Collection[str] | None = None) -> list[Booking]:
         """See `indexes.store.Store.bookings`."""
-        found = self._listed(Booking, tenant_id, "trip_id", trip_ids)
-        return [one for one in found if one.trip_id and one.status is not BookingStatus.CANCELLED]
+        trips = "trip_id", "passenger_trip_id"
+        return [
+            one
+            for one in self._listed(Booking, tenant_id, trips, trip_ids)
+            if one.status is not BookingStatus.CANCELLED
+            and (one.trip_id is not None or one.passenger_trip_id is not None)
+        ]
 
     def _listed(
-        self, of: type[E], tenant_id: str, column: str, ids: Collection[str] | None
+        self, of: type[E], tenant_id: str, columns: Iterable[str], ids: Collection[str] | None
     ) -> list[E]:
+        """All records of a sort, or those that name one of some ids in one of some columns."""
         if not storable(tenant_id):
             return []
         table = TABLES[of]
@@ -70,14 +79,15 @@ class TripRecords(Records):
             if ids is None:
                 return [record_of_row(of, row) for row in db.execute(asked).mappings()]
             wanted = sorted(id for id in set(ids) if storable(id))
-            found = [
-                record_of_row(of, row)
+            found = {
+                row["id"]: record_of_row(of, row)
                 for at in range(0, len(wanted), IDS_AT_ONCE)
+                for column in columns
                 for row in db.execute(
                     asked.where(table.c[column].in_(wanted[at : at + IDS_AT_ONCE]))
                 ).mappings()
-            ]
-        return sorted(found, key=lambda one: one.id)
+            }
+        return [found[id] for id in sorted(found)]
 
     def book(self, booking: Booking, admit: Admit) -> Position:
         """See `indexes.store.Store.book`."""
@@ -104,7 +114,7 @@ class TripRecords(Records):
             old = self._locked(db, Booking, tenant_id, id)
             new = change(old)
             if any(getattr(old, name) != getattr(new, name) for name in SETTLED):
-                raise ConflictError("trip, day, legs and seats of a booking stay as they are")
+                raise ConflictError("trips, day, legs and seats of a booking stay as they are")
             if old.status is BookingStatus.CANCELLED and new.status is not old.status:
                 # Its seats may be another's by now.
                 raise ConflictError("a cancelled booking stays so", code="booking-cancelled")
@@ -129,7 +139,12 @@ class TripRecords(Records):
                         self._cancel(db, tenant_id, ridden)
 
     def _delete(self, db: Connection, of: type[Entity], tenant_id: str, id: str) -> None:
+        seat = self._found(db, Booking, tenant_id, id) if of is Booking else None
         super()._delete(db, of, tenant_id, id)
+        if seat is not None and seat.passenger_trip_id is not None:
+            # Of a booking that is gone nothing tells any more for whose trip it was.
+            trip = {"tenant_id": tenant_id, "entity": "trips", "id": seat.passenger_trip_id}
+            db.execute(insert(outbox), [trip])
         if of is Member:
             table = TABLES[Booking]
             ours = and_(table.c.passenger_id == id, table.c.passenger_operator == "")

@@ -330,7 +330,7 @@ class Store(Protocol):
     def bookings(self, tenant_id: str, trip_ids: Collection[str] | None = None) -> list[Booking]:
         """Bookings that hold seats on trips, sorted by id: all but the cancelled ones.
 
-        Of all trips, or of some.
+        Of all trips, or of some: of drivers that they are on, of passengers that they are for.
         """
 
     def book(self, booking: Booking, admit: Admit) -> Position:
@@ -349,7 +349,7 @@ class Store(Protocol):
         """Replace a booking by what ``change`` makes of it, while nobody else changes it.
 
         Raises what ``change`` does; `NotFoundError`; `ConflictError` for a cancelled one that
-        would come back, or where trip, day, legs or seats would be others.
+        would come back, or where trips, day, legs or seats would be others.
         """
 
     def decide(

@@ -226,8 +226,8 @@ class Engine:
     ) -> tuple[TripView, TripView]:
         """Some trips, and as they were those of which only the seats have changed: made once,
         for whoever waits for them."""
-        before = self._trips.rides_before(after, until)
-        before = {id: rides for id, rides in before.items() if id in ids}
+        before = self._trips.seats_before(after, until)
+        before = {id: held for id, held in before.items() if id in ids}
         return self.trips.only(ids), self.trips.only(before, before)
 
     def published(self, trip: Trip) -> Published | None:

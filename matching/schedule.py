@@ -8,7 +8,7 @@ parity of the week and exceptions are those of the evening.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -42,6 +42,7 @@ __all__ = [
     "Window",
     "check_schedule",
     "days_of",
+    "excluding",
     "instants",
     "occurrences",
     "once_day",
@@ -149,7 +150,8 @@ def days_of(schedule: Schedule, first: date, last: date) -> IntArray:
         raise InputError(f"last must not be before first, got {first} to {last}")
     if schedule.at is not None:
         day = _local_second(schedule.at, schedule.timezone) // DAY_S
-        return np.array([day] if low <= day <= high else [], dtype=np.int64)
+        kept_once = low <= day <= high and EPOCH + timedelta(days=day) not in schedule.removed
+        return np.array([day] if kept_once else [], dtype=np.int64)
     days = np.arange(low, high + 1)
     weekday = (days + _THURSDAY) % 7
     kept = _weekday_seconds(schedule)[weekday] != _NEVER
@@ -173,6 +175,29 @@ def days_of(schedule: Schedule, first: date, last: date) -> IntArray:
     kept[rows(schedule.removed)] = False
     found: IntArray = days[kept]
     return found
+
+
+def excluding(schedule: Schedule, days: Iterable[date]) -> Schedule:
+    """A schedule that takes place on some days less, weekly or once.
+
+    `check_schedule` need not accept it, as nobody said it so; all else here does.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        One that `check_schedule` accepts.
+    days : iterable of date
+        Service days, as many as there may be, of the schedule or not.
+
+    Examples
+    --------
+    >>> once = Schedule(timezone="Europe/Paris", at=datetime(2026, 11, 27, 9, tzinfo=UTC))
+    >>> day = date(2026, 11, 27)
+    >>> days_of(once, day, day).size, days_of(excluding(once, [day]), day, day).size
+    (1, 0)
+    """
+    more = sorted(set(days).difference(schedule.removed))
+    return replace(schedule, removed=(*schedule.removed, *more)) if more else schedule
 
 
 def once_day(schedule: Schedule) -> date | None:

@@ -39,6 +39,9 @@ the share of what the car costs that all would bear with no seat free, so that n
 (`matching.rides.carpool.Prices`). **CO₂** saved is 0.192 kg for each kilometre that the rider
 doesn't drive alone, 1.3 times the air line, less the detour's.
 
+**One seat at a time**: on a day on which a rider has a seat that is accepted, that trip of theirs
+doesn't take place; nor does anybody ride on a trip on which they drive somebody that day.
+
 **Both ways** hold: verified people only, same building (both addresses proved), women only, blocks,
 and who the trip is addressed to. Nobody rides with himself.
 
@@ -75,9 +78,9 @@ from matching.rides.asks import (
 from matching.rides.book import TripView
 from matching.rides.carpool import Party, Prices, TripMatch, TripQuery
 from matching.rides.clock import EPOCH, FIRST_DAY, LAST_DAY
-from matching.rides.parts import DriverPart, Places, Rides
+from matching.rides.parts import DriverPart, Places, Rides, driven_days
 from matching.rides.rules import may_see, suits
-from matching.schedule import check_schedule, once_day
+from matching.schedule import check_schedule, excluding, once_day
 
 __all__ = ["find_drivers", "find_riders", "matches_of_trip"]
 
@@ -114,6 +117,12 @@ def find_drivers(
     CoordinateError
         If an end is not on the Earth.
     """
+    _check(query.limit, query.lang)
+    check_schedule(query.schedule)
+    if not 1 <= query.seats <= MAX_SEATS:
+        raise InputError(f"seats must be 1 to {MAX_SEATS}, got {query.seats}")
+    if query.max_walk_m is not None and query.max_walk_m < 0:
+        raise InputError(f"max_walk_m must be 0 or more, got {query.max_walk_m}")
     return _find_drivers(view, viewer, query, prices or Prices(), None)
 
 
@@ -152,6 +161,19 @@ def find_riders(
     """
     _check(limit, lang)
     check_schedule(trip.schedule)
+    return _find_riders(view, viewer, trip, first, limit, lang, rides, prices or Prices())
+
+
+def _find_riders(
+    view: TripView,
+    viewer: Party,
+    trip: Trip,
+    first: date | None,
+    limit: int,
+    lang: str,
+    rides: Rides | None,
+    prices: Prices,
+) -> tuple[TripMatch, ...]:
     days = [one.day for one in asked_times(trip.schedule, first)]
     if not days:
         return ()
@@ -184,7 +206,7 @@ def find_riders(
                 found.append((joined.rank(rider.id), joined, rider, places))
     found.sort(key=lambda one: one[0])
     return tuple(
-        match_of(joined, rider, places, view.meeting, lang, prices or Prices(), Role.PASSENGER)
+        match_of(joined, rider, places, view.meeting, lang, prices, Role.PASSENGER)
         for _, joined, rider, places in found[:limit]
     )
 
@@ -222,6 +244,7 @@ def matches_of_trip(
     InputError
         ``unknown-trip`` if the view has none of this id.
     """
+    _check(limit, lang)
     held = view.trip(id)
     if held is None:
         raise InputError("no such trip", code="unknown-trip")
@@ -233,14 +256,12 @@ def matches_of_trip(
     owner = replace(owner, trusts=trusts or {})
     found: list[TripMatch] = []
     if trip.role is not Role.PASSENGER:
-        found += find_riders(
-            view, owner, trip, first=first, limit=limit, lang=lang, rides=rides, prices=prices
-        )
+        found += _find_riders(view, owner, trip, first, limit, lang, rides, prices or Prices())
     if trip.role is not Role.DRIVER:
         query = TripQuery(
             origin=trip.lonlat[0],
             destination=trip.lonlat[-1],
-            schedule=trip.schedule,
+            schedule=excluding(trip.schedule, driven_days(rides)),
             first=first,
             seats=trip.seats,
             max_walk_m=trip.max_walk_m,
@@ -284,12 +305,6 @@ def _find_drivers(
     view: TripView, viewer: Party, query: TripQuery, prices: Prices, own: Trip | None
 ) -> tuple[TripMatch, ...]:
     """As `find_drivers`; a trip of one's ``own`` is seen by some only, and never matches itself."""
-    _check(query.limit, query.lang)
-    check_schedule(query.schedule)
-    if not 1 <= query.seats <= MAX_SEATS:
-        raise InputError(f"seats must be 1 to {MAX_SEATS}, got {query.seats}")
-    if query.max_walk_m is not None and query.max_walk_m < 0:
-        raise InputError(f"max_walk_m must be 0 or more, got {query.max_walk_m}")
     origin, destination = as_point(query.origin), as_point(query.destination)
     places = Places.of(origin, destination, query.max_walk_m, view.meeting)
     if places.direct_m < LEAST_TRIP_M:

@@ -4,7 +4,7 @@ As in `oracles`, nothing here is imported from the rooms: records are read by th
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import pairwise, product
@@ -31,6 +31,7 @@ class World:
     parties: Mapping[str, Any]
     stops: Sequence[Any]
     rides: Mapping[str, Mapping[date, Sequence[Any]]] = field(default_factory=dict)
+    seated: Mapping[str, Sequence[date]] = field(default_factory=dict)  # who rides when, by trip
 
 
 @dataclass
@@ -351,9 +352,12 @@ class Ranked:
 
 def pair(
     world: World, driver: Any, ask: Any, seats: int, days: Sequence[date], by_driver: bool,
-    who: tuple[Any, Any], id: str,
+    who: tuple[Any, Any], id: str, busy: Collection[date] = (),
 ) -> Ranked | None:  # fmt: skip
-    """How a rider's ask (origin, destination, schedule, walk) goes with one driver's trip."""
+    """How a rider's ask (origin, destination, schedule, walk) goes with one driver's trip.
+
+    The rider has a seat, or drives, on the days that are ``busy``.
+    """
     origin, destination, schedule, max_walk_m = ask
     if distance_m(origin, destination) < 1_000:
         return None
@@ -369,6 +373,8 @@ def pair(
         for shift in span:
             service, asked = (counted, counted + shift) if by_driver else (counted + shift, counted)
             if not is_on(driver.schedule, service) or not is_on(schedule, asked):
+                continue
+            if service in world.seated.get(driver.id, ()) or asked in busy:
                 continue
             line = published(driver)
             taken = world.rides.get(driver.id, {}).get(service, ())
@@ -432,7 +438,9 @@ def riders(
             continue
         ends = [(round(lon, 7), round(lat, 7)) for lon, lat in (rider.lonlat[0], rider.lonlat[-1])]
         ask = ends[0], ends[1], rider.schedule, rider.max_walk_m
-        one = pair(world, trip, ask, rider.seats, days, True, (viewer, owner), rider.id)
+        drives = [day for day, rides in world.rides.get(rider.id, {}).items() if rides]
+        busy = [*drives, *world.seated.get(rider.id, ())]
+        one = pair(world, trip, ask, rider.seats, days, True, (viewer, owner), rider.id, busy)
         if one is not None:
             found.append(one)
     return sorted(found)[:limit]

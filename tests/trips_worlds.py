@@ -10,8 +10,10 @@ from trips_oracle import World
 from indexes.entities import Audience
 from indexes.journeys import Anchor, Role, Schedule, Trip, WeeklyTime, Weeks
 from matching.detour import Ride
+from matching.rides.book import TripBook, without
 from matching.rides.carpool import Party, TripQuery
-from matching.rides.meeting import MeetingPoint
+from matching.rides.meeting import MeetingPoint, MeetingPoints
+from matching.schedule import once_day
 
 STEP = 0.0035  # degrees: about 390 m north, 280 m east
 ORIGIN = (5.35, 43.28)
@@ -177,7 +179,23 @@ def world_of(seed: int, trips: int) -> tuple[World, random.Random, date, int]:
         off = rng.choice([0.0, 0.0, 0.0011])
         stops.append(MeetingPoint(f"s{i:02}", f"Stop {i}", round(lon + off, 7), lat))
     rides = {trip.id: rides_of(rng, trip, monday) for trip in made if rng.random() < 0.3}
-    return World(made, parties, stops, rides), rng, monday, hour_s
+    seated = {trip.id: seats_of(rng, trip, monday) for trip in made if rng.random() < 0.3}
+    return World(made, parties, stops, rides, seated), rng, monday, hour_s
+
+
+def seats_of(rng: random.Random, trip: Trip, monday: date) -> list[date]:
+    """On which days somebody has a seat with another: of who only drives, never."""
+    if trip.role is Role.DRIVER:
+        return []
+    days = [monday + timedelta(days=rng.randrange(14)) for _ in range(3)]
+    once = once_day(trip.schedule)
+    return days if once is None else [once]
+
+
+def book_of(world: World) -> TripBook:
+    """The same town as searches want it."""
+    trips = [without(trip, world.seated.get(trip.id, ())) for trip in world.trips]
+    return TripBook(trips, world.parties, world.rides, MeetingPoints(world.stops))
 
 
 def rides_of(rng: random.Random, trip: Trip, monday: date) -> dict[date, list[Ride]]:

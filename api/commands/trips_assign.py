@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -30,10 +30,8 @@ from api.importing.requests import read_requests
 from api.settings import Settings
 from api.trip_questions import prices_of
 from geo.errors import InputError
-from indexes.journeys import Booking
 from indexes.store import Store
 from matching.rides.assign import best_pairs, feasible_pairs
-from matching.rides.booking import seated_on
 from matching.rides.clock import FIRST_DAY, LAST_DAY
 from matching.rides.day import DayPair, pair_day
 from matching.rides.town import TripTown
@@ -132,15 +130,15 @@ def _assign_day(
     store: Store, tenant: str, day: date, lang: str, as_json: bool, as_ndjson: bool
 ) -> None:
     now = datetime.now(UTC)
-    view = TripTown(store, tenant, clock=lambda: now).view
-    seated = seated_on(view, _bookings_around(store, tenant, day), day, now)
+    # Nobody is to be paired who has asked for a seat elsewhere.
+    view = TripTown(store, tenant, clock=lambda: now, waiting=True).view
     with _progress() as tell:
 
         def advance(round: int, done: int, riders: int) -> None:
             tell(f"riders, round {round}", done, riders)
 
         prices = prices_of(Settings.read())
-        answer = pair_day(view, day, seated=seated, lang=lang, prices=prices, advance=advance)
+        answer = pair_day(view, day, lang=lang, prices=prices, advance=advance)
     if as_ndjson:
         _print_lines(answer.pairs)
     elif as_json:
@@ -159,16 +157,6 @@ def _assign_day(
         title = say("day-paired", lang, *counts, day)
         columns = heads(lang, "rider", "driver", "ride", "met", "walk", "detour", "cost")
         print_table(title, columns, [_row(pair, lang) for pair in answer.pairs])
-
-
-def _bookings_around(store: Store, tenant: str, day: date) -> Iterator[Booking]:
-    """The bookings of a day, of the one before and of the one after."""
-    for off in (-1, 0, 1):
-        on = {"day": (day + timedelta(days=off)).isoformat()}
-        after = ""
-        while found := store.page(Booking, tenant, after=after, limit=1_000, where=on):
-            yield from found
-            after = found[-1].id
 
 
 def _row(pair: DayPair, lang: str) -> tuple[str, ...]:

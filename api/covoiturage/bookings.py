@@ -125,7 +125,10 @@ def _on_our_passenger(asking: Asking, body: Booking) -> dict[str, Any]:
     if found is None or found[0].role is Role.DRIVER or not is_open(found[0]):
         raise InputError(f"{MISSING_JOURNEY}: no such journey is to come")
     if not days_of(found[0].schedule, id.day, id.day).size:
-        raise InputError(f"{MISSING_JOURNEY}: this journey does not take place on {id.day}")
+        raise InputError(
+            f"{MISSING_JOURNEY}: this journey does not take place on {id.day},"
+            " or its passenger has a seat"
+        )
     if body.passenger.id != driver_of(found[0]):
         raise InputError(f"{MISSING_USER}: the passenger of this journey is another")
     return {"passenger_trip_id": id.trip_id, "day": id.day}

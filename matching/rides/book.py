@@ -8,6 +8,7 @@ small part of their own, and parts of one kind are merged as they add up.
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -16,9 +17,10 @@ import numpy.typing as npt
 from indexes.journeys import Role, Trip
 from matching.rides.carpool import ANYBODY, Party
 from matching.rides.meeting import MeetingPoints
-from matching.rides.parts import DriverPart, RiderPart, Rides
+from matching.rides.parts import DriverPart, RiderPart, Rides, driven_days
+from matching.schedule import excluding
 
-__all__ = ["Current", "TripBook", "TripView"]
+__all__ = ["Current", "TripBook", "TripView", "without"]
 
 # Very flexible trips would blur the times of all that share an index with them.
 FLEX_CLASSES_S = (900, 3_600)
@@ -82,16 +84,19 @@ class TripView:
                 return ridden.part.trips[row], ridden.part.owners[row], {}
         return None
 
-    def only(self, ids: Iterable[str], rides: dict[str, Rides] | None = None) -> "TripView":
+    def only(
+        self, ids: Iterable[str], before: Mapping[str, tuple[Trip, Rides]] | None = None
+    ) -> "TripView":
         """The same meeting points, and of the trips those of some ids that there are.
 
-        With other ``rides`` accepted on them, where some are given.
+        As they were ``before``, and what was accepted on them then, where that is given.
         """
         held = [found for id in ids if (found := self.trip(id)) is not None]
+        then = {trip.id: (trip, rides) for trip, _, rides in held} | dict(before or {})
         return TripBook(
-            (trip for trip, _, _ in held),
+            (then[trip.id][0] for trip, _, _ in held),
             {owner.id: owner for _, owner, _ in held if owner.id is not None},
-            {trip.id: own for trip, _, own in held} | (rides or {}),
+            {id: rides for id, (_, rides) in then.items()},
             self.meeting,
         ).view
 
@@ -153,7 +158,8 @@ class TripBook:
             if trip.role is not Role.PASSENGER:
                 drivers.setdefault(_key(trip), []).append(pair)
             if trip.role is not Role.DRIVER:
-                riders.append(pair)
+                driven = driven_days((rides or {}).get(trip.id, {}))
+                riders.append((without(trip, driven), pair[1]))
         with self._writing:
             view = _without(self.view, came)
             parts = dict(view.drivers)
@@ -183,6 +189,11 @@ class TripBook:
                 for one in self.view.riders
             )
             self.view = replace(self.view, meeting=meeting, riders=riders)
+
+
+def without(trip: Trip, days: Iterable[date]) -> Trip:
+    """The same trip, but for some of its service days."""
+    return replace(trip, schedule=excluding(trip.schedule, days))
 
 
 Pairs = Sequence[tuple[Trip, Party]]

@@ -9,21 +9,30 @@ from geo.errors import ConflictError, InputError
 from indexes.journeys import Anchor, Booking, BookingStatus, Role, Trip
 from indexes.store import Store
 from matching.rides.asks import times_between
-from matching.rides.book import TripView
-from matching.rides.clock import FIRST_DAY, LAST_DAY, day_number
+from matching.rides.clock import EPOCH, FIRST_DAY, LAST_DAY
 from matching.schedule import days_of
 
 __all__ = [
+    "ACCEPTED",
     "ANSWER_WITHIN",
     "admit",
     "as_of",
     "cancel_unanswered",
     "is_unanswered",
-    "seated_on",
+    "seated_days",
     "seats_free",
 ]
 
 ANSWER_WITHIN = timedelta(days=1)
+
+# Who is that far has agreed.
+ACCEPTED = frozenset(
+    {
+        BookingStatus.CONFIRMED,
+        BookingStatus.COMPLETED_PENDING_VALIDATION,
+        BookingStatus.VALIDATED,
+    }
+)
 
 
 def seats_free(trip: Trip, taken: Sequence[Booking], pickup_s: float, dropoff_s: float) -> int:
@@ -132,35 +141,26 @@ def as_of(booking: Booking, now: datetime) -> Booking:
     return booking
 
 
-def seated_on(
-    view: TripView, bookings: Iterable[Booking], day: date, now: datetime
-) -> frozenset[str]:
-    """The trips of riders who have a seat on a service day of theirs.
+def seated_days(trip: Trip, bookings: Iterable[Booking]) -> frozenset[date]:
+    """The service days of a rider's trip on which seats are for it; of no driver's trip any.
 
     Parameters
     ----------
-    view : TripView
-        The trips of a town.
+    trip : Trip
+        As its schedule says, days with a seat among them.
     bookings : iterable of Booking
-        Those of the day, of the one before and of the one after: a booking counts for the day of
-        its driver's trip, which is another where midnight lies between. Seats with drivers of
-        other platforms count, too.
-    day : date
-        The riders' service day.
-    now : datetime
-        When: what no driver has answered in time by then is no seat.
+        Those for this trip that count. Seats with drivers of other platforms do, too.
+
+    Notes
+    -----
+    A booking has the day of its driver's trip, which is another where midnight lies between.
     """
-    found = set()
-    for one in bookings:
-        held = view.trip(one.passenger_trip_id) if one.passenger_trip_id is not None else None
-        if held is None or as_of(one, now).status is BookingStatus.CANCELLED:
-            continue
-        if _ridden_day(held[0], one) == day_number(day):
-            found.add(held[0].id)
-    return frozenset(found)
+    if trip.role is Role.DRIVER:
+        return frozenset()
+    return frozenset(day for one in bookings if (day := _ridden_day(trip, one)) is not None)
 
 
-def _ridden_day(trip: Trip, booking: Booking) -> int | None:
+def _ridden_day(trip: Trip, booking: Booking) -> date | None:
     """The service day of a rider's trip that a booking is for: of those around, the one whose
     time is nearest."""
     at = booking.pickup_at.timestamp()
@@ -168,7 +168,9 @@ def _ridden_day(trip: Trip, booking: Booking) -> int | None:
         at += booking.dropoff_s - booking.pickup_s
     first, last = booking.day - timedelta(days=1), booking.day + timedelta(days=1)
     asked = times_between(trip.schedule, max(first, FIRST_DAY), min(last, LAST_DAY))
-    return min(asked, key=lambda one: abs(one.meant - at)).day if asked else None
+    if not asked:
+        return None
+    return EPOCH + timedelta(days=min(asked, key=lambda one: abs(one.meant - at)).day)
 
 
 def cancel_unanswered(store: Store, tenant_id: str, now: datetime) -> int:

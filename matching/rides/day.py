@@ -94,7 +94,6 @@ def pair_day(
     view: TripView,
     day: date,
     *,
-    seated: Collection[str] = (),
     lang: str = "fr",
     prices: Prices | None = None,
     advance: Callable[[int, int, int], object] = lambda round, done, riders: None,
@@ -107,8 +106,6 @@ def pair_day(
         The trips of a town, and what is accepted on them.
     day : date
         The riders' service day; around midnight a driver's may be another.
-    seated : collection of str
-        Trips of riders who have a seat that day already (`matching.rides.booking.seated_on`).
     lang : str
         Language of the reasons: "fr" or "en".
     prices : Prices, optional
@@ -128,19 +125,12 @@ def pair_day(
     """
     if lang not in LANGS:
         raise InputError(f"lang must be fr or en, got {lang!r}", code="unknown-language")
-    parts = [current.without(seated) for current in view.driver_parts()]
-    days_driven = {
-        trip.id: [driven for driven, rides in current.part.rides.get(trip.id, {}).items() if rides]
-        for current in parts
-        for trip, _ in current.trips()
-        if days_of(trip.schedule, day, day).size
-    }
-    riders = {
-        rider.trip.id: rider
-        for rider in _riders(view, day)
-        if rider.trip.id not in seated and day not in days_driven.get(rider.trip.id, ())
-    }
-    counts = len(riders), len(days_driven)
+    parts = view.driver_parts()
+    drivers = sum(
+        days_of(trip.schedule, day, day).size for current in parts for trip, _ in current.trips()
+    )
+    riders = {rider.trip.id: rider for rider in _riders(view, day)}
+    counts = len(riders), drivers
     town = _Town(riders, parts, view.meeting)
     feasible: list[int] = []
     pairs: list[DayPair] = []

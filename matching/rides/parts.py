@@ -31,6 +31,7 @@ __all__ = [
     "RiderPart",
     "Rides",
     "clock_of",
+    "driven_days",
 ]
 
 DEFAULT_WALK_M, MAX_WALK_M = 600, 2_000
@@ -39,6 +40,11 @@ ANY_DAY = 127
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 Rides = Mapping[date, Sequence[Ride]]  # those accepted on a trip, by service day
+
+
+def driven_days(rides: Rides) -> list[date]:
+    """The service days on which anybody is driven."""
+    return [day for day, taken in rides.items() if taken]
 
 
 class Clock(NamedTuple):
@@ -218,7 +224,7 @@ class DriverPart:
             served = set(days_of(trip.schedule, first, last).tolist())
             kept = [day for day in kept if day in served]
         if trip.id in self.rides and run not in self._published:
-            taken = {day_number(day) for day, rides in self.rides[trip.id].items() if rides}
+            taken = {day_number(day) for day in driven_days(self.rides[trip.id])}
             kept = [day for day in kept if day not in taken]
         return kept
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
@@ -13,8 +14,8 @@ from indexes.journeys import Booking, Trip
 from indexes.publishing import Published, Publisher
 from indexes.store import Change, Position, Store
 from matching.detour import Ride
-from matching.rides.book import TripBook, TripView
-from matching.rides.booking import is_unanswered
+from matching.rides.book import TripBook, TripView, without
+from matching.rides.booking import ACCEPTED, is_unanswered, seated_days
 from matching.rides.carpool import Party
 from matching.rides.meeting import MEETING_CATEGORIES, MeetingPoint, MeetingPoints
 from matching.rides.parts import Rides
@@ -44,6 +45,9 @@ class TripTown(Following["_Loaded"]):
     clock : callable, optional
         What time it is when bookings are read: one that no driver has answered in time holds no
         seat. By default the machine's.
+    waiting : bool
+        Whether a rider who waits for an answer has a seat, too, and not only one whose booking
+        is accepted.
 
     Attributes
     ----------
@@ -62,18 +66,21 @@ class TripTown(Following["_Loaded"]):
         tenant_id: str,
         listings: tuple[pa.Table, Position] | None = None,
         clock: Callable[[], datetime] | None = None,
+        *,
+        waiting: bool = False,
     ) -> None:
         self._clock = clock or _utc_now
+        self._waiting = waiting
         read = None
         if listings is not None:
             table, position = listings
-            read = position, _Loaded(store, tenant_id, table, self._clock)
+            read = position, _Loaded(store, tenant_id, table, self._clock, waiting)
         super().__init__(store, tenant_id, read)
 
     def _read(self) -> "tuple[Position, _Loaded]":
         position = self._store.position()
         table = _meeting_table(self._store, self.tenant_id)
-        return position, _Loaded(self._store, self.tenant_id, table, self._clock)
+        return position, _Loaded(self._store, self.tenant_id, table, self._clock, self._waiting)
 
     @property
     def view(self) -> TripView:
@@ -84,19 +91,19 @@ class TripTown(Following["_Loaded"]):
         """The ids of a member's trips, in no order."""
         return tuple(self._state.owned.get(member_id, ()))  # copied whole: a writer may add to it
 
-    def rides_before(self, after: Position, until: Position) -> dict[str, Rides]:
-        """Of the trips on which, between two positions, nothing but the seats taken has changed:
-        what was accepted on them before.
+    def seats_before(self, after: Position, until: Position) -> dict[str, tuple[Trip, Rides]]:
+        """Of the trips of which, between two positions, nothing but the seats taken and the days
+        left out has changed: what they were, and what was accepted on them, before.
 
         Of changes so long ago that they are not known any more, nothing is told.
         """
-        before: dict[str, Rides | None] = {}
+        before: dict[str, tuple[Trip, Rides] | None] = {}
         for batch in self._state.journal.since(after) or ():
             if batch.position <= until:
                 for was in batch.moves:
-                    first = before.setdefault(was.id, was.rides)
-                    before[was.id] = first if was.rides is not None else None
-        return {id: rides for id, rides in before.items() if rides is not None}
+                    first = before.setdefault(was.id, was.held)
+                    before[was.id] = first if was.held is not None else None
+        return {id: held for id, held in before.items() if held is not None}
 
     @property
     def publisher(self) -> Publisher:
@@ -115,19 +122,25 @@ class TripTown(Following["_Loaded"]):
 
 
 class _Was(NamedTuple):
-    """What was accepted on a trip that has changed; None where the trip itself is another now."""
+    """A trip that has changed, and what was accepted on it; None where it is another by now."""
 
     id: str
-    rides: Rides | None
+    held: tuple[Trip, Rides] | None
 
 
 class _Loaded:
     """A tenant's trips read whole, and what has changed since. One writer at a time."""
 
     def __init__(
-        self, store: Store, tenant_id: str, listings: pa.Table, clock: Callable[[], datetime]
+        self,
+        store: Store,
+        tenant_id: str,
+        listings: pa.Table,
+        clock: Callable[[], datetime],
+        waiting: bool,
     ) -> None:
         self._store, self._tenant_id, self._clock = store, tenant_id, clock
+        self._waiting = waiting
         self.timezone = store.get(Tenant, tenant_id, tenant_id).timezone
         partition = store.groups(tenant_id)
         self.publisher = Publisher(partition, () if partition else store.zones(tenant_id))
@@ -200,16 +213,25 @@ class _Loaded:
             if found is not None:
                 published[trip.id] = found
         rides: dict[str, dict[date, list[Ride]]] = {}
+        seats: dict[str, list[Booking]] = {}
         now = self._clock()
         for booking in bookings:
-            if booking.trip_id in published and not is_unanswered(booking, now):
+            if is_unanswered(booking, now):
+                continue
+            ridden = booking.passenger_trip_id
+            if ridden in published and (self._waiting or booking.status in ACCEPTED):
+                seats.setdefault(ridden, []).append(booking)
+            if booking.trip_id in published:
                 trip, start_s = published[booking.trip_id].trip, published[booking.trip_id].start_s
                 days = rides.setdefault(booking.trip_id, {})
                 # What begins once, just before midnight, may be told to begin just after it.
                 day = once_day(trip.schedule) or booking.day
                 days.setdefault(day, []).append(_ride(booking, start_s))
         self.book.put(
-            [one.trip for one in published.values()],
+            [
+                without(one.trip, seated_days(one.trip, seats.get(id, ())))
+                for id, one in published.items()
+            ],
             {row["id"]: self._party(row, blocks.get(row["id"], ())) for row in rows},
             rides,
         )
@@ -239,8 +261,14 @@ class _Loaded:
 
 def _was(id: str, before: TripView, after: TripView) -> _Was:
     old, new = before.trip(id), after.trip(id)
-    same = old is not None and new is not None and old[0] == new[0]
-    return _Was(id, old[2] if same and old is not None else None)
+    if old is None or new is None or _on_any_day(old[0]) != _on_any_day(new[0]):
+        return _Was(id, None)
+    return _Was(id, (old[0], old[2]))
+
+
+def _on_any_day(trip: Trip) -> Trip:
+    """A trip as if no day were left out."""
+    return replace(trip, schedule=replace(trip.schedule, removed=()))
 
 
 def _utc_now() -> datetime:

@@ -6,14 +6,14 @@ import pytest
 import trips_oracle
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trips_worlds import query_of, world_of
+from trips_worlds import book_of, query_of, world_of
 
 from geo.distance import distance_m
 from geo.errors import InputError
 from indexes.journeys import Anchor, Role, Schedule, Trip, WeeklyTime
 from matching.detour import Ride
 from matching.reasons import NBSP
-from matching.rides.book import TripBook
+from matching.rides.book import TripBook, without
 from matching.rides.carpool import ANYBODY, Party, TripQuery
 from matching.rides.meeting import MeetingPoint, MeetingPoints
 from matching.trips import find_drivers, find_riders, matches_of_trip
@@ -54,7 +54,7 @@ def same(answer, wanted):
 
 def questions(seed, trips=25, count=4):
     world, rng, monday, hour_s = world_of(seed, trips)
-    book = TripBook(world.trips, world.parties, world.rides, MeetingPoints(world.stops))
+    book = book_of(world)
     for _ in range(count):
         query = query_of(rng, world, monday, hour_s, rng.choice([1, 3, 50]))
         yield world, book.view, rng.choice([ANYBODY, *world.parties.values()]), query, rng
@@ -70,7 +70,13 @@ def test_drivers_found_are_those_found_by_hand(seed):
 @given(st.integers(0, 2**32))
 def test_riders_found_are_those_found_by_hand(seed):
     for world, view, _, query, rng in questions(seed, count=2):
-        drivers = [t for t in world.trips if t.role is not Role.PASSENGER and not t.cancelled]
+        drivers = [
+            trip
+            for trip in world.trips
+            if trip.role is not Role.PASSENGER
+            and not trip.cancelled
+            and not world.seated.get(trip.id)  # who asks is not the one who is searched
+        ]
         if not drivers:
             continue
         trip = rng.choice(drivers)
@@ -254,6 +260,39 @@ def test_a_standing_trip_finds_those_that_suit_it_from_either_side():
     assert (rider.id, rider.role) == ("p", Role.PASSENGER)
     assert driver.cost_min == rider.cost_min
     assert driver.pickup == rider.pickup
+
+
+def test_on_a_day_somebody_rides_or_drives_and_never_both():
+    # On Wednesday x has a seat with another platform's driver, on Thursday drives somebody.
+    wednesday, thursday = MONDAY + timedelta(days=2), MONDAY + timedelta(days=3)
+    weekly = Schedule(timezone="Europe/Paris", weekly=(WeeklyTime(days=(1, 2, 3), second=28_800),))
+    wide = replace(weekly, flex_before_s=3_600, flex_after_s=3_600)
+    x = a_trip("x", Role.EITHER, schedule=wide, seats=2)
+    ride = Ride(EAST[1], EAST[3], 162.0, 486.0, 1)
+    trips = [
+        a_trip("d", schedule=weekly),
+        a_trip("r", Role.PASSENGER, schedule=weekly, seats=1),
+        without(x, [wednesday]),
+    ]
+    view = TripBook(trips, rides={"x": {thursday: [ride]}}).view
+
+    def days(id):
+        found = matches_of_trip(view, id, first=MONDAY, limit=10)
+        return {(match.id, match.role.value): match.dates[:4] for match in found}
+
+    tuesdays = MONDAY + timedelta(days=1), MONDAY + timedelta(days=8)
+    next_week = wednesday + timedelta(days=7), thursday + timedelta(days=7)
+    assert days("d")["x", "passenger"] == (*tuesdays, *next_week)
+    assert days("r")["x", "driver"] == (tuesdays[0], thursday, tuesdays[1], next_week[0])
+    assert days("x")["d", "driver"] == (*tuesdays, *next_week)
+    assert days("x")["r", "passenger"] == (tuesdays[0], thursday, tuesdays[1], next_week[0])
+    # Once, and with a seat: nothing is left to be matched.
+    once = a_trip("once", Role.PASSENGER, seats=1)
+    drivers = [a_trip("d")]
+    assert matches_of_trip(TripBook([once, *drivers]).view, "once", first=MONDAY)
+    seated = TripBook([without(once, [AT.date()]), *drivers]).view
+    assert matches_of_trip(seated, "once", first=MONDAY) == ()
+    assert matches_of_trip(seated, "d", first=MONDAY) == ()
 
 
 def test_an_unknown_trip_has_no_matches_to_ask_for():

@@ -7,7 +7,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
-from covoiturage_town import OURS, PARTNER, TRIPS, WAY, at, booking_of, instant, once
+from covoiturage_town import ENDS, OURS, PARTNER, TRIPS, WAY, at, booking_of, instant, once
 
 from indexes.journeys import Anchor, Booking, Message
 
@@ -20,6 +20,7 @@ WAITING, CONFIRMED, PENDING, VALIDATED, CANCELLED = (
 )
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 DAYS = iter(range(2, 28))
+MONDAYS = "passenger-2026-11-23-rider-weekly"
 
 
 def journey(town: Any, id: str, **query: Any) -> dict[str, Any]:
@@ -226,6 +227,39 @@ def test_a_passenger_of_ours_is_booked_by_the_drivers_platform(town: Any) -> Non
     for never in ("2026-11-23-nobody", "2026-11-22-rider", "9999-12-31-rider"):
         other = body | {"id": str(uuid4()), "passengerJourneyId": f"passenger-{never}"}
         assert town.ask("POST", "/bookings", json=other).status_code == 400
+
+
+def test_a_passenger_who_has_a_seat_is_told_to_nobody_for_that_day(town: Any) -> None:
+    engine = town.app.state.towns.town("town").engine
+
+    def days() -> set[str]:
+        engine.wait_for(str(town.store.position()), 20.0)
+        dated = {one["id"] for one in town.search("/passenger_journeys", **query)}
+        (weekly,) = town.search("/passenger_regular_trips", **ENDS, departureTimeOfDay="07:54:00")
+        times = weekly["schedules"]
+        every = {one["id"] for time in times for one in time["journeySchedules"]}
+        assert dated <= every or dated == {MONDAYS}
+        return every | dated
+
+    query = {**ENDS, "departureDate": instant(7.9), "timeDelta": 60}
+    before = days()
+    assert MONDAYS in before
+    (one,) = town.search("/passenger_journeys", **query)
+    body = booking_of(one | {"driver": {}, "price": {}}) | {
+        "driver": {"id": "d", "alias": "dan", "operator": PARTNER},
+        "passenger": one["passenger"],
+        "passengerJourneyId": MONDAYS,
+    }
+    del body["driverJourneyId"]
+    assert town.ask("POST", "/bookings", json=body).status_code == 201
+    assert days() == before  # asked for is not agreed to
+    assert patch(town, body["id"], CONFIRMED).status_code == 200
+    assert days() == before - {MONDAYS}
+    other = town.ask("POST", "/bookings", json=body | {"id": str(uuid4())})
+    assert other.status_code == 400 and "has a seat" in other.json()["error"]
+    assert town.get(f"/bookings/{body['id']}").json()["passengerJourneyId"] == MONDAYS
+    assert patch(town, body["id"], CANCELLED).status_code == 200
+    assert days() == before
 
 
 def test_two_people_of_ours_may_be_booked_together(town: Any) -> None:

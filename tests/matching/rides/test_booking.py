@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from store_records import TOWN
-from trip_records import PASSENGER, TRIPS, booking
+from trip_records import MONDAY, PASSENGER, TRIPS, booking
 
 from geo.errors import ConflictError
-from indexes.journeys import Anchor, Booking, BookingStatus, Schedule, WeeklyTime
+from indexes.journeys import Anchor, Booking, BookingStatus, Role, Schedule, WeeklyTime
 from indexes.store import Store, open_store
-from matching.rides.book import TripBook
-from matching.rides.booking import admit, cancel_unanswered, seated_on
-from matching.rides.clock import FIRST_DAY, LAST_DAY
+from matching.rides.booking import admit, cancel_unanswered, seated_days
+from matching.rides.clock import FIRST_DAY, LAST_DAY, day_number
 from matching.rides.town import TripTown
+from matching.schedule import days_of
 
 MADE = datetime(2026, 11, 20, 9, tzinfo=UTC)
 WAITING = {"status": BookingStatus.WAITING_CONFIRMATION, "created_at": MADE}
@@ -102,17 +102,7 @@ def test_an_answer_that_comes_at_the_last_moment_counts(store: Store) -> None:
 
 DAYS = [date(2026, 9, 6) + timedelta(days=off) for off in range(9)]
 RIDE_S = 600
-
-
-def seated(trip, one, now=MADE):
-    """The days on which a rider has the seat of a booking."""
-    view = TripBook([trip]).view
-    around = [[one] if abs(one.day - day) <= timedelta(days=1) else [] for day in DAYS]
-    return [
-        day
-        for day, bookings in zip(DAYS, around, strict=True)
-        if seated_on(view, bookings, day, now) == {trip.id}
-    ]
+EVERY_DAY = Schedule(timezone="UTC", weekly=(WeeklyTime(days=tuple(range(7)), second=28_200),))
 
 
 @given(
@@ -137,33 +127,50 @@ def test_a_booking_is_a_seat_on_one_day_whichever_day_its_driver_counts(
             passenger_trip_id="p1", day=day + timedelta(days=off), pickup_at=pickup_at,
             pickup_s=0.0, dropoff_s=float(RIDE_S),
         )  # fmt: skip
-        assert seated(rider, one) == [day]
+        assert seated_days(rider, [one]) == {day}
 
 
 @pytest.mark.parametrize("day", [FIRST_DAY, LAST_DAY])
 def test_the_first_and_last_days_that_are_known_have_seats(day) -> None:
-    weekly = (WeeklyTime(days=tuple(range(7)), second=28_200),)
-    rider = replace(PASSENGER, schedule=Schedule(timezone="UTC", weekly=weekly))
     pickup_at = datetime(day.year, day.month, day.day, 8, tzinfo=UTC)
     one = booking(passenger_trip_id="p1", day=day, pickup_at=pickup_at)
-    assert seated_on(TripBook([rider]).view, [one], day, MADE) == {"p1"}
+    assert seated_days(replace(PASSENGER, schedule=EVERY_DAY), [one]) == {day}
 
 
-def test_what_is_cancelled_or_waits_too_long_or_is_anothers_is_no_seat() -> None:
-    weekly = (WeeklyTime(days=(0, 1), second=28_200),)
-    rider = replace(PASSENGER, schedule=Schedule(timezone="UTC", weekly=weekly))
-    tuesday = date(2026, 9, 8)
-    fields = {
-        "passenger_trip_id": "p1", "day": tuesday, "created_at": MADE,
-        "pickup_at": datetime(2026, 9, 8, 8, tzinfo=UTC),
+def test_a_driver_has_no_seat_and_who_is_not_on_the_road_then_has_none_either() -> None:
+    one = booking(passenger_trip_id="p1")
+    assert seated_days(PASSENGER, [one]) == set()  # rides on another day, once
+    rider = replace(PASSENGER, schedule=EVERY_DAY)
+    assert seated_days(rider, []) == set()
+    assert seated_days(rider, [one, booking(2, day=MONDAY + timedelta(days=2))]) == {
+        MONDAY, MONDAY + timedelta(days=1)
     }  # fmt: skip
-    made = datetime(2026, 9, 1, tzinfo=UTC)
-    assert seated(rider, booking(**fields)) == [tuesday]
-    elsewhere = {"trip_id": None, "driver_operator": "example.org", "passenger_operator": ""}
-    assert seated(rider, booking(**fields, **elsewhere)) == [tuesday]
-    assert seated(rider, booking(**fields, status=BookingStatus.CANCELLED)) == []
-    waits = booking(**fields | {"created_at": made}, status=BookingStatus.WAITING_CONFIRMATION)
-    assert seated(rider, waits, made + timedelta(hours=23)) == [tuesday]
-    assert seated(rider, waits, made + timedelta(hours=24)) == []
-    assert seated(rider, booking(**fields | {"passenger_trip_id": "gone"})) == []
-    assert seated(rider, booking(**fields | {"passenger_trip_id": None})) == []
+    assert seated_days(replace(rider, role=Role.DRIVER), [one]) == set()
+
+
+def test_a_rider_is_shown_on_the_days_without_an_accepted_seat(store: Store) -> None:
+    days = [MONDAY + timedelta(days=off) for off in range(7)]
+    store.put(replace(PASSENGER, schedule=EVERY_DAY))
+
+    def left_out(waiting=False, now=MADE):
+        """The days on which the rider's trip doesn't take place."""
+        view = TripTown(store, "t", clock=lambda: now, waiting=waiting).view
+        trip = view.trip("p1")[0]
+        served = set(days_of(trip.schedule, days[0], days[-1]).tolist())
+        return [day for day in days if day_number(day) not in served]
+
+    def ask(number, day, **changes):
+        at = datetime(day.year, day.month, day.day, 8, tzinfo=UTC)
+        one = booking(number, passenger_trip_id="p1", day=day, pickup_at=at, **changes)
+        store.book(one, lambda trip, taken: None)
+
+    assert left_out() == []
+    ask(1, days[0])
+    ask(2, days[1], status=BookingStatus.CANCELLED)
+    ask(3, days[2], **WAITING)
+    ask(4, days[3], trip_id=None, driver_operator="example.org", passenger_operator="")
+    ask(5, days[4], status=BookingStatus.VALIDATED)
+    assert left_out() == [days[0], days[3], days[4]]
+    assert left_out(waiting=True) == [days[0], days[2], days[3], days[4]]
+    late = MADE + timedelta(days=1)  # nobody has answered by then
+    assert left_out(waiting=True, now=late) == [days[0], days[3], days[4]]

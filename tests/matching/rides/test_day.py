@@ -16,7 +16,7 @@ from geo.errors import InputError
 from indexes.entities import Audience
 from indexes.journeys import Anchor, Role, Schedule, Trip, WeeklyTime
 from matching.detour import Ride
-from matching.rides.book import TripBook
+from matching.rides.book import TripBook, without
 from matching.rides.carpool import ANYBODY
 from matching.rides.day import pair_day
 from matching.rides.meeting import MeetingPoint, MeetingPoints
@@ -215,8 +215,9 @@ def test_once_all_pairs_are_booked_nobody_is_left_to_pair_and_other_days_are_as_
 
     def answers(rides, seated):
         parties, stops = world.parties, MeetingPoints(world.stops)
-        view = TripBook(world.trips, parties, rides, stops).view
-        return [pair_day(view, day, seated=seated if day == DAY else ()) for day in week]
+        trips = [without(trip, [DAY]) if trip.id in seated else trip for trip in world.trips]
+        view = TripBook(trips, parties, rides, stops).view
+        return [pair_day(view, day) for day in week]
 
     before = answers(world.rides, ())
     rides = {id: {d: list(r) for d, r in days.items()} for id, days in world.rides.items()}
@@ -269,9 +270,20 @@ def test_seats_that_are_booked_already_are_not_given_again():
 
 
 def test_who_has_a_seat_that_day_already_is_left_out():
-    answer, pairs = paired([driver("d"), rider("p"), rider("q", lat=43.302)], seated={"p"})
+    seated = without(rider("p"), [DAY])
+    answer, pairs = paired([driver("d"), seated, rider("q", lat=43.302)])
     assert pairs == [(1, "q", "d")]
     assert answer.riders == 1
+
+
+def test_who_has_a_seat_the_evening_before_drives_nobody_after_that_midnight():
+    tuesday = Schedule(timezone="Europe/Paris", weekly=(WeeklyTime(days=(1,), second=86_100),))
+    wednesday = Schedule(timezone="Europe/Paris", weekly=(WeeklyTime(days=(2,), second=60),))
+    either = replace(driver("x", schedule=tuesday), role=Role.EITHER)
+    late, day = rider("p", 5.42, 5.45, schedule=wednesday), DAY + timedelta(days=1)
+    assert paired([either, late], day)[1] == [(1, "p", "x")]
+    assert paired([without(either, [DAY]), late], day)[1] == []
+    assert paired([without(either, [day]), late], day)[1] == [(1, "p", "x")]
 
 
 def test_who_would_do_either_does_one_thing():

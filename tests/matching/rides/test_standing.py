@@ -1,6 +1,6 @@
 """Trips that stand are told of those that come: of all that match, and of no other."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_records import TOWN
-from trip_records import DRIVER, MONDAY, ONCE, TRIPS, booking
-from trips_worlds import world_of
+from trip_records import DRIVER, MONDAY, ONCE, PASSENGER, TRIPS, booking
+from trips_worlds import book_of, world_of
 
 from geo.errors import InputError
 from indexes.journeys import BookingStatus, Role, Trip
 from indexes.store import Store, open_store
 from matching.detour import Ride
+from matching.engine import Engine
 from matching.query import MAX_LIMIT
 from matching.rides.book import TripBook, TripView
 from matching.rides.meeting import MeetingPoints
@@ -31,7 +32,7 @@ ANYBODY = lambda trip, taken: None  # noqa: E731
 @given(st.integers(0, 2**32))
 def test_what_came_matches_as_in_the_answer_to_the_whole_question(seed: int) -> None:
     world, rng, monday, _ = world_of(seed, 30)
-    view = TripBook(world.trips, world.parties, world.rides, MeetingPoints(world.stops)).view
+    view = book_of(world).view
     came = {trip.id for trip in rng.sample(world.trips, 8)}
     own = [trip.id for trip in world.trips]
     now = datetime.combine(monday, time(12), UTC)
@@ -75,8 +76,9 @@ def freed(seed: int) -> tuple[list[tuple[str, str]], Trip, list[tuple[str, str]]
     before = days(TripBook(world.trips, world.parties, full, stops).view)
     news = {pair for pair, when in after.items() if when - before.get(pair, set())}
     one = [car.id]
+    was = {car.id: (car, full[car.id])}
     told = standing_matches(
-        view, [trip.id for trip in world.trips], view.only(one), view.only(one, full),
+        view, [trip.id for trip in world.trips], view.only(one), view.only(one, was),
         datetime.combine(monday, time(12), UTC),
     )  # fmt: skip
     return sorted(news), car, told
@@ -95,7 +97,7 @@ def test_the_worlds_of_this_test_have_matches_to_tell() -> None:
     told = 0
     for seed in range(10):
         world, _, monday, _ = world_of(seed, 30)
-        view = TripBook(world.trips, world.parties, world.rides, MeetingPoints(world.stops)).view
+        view = book_of(world).view
         ids = [trip.id for trip in world.trips]
         now = datetime.combine(monday, time(12), UTC)
         told += len(standing_matches(view, ids, view.only(ids), NONE, now))
@@ -153,19 +155,52 @@ def test_what_was_accepted_before_is_known_of_trips_whose_seats_alone_have_chang
     store.book(one, ANYBODY)
     town.catch_up()
     booked = town.position
-    assert town.rides_before(start, booked) == {"d1": {}}
+    held = town.view.trip("d1")[0]
+    assert town.seats_before(start, booked) == {"d1": (held, {})}
     store.book(other, ANYBODY)
     store.change_booking("t", one.id, lambda b: replace(b, status=BookingStatus.CANCELLED))
     town.catch_up()
-    (before,) = town.rides_before(booked, town.position).values()
-    assert [(day, len(rides)) for day, rides in before.items()] == [(MONDAY, 1)]
-    assert town.rides_before(start, town.position) == {"d1": {}}  # as it was at first
-    assert town.rides_before(start, booked) == {"d1": {}}
-    assert town.rides_before(town.position, town.position) == {}
+    ((trip, before),) = town.seats_before(booked, town.position).values()
+    assert trip == held and [(day, len(taken)) for day, taken in before.items()] == [(MONDAY, 1)]
+    assert town.seats_before(start, town.position) == {"d1": (held, {})}  # as it was at first
+    assert town.seats_before(start, booked) == {"d1": (held, {})}
+    assert town.seats_before(town.position, town.position) == {}
     # A trip that is another by now is news by itself, whoever got out before or after.
     store.put(replace(DRIVER, seats=4))
     store.change_booking("t", other.id, lambda b: replace(b, status=BookingStatus.CANCELLED))
     town.catch_up()
-    assert town.rides_before(booked, town.position) == {}
+    assert town.seats_before(booked, town.position) == {}
     # Of what came before the town was read, nothing is known.
-    assert TripTown(store, "t").rides_before(start, town.position) == {}
+    assert TripTown(store, "t").seats_before(start, town.position) == {}
+
+
+def test_a_rider_whose_seat_is_cancelled_is_news_again_and_one_who_gets_a_seat_is_none(
+    store: Store,
+) -> None:
+    weekly = replace(DRIVER.schedule, flex_before_s=3_600, flex_after_s=3_600)
+    rider = replace(PASSENGER, schedule=weekly, lonlat=DRIVER.lonlat[1:3], owner_id=None)
+    store.put(rider)
+    engine = Engine.over(store, "t")
+    now = datetime.combine(MONDAY, time(4), UTC)
+
+    def news(change: Callable[[], object]) -> list[tuple[str, str]]:
+        before = engine.position
+        change()
+        engine.refresh()
+        return engine.standing_matches("m1", ["p1"], before, engine.position, now)
+
+    def shown() -> dict[str, tuple[date, ...]]:
+        found = matches_of_trip(engine.trips, "d1", first=MONDAY)
+        return {match.id: match.dates for match in found}
+
+    every = shown()["p1"]
+    seat = booking(passenger_trip_id="p1", trip_id=None, driver_operator="example.org")
+    assert news(lambda: store.book(seat, ANYBODY)) == []
+    assert shown()["p1"] == every[1:] and every[0] == MONDAY
+    off = lambda old: replace(old, status=BookingStatus.CANCELLED)  # noqa: E731
+    assert news(lambda: store.change_booking("t", seat.id, off)) == [("d1", "p1")]
+    assert shown()["p1"] == every
+    # Whoever leaves out a day more is no news; who takes it back is.
+    busy = replace(rider, schedule=replace(weekly, removed=(MONDAY,)))
+    assert news(lambda: store.put(busy)) == []
+    assert news(lambda: store.put(rider)) == [("d1", "p1")]

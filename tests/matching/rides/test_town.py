@@ -2,10 +2,11 @@
 
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from store_records import HOUSEHOLDS, MEMBERS, TOWN, partition_of
-from trip_records import DRIVER, MONDAY, OPERATORS, TRIPS, booking
+from trip_records import DRIVER, MONDAY, OPERATORS, SUNDAY, TRIPS, booking
 from waiting import PATIENCE_S
 
 from geo.errors import DeniedError, StoreError
@@ -24,6 +25,14 @@ STOP = Listing(
     category="mobility.carpool",
     lon=5.39,
     lat=43.31,
+)
+AT_SEVEN = datetime(2026, 11, 30, 6, tzinfo=UTC)
+# The passenger's trip is on the Friday before, the driver's on that evening's service day.
+SEAT = booking(
+    2,
+    passenger_trip_id="p1",
+    day=date(2026, 11, 27),
+    pickup_at=datetime(2026, 11, 27, 7, tzinfo=UTC),
 )
 ANY = lambda trip, taken: None  # noqa: E731
 
@@ -78,6 +87,12 @@ CHANGES = {
     ),
     "a block is gone": lambda s: s.delete(Block, "t", "x1"),
     "a seat is booked": lambda s: s.book(booking(), ANY),
+    "a rider gets a seat": lambda s: s.book(SEAT, ANY),
+    "a rider gets a seat elsewhere": lambda s: s.book(replace(SEAT, trip_id=None), ANY),
+    "somebody rides on one day who drives on others": lambda s: s.book(
+        replace(SEAT, passenger_trip_id="o1", day=SUNDAY, pickup_at=AT_SEVEN - timedelta(days=1)),
+        ANY,
+    ),
     "a stop is no more": lambda s: s.delete(Listing, "t", "stop"),
     "a stop moves": lambda s: s.put(replace(STOP, lon=5.4)),
     "a stop is not for everybody": lambda s: s.put(replace(STOP, audience=Audience.CITY)),
