@@ -93,11 +93,17 @@ class DriverOut(Output):
     days: list[Day]
 
 
-class WeekOut(Output):
-    """A few drivers that cover a week between them."""
+class CoverOut(Output):
+    """Who drives on which days, in the order of choice."""
 
     drivers: list[DriverOut]
     missing: list[Day]
+
+
+class WeekOut(CoverOut):
+    """A few drivers that cover a week between them; the ways back, where they were asked for."""
+
+    back: CoverOut | Absent = None
     position: str
     index_age_s: float
 
@@ -135,8 +141,15 @@ def matches_answer(
 def week_answer(cover: WeekCover, *, owners: bool, **current: Any) -> bytes:
     """A covered week as JSON; parameters as for `matches_answer`."""
     told = _teller(owners)
-    drivers = [{"match": told(match), "days": days} for match, days in cover.chosen]
-    return msgspec.json.encode({"drivers": drivers, "missing": cover.missing, **current})
+
+    def one_way(cover: WeekCover) -> dict[str, Any]:
+        drivers = [{"match": told(match), "days": days} for match, days in cover.chosen]
+        return {"drivers": drivers, "missing": cover.missing}
+
+    answer = one_way(cover)
+    if cover.back is not None:
+        answer["back"] = one_way(cover.back)
+    return msgspec.json.encode(answer | current)
 
 
 def _teller(owners: bool) -> Callable[[TripMatch], TripMatch]:

@@ -82,7 +82,7 @@ class StandingParams(Input):
         description="From which day on weekly trips are looked at, two weeks far; today, or "
         "for a search the day whose time comes next.",
     )
-    limit: Limit = Field(20, description="Matches.")
+    limit: Limit = Field(20, description="Matches; of a covered week, drivers.")
     lang: Literal["fr", "en"] | None = Field(
         None, description="Language of the reasons; by default `Accept-Language`'s."
     )

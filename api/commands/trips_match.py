@@ -38,10 +38,8 @@ def match(
     ] = "passenger",
     depart_at: of.DepartAt = None,
     arrive_by: of.ArriveBy = None,
-    back_depart_at: Annotated[
-        str | None, typer.Option(metavar="TIME", help="And back again.")
-    ] = None,
-    back_arrive_by: Annotated[str | None, typer.Option(metavar="TIME")] = None,
+    back_depart_at: of.BackDepartAt = None,
+    back_arrive_by: of.BackArriveBy = None,
     days: of.Days = None,
     first: of.First = None,
     timezone: of.Timezone = None,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from api.commands.common import opened, the_tenant
-from api.commands.words import day_codes, euros, heads, weekdays
+from api.commands.words import day_codes, euros, heads, listed, weekdays
 from api.settings import Settings
 from api.towns import Outlines
 from api.trip_questions import MatchParams, prices_of, trip_query
@@ -31,6 +31,8 @@ DepartAt = Annotated[
     typer.Option(metavar="TIME", help="07:50 with --days (25:00: the night after), or an instant."),
 ]
 ArriveBy = Annotated[str | None, typer.Option(metavar="TIME", help="Likewise; one of the two.")]
+BackDepartAt = Annotated[str | None, typer.Option(metavar="TIME", help="And back again.")]
+BackArriveBy = Annotated[str | None, typer.Option(metavar="TIME", help="Likewise.")]
 Days = Annotated[list[str] | None, typer.Option(help="MON-FRI or LUN-VEN; MON,WED; weekly.")]
 First = Annotated[
     str | None,
@@ -119,7 +121,7 @@ def rows_of(found: Iterable[tuple[TripMatch, Sequence[str]]], lang: str) -> list
             f"{one.pickup.time} {one.pickup.name}".strip(),
             f"{one.dropoff.time} {one.dropoff.name}".strip(),
             euros(one.price_eur, lang),
-            "; ".join(reason.text for reason in one.why),
+            listed((reason.text for reason in one.why), lang),
         )
         for rank, (one, days) in enumerate(found, 1)
     ]

@@ -1,6 +1,9 @@
 """``mitoyen trips week``: a few drivers for all my days, on a terminal."""
 
+from typing import Annotated
+
 import msgspec
+import typer
 
 from api.commands import trips_options as of
 from api.commands.common import (
@@ -16,6 +19,7 @@ from api.commands.common import (
 from api.commands.words import say, weekdays
 from api.trip_answers import week_answer
 from api.trip_questions import MatchParams
+from matching.rides.carpool import WeekCover
 from matching.rides.weeks import cover_week
 
 __all__ = ["week"]
@@ -29,6 +33,8 @@ def week(
     member: of.As = None,
     depart_at: of.DepartAt = None,
     arrive_by: of.ArriveBy = None,
+    back_depart_at: of.BackDepartAt = None,
+    back_arrive_by: of.BackArriveBy = None,
     days: of.Days = None,
     first: of.First = None,
     timezone: of.Timezone = None,
@@ -39,12 +45,14 @@ def week(
     verified: of.Verified = False,
     same_building: of.SameBuilding = False,
     women_only: of.WomenOnly = False,
+    limit: Annotated[int, typer.Option(help="How many drivers, 1 to 200.")] = 20,
     lang: LangOption = "fr",
     as_json: JsonOption = False,
     store: StoreOption = None,
     tenant: TenantOption = None,
 ) -> None:
-    """Find a few drivers that cover my days between them, and on which days each."""
+    """Find a few drivers that cover my days between them, and on which days each; there and back
+    if a way back is asked for."""
     wanted = checked(
         MatchParams,
         {
@@ -54,6 +62,8 @@ def week(
             "to_lon": to_lon,
             "depart_at": depart_at,
             "arrive_by": arrive_by,
+            "back_depart_at": back_depart_at,
+            "back_arrive_by": back_arrive_by,
             "days": of.split(days),
             "first": first,
             "timezone": timezone,
@@ -64,15 +74,22 @@ def week(
             "verified_only": verified,
             "same_building": same_building,
             "women_only": women_only,
+            "limit": limit,
             "lang": lang,
         },
     )
     with of.asking(wanted, member, lang, store, tenant) as ask:
-        cover = cover_week(ask.engine.trips, ask.viewer, ask.query, ask.prices)
+        cover = cover_week(ask.engine.trips, ask.viewer, ask.query, ask.prices, ask.back)
     if as_json:
         print_json(msgspec.json.decode(week_answer(cover, owners=True)))
         return
+    _print(cover, "my-week", "missing", lang)
+    if cover.back is not None:
+        _print(cover.back, "my-week-back", "missing-back", lang)
+
+
+def _print(cover: WeekCover, title: str, missing: str, lang: str) -> None:
     if cover.chosen:
-        print_table(say("my-week", lang), of.columns(lang), of.rows_of(cover.chosen, lang))
+        print_table(say(title, lang), of.columns(lang), of.rows_of(cover.chosen, lang))
     if cover.missing:
-        note(say("missing", lang, weekdays(cover.missing, lang)))
+        note(say(missing, lang, weekdays(cover.missing, lang)))

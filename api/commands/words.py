@@ -4,7 +4,18 @@ from collections.abc import Iterable, Mapping
 
 from matching.reasons import LANGS, NBSP
 
-__all__ = ["count", "day_codes", "euros", "heads", "metres", "number", "plain", "say", "weekdays"]
+__all__ = [
+    "count",
+    "day_codes",
+    "euros",
+    "heads",
+    "listed",
+    "metres",
+    "number",
+    "plain",
+    "say",
+    "weekdays",
+]
 
 _WORDS: Mapping[str, tuple[str, str]] = {  # French, English: the order of LANGS
     # what a column holds
@@ -58,11 +69,62 @@ _WORDS: Mapping[str, tuple[str, str]] = {  # French, English: the order of LANGS
     ),
     "for-you": ("Pour vous, selon {}", "For you, by {}"),
     "nothing-for-you": ("rien à recommander à moins de {}", "nothing to recommend within {}"),
+    # what was learned, and from what
+    "learning": ("apprentissage…", "learning…"),
+    "last-eighth": ("Sur le dernier huitième de l'historique", "On the last eighth of the history"),
+    "auc": ("AUC", "AUC"),
+    "p10": ("précision à 10", "precision at 10"),
+    "r10": ("rappel à 10", "recall at 10"),
+    "formula": ("formule", "formula"),
+    "learned": ("modèle appris", "learned"),
+    "weighs": ("Ce que pèse chaque terme de {}", "What each term of {} weighs"),
+    "term": ("terme", "term"),
+    "weight": ("poids", "weight"),
+    "trusted": ("confiance", "trusted"),
+    "near": ("près de chez soi", "near"),
+    "taste": ("goûts", "taste"),
+    "popularity": ("popularité", "popularity"),
+    "better": (
+        "le modèle appris recommande mieux que la formule ({events} recommandations et usages)",
+        "what was learned recommends better than the formula ({events} recommendations and uses)",
+    ),
+    "formula-as-good": (
+        "la formule reste : elle recommande aussi bien que ce qui a été appris de {events} "
+        "recommandations et usages",
+        "the formula stays: it recommends as well as what was learned from {events} "
+        "recommendations and uses",
+    ),
+    "too-few-events": (
+        "la formule reste : {events} recommandations et usages de membres, il en faut "
+        "{least_events} pour apprendre",
+        "the formula stays: {events} recommendations and uses by members, {least_events} are "
+        "needed to learn from",
+    ),
+    "too-few-liked": (
+        "la formule reste : sur {events} recommandations et usages, ceux dont on peut apprendre "
+        "sont {liked} (pour apprendre, étalonner, juger), il en faut {least_liked} à chaque fois. "
+        "Comptent ceux d'annonces déjà publiées, à moins de 5 km de l'îlot du membre, qu'il ne "
+        "recommandait ni n'utilisait encore ; sans îlots (groups build), aucun ne compte",
+        "the formula stays: of {events} recommendations and uses, those that can be learned from "
+        "are {liked} (to learn, to calibrate, to judge), {least_liked} are needed each time. What "
+        "counts is of a listing that was published by then, within 5 km of the member's group, and "
+        "that they neither recommended nor used before; without groups (groups build) none does",
+    ),
+    "no-term": (
+        "la formule reste : rien de ce qu'on sait des annonces ne distingue celles qui ont plu",
+        "the formula stays: nothing that is known of listings tells which of them were liked",
+    ),
+    "not-lasting": (
+        "la formule reste : ce qui avait été appris ne valait plus pour la période suivante",
+        "the formula stays: what had been learned no longer held in the next stretch",
+    ),
     # carpool
     "my-way": ("Qui fait le même chemin", "Who goes my way"),
     "my-week": ("Qui m'emmène, quels jours", "Who takes me, on which days"),
     "nobody": ("personne ne fait ce chemin à cette heure", "nobody goes that way then"),
     "missing": ("personne : {}", "nobody: {}"),
+    "my-week-back": ("Qui me ramène, quels jours", "Who takes me back, on which days"),
+    "missing-back": ("personne pour le retour : {}", "nobody back: {}"),
     "there-and-back": (
         "aller avec {} à {}, retour avec {} à {}",
         "there with {} at {}, back with {} at {}",
@@ -100,7 +162,7 @@ _JOURS = dict(zip(_WEEKDAYS, ["LUN", "MAR", "MER", "JEU", "VEN", "SAM", "DIM"], 
 _OF_JOUR = {jour: day for day, jour in _JOURS.items()}
 
 
-def say(key: str, lang: str, *values: object) -> str:
+def say(key: str, lang: str, *values: object, **named: object) -> str:
     """A word or a sentence in one of the languages, with some values in it.
 
     Examples
@@ -108,12 +170,23 @@ def say(key: str, lang: str, *values: object) -> str:
     >>> say("within", "en", "600 m"), say("within", "fr", "600 m")
     ('Within 600 m', 'À moins de 600 m')
     """
-    return _WORDS[key][LANGS.index(lang)].format(*values)
+    return _WORDS[key][LANGS.index(lang)].format(*values, **named)
 
 
 def heads(lang: str, *keys: str) -> tuple[str, ...]:
     """What columns of a table are called."""
     return tuple(say(key, lang) for key in keys)
+
+
+def listed(parts: Iterable[str], lang: str) -> str:
+    r"""Reasons or the like, one after another.
+
+    Examples
+    --------
+    >>> listed(["new", "open now"], "en"), listed(["nouveau", "ouvert"], "fr")
+    ('new; open now', 'nouveau\u202f; ouvert')
+    """
+    return (f"{NBSP}; " if lang == "fr" else "; ").join(parts)
 
 
 def count(things: int, lang: str) -> str:

@@ -177,13 +177,14 @@ def match_by_body(
     name="cover a week",
     summary="A few drivers that cover my days between them",
     responses=COVERED,
+    description="There, and back if a way back is asked for; `limit` is of drivers.",
 )
 def week(request: Request, asking: Anyone, params: Annotated[MatchParams, Query()]) -> Response:
     town = town_of(request, asking)
-    query, _ = query_of(request, town, asking, params)
+    query, back = query_of(request, town, asking, params)
     shown = current(town)
     viewer = town.engine.traveller(asking.member_id, now_of(request))
-    cover = cover_week(town.engine.trips, viewer, query, request.app.state.prices)
+    cover = cover_week(town.engine.trips, viewer, query, request.app.state.prices, back)
     return json(week_answer(cover, owners=asking.sees_all, **shown))
 
 

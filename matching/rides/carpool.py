@@ -188,8 +188,10 @@ class WeekCover:
     """A few drivers that cover a week between them.
 
     ``chosen`` pairs each match with the days it is meant for, ``missing`` are days that nobody
-    covers, in the order of the week.
+    covers, in the order of the week. ``back`` are the ways back, by the same drivers among
+    others, where they were asked for.
     """
 
     chosen: tuple[tuple[TripMatch, tuple[str, ...]], ...]
     missing: tuple[str, ...] = field(default=())
+    back: "WeekCover | None" = None

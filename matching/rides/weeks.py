@@ -46,13 +46,7 @@ def find_round_trips(
         Back with the same owner if that is possible, else with the best other one, else not at
         all. The cost is that of both ways, 5 minutes more with another, 30 with nobody.
     """
-    returning = replace(
-        query,
-        origin=query.destination,
-        destination=query.origin,
-        schedule=back,
-        limit=MAX_LIMIT,
-    )
+    returning = replace(_returning(query, back), limit=MAX_LIMIT)
     ways_back = find_drivers(view, viewer, returning, prices)
     found = []
     for out in there:
@@ -67,25 +61,37 @@ def find_round_trips(
     return tuple(found)
 
 
+def _returning(query: TripQuery, back: Schedule) -> TripQuery:
+    """The same ride the other way round."""
+    return replace(query, origin=query.destination, destination=query.origin, schedule=back)
+
+
 def _pair(out: TripMatch, back: TripMatch | None, back_by: str, risk_min: float) -> RoundTrip:
     cost_min = out.cost_min + (back.cost_min if back else 0.0) + risk_min
     return RoundTrip(out=out, back=back, back_by=back_by, cost_min=round(cost_min, 6))
 
 
 def cover_week(
-    view: TripView, viewer: Party, query: TripQuery, prices: Prices | None = None
+    view: TripView,
+    viewer: Party,
+    query: TripQuery,
+    prices: Prices | None = None,
+    back: Schedule | None = None,
 ) -> WeekCover:
     """A few drivers that cover the days of a weekly search between them.
 
     Parameters
     ----------
     view, viewer, query, prices
-        As for `matching.trips.find_drivers`; the search is weekly.
+        As for `matching.trips.find_drivers`; the search is weekly, and its ``limit`` is of drivers.
+    back : Schedule, optional
+        When the ways back are that are to be covered, too.
 
     Returns
     -------
     WeekCover
-        Each chosen driver with the days that are best with him, in the order of choice.
+        The trips of each chosen driver with the days that are best with them, drivers in the order
+        of choice.
 
     Raises
     ------
@@ -94,39 +100,59 @@ def cover_week(
 
     Notes
     -----
-    A day is worth 90 minutes less what its ride costs; each driver more costs 15. The worth of
-    the days covered is submodular (a driver adds the less, the more are there already), so we
-    take the driver who adds most, again and again, for as long as one adds more than he costs:
-    greedy, and for a given number of drivers never under 1 - 1/e of the best worth
-    (Nemhauser, Wolsey, Fisher, 1978). A day is covered if the driver comes on it in at least
-    one of the two weeks that a search looks at.
+    A day is worth 90 minutes less what its ride costs, there and back each for itself; each
+    driver more costs 15, whatever ways and trips of theirs are taken. The worth of what is covered
+    is submodular (a driver adds the less, the more are there already), so we take the driver who
+    adds most, again and again, for as long as one adds more than he costs: greedy, and for a given
+    number of drivers never under 1 - 1/e of the best worth (Nemhauser, Wolsey, Fisher, 1978). A day
+    is covered if the driver comes on it in at least one of the two weeks that a search looks at.
     """
     if query.schedule.at is not None:
         raise InputError("a week is covered for a weekly search, this one is once")
-    asked = [day for day in WEEKDAYS if day in _weekdays(query)]
-    matches = find_drivers(view, viewer, replace(query, limit=MAX_LIMIT), prices)
-    worth = dict.fromkeys(asked, 0.0)
-    best: dict[str, TripMatch] = {}
+    ways = [query] if back is None else [query, _returning(query, back)]
+    offers: dict[tuple[str | None, str], list[tuple[int, TripMatch]]] = {}  # by driver
+    for way, asked in enumerate(ways):
+        for match in find_drivers(view, viewer, replace(asked, limit=MAX_LIMIT), prices):
+            driver = match.owner_id, "" if match.owner_id else match.id
+            offers.setdefault(driver, []).append((way, match))
+    best: dict[tuple[int, str], TripMatch] = {}
+
+    def taken(driver: tuple[str | None, str]) -> dict[tuple[int, str], TripMatch]:
+        """The days, there and back, that are better with a driver than they are."""
+        found: dict[tuple[int, str], TripMatch] = {}
+        for way, match in offers[driver]:
+            for slot in ((way, day) for day in match.days):
+                if _worth(match) > _worth(found.get(slot) or best.get(slot)):
+                    found[slot] = match
+        return found
+
+    def gain(driver: tuple[str | None, str]) -> float:
+        more = taken(driver).items()
+        return sum(_worth(match) - _worth(best.get(slot)) for slot, match in more) - SWITCH_MIN
+
     chosen: list[TripMatch] = []
-
-    def gain(match: TripMatch) -> float:
-        own = DAY_WORTH_MIN - _ride_min(match)
-        return sum(max(0.0, own - worth[day]) for day in match.days) - SWITCH_MIN
-
-    while left := [match for match in matches if match not in chosen]:
-        match = max(left, key=gain)  # of equals the first, which ranks higher
-        if gain(match) <= 0.0:
+    for _ in range(min(query.limit, len(offers))):
+        driver = max(offers, key=gain)  # of equals the first, which ranks higher
+        if gain(driver) <= 0.0:
             break
-        chosen.append(match)
-        own = DAY_WORTH_MIN - _ride_min(match)
-        for day in match.days:
-            if own > worth[day]:
-                worth[day], best[day] = own, match
-    pairs = [(match, tuple(day for day in asked if best.get(day) is match)) for match in chosen]
-    return WeekCover(
-        chosen=tuple((match, days) for match, days in pairs if days),
-        missing=tuple(day for day in asked if day not in best),
-    )
+        best |= taken(driver)
+        chosen += [match for _, match in offers[driver]]
+    covers = []
+    for way, asked in enumerate(ways):
+        days = [day for day in WEEKDAYS if day in _weekdays(asked)]
+        pairs = [(one, tuple(day for day in days if best.get((way, day)) is one)) for one in chosen]
+        covers.append(
+            WeekCover(
+                chosen=tuple((match, own) for match, own in pairs if own),
+                missing=tuple(day for day in days if (way, day) not in best),
+            )
+        )
+    return covers[0] if back is None else replace(covers[0], back=covers[1])
+
+
+def _worth(match: TripMatch | None) -> float:
+    """What a day is worth with a ride, or with none."""
+    return 0.0 if match is None else DAY_WORTH_MIN - _ride_min(match)
 
 
 def _ride_min(match: TripMatch) -> float:

@@ -35,6 +35,7 @@ def drives(id, days, second=28_800):
 def path(tmp_path):
     store = open_store(tmp_path / "town.db")
     trips = [drives("a", (0, 1, 2)), drives("b", (3,), 28_860), drives("c", (2, 3), 29_400)]
+    trips.append(replace(drives("back", (0, 1), 61_200), lonlat=EAST[::-1]))
     store.put_all([*TOWN, *trips])
     store.close()
     return tmp_path / "town.db"
@@ -63,7 +64,13 @@ def test_json_is_the_answer_over_http(week, path):
     with client:
         until_ready(client.get)
         over_http = client.get("/v1/trips/week", params=ASKED).json()
+        params = ASKED | {"back_depart_at": "17:00", "limit": 2}
+        back_over_http = client.get("/v1/trips/week", params=params).json()
     assert answer == {name: over_http[name] for name in ("drivers", "missing")}
+    _, out, _ = week(*WORDS, "--back-depart-at", "17:00", "--limit", 2, "--json")
+    names = "drivers", "missing", "back"
+    assert json.loads(out) == {name: back_over_http[name] for name in names}
+    assert [one["days"] for one in back_over_http["back"]["drivers"]] == [["MON", "TUE"]]
 
 
 def test_a_table_is_for_people_in_their_language(week, monkeypatch):
@@ -74,6 +81,9 @@ def test_a_table_is_for_people_in_their_language(week, monkeypatch):
     ):
         status, out, err = week(*map(str, WORDS), "--lang", lang)
         assert status == 0 and days in out and err == f"{nobody}\n"
+    status, out, err = week(*WORDS, "--back-arrive-by", "17:10")
+    assert status == 0 and "Qui me ramène" in out
+    assert err == "personne : VEN\npersonne pour le retour : MER JEU VEN\n"
     for day in ("SUN", "DIM"):  # days are asked for in either, whatever is told
         status, out, err = week(*WORDS[:-4], "--days", day, "--lang", "en")
         assert (status, out, err) == (0, "", "nobody: SUN\n")

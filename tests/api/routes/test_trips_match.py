@@ -93,7 +93,14 @@ def test_a_week_is_covered_by_few_drivers(road):
         ("out", ["MON", "TUE", "WED"]),
         ("late", ["THU"]),
     ]
-    assert answer["missing"] == ["SAT"]
+    assert answer["missing"] == ["SAT"] and "back" not in answer
+    params |= {"back_depart_at": "17:30", "limit": 1}
+    both = served.get("/v1/trips/week", "app", "cleo", params=params).json()
+    assert [one["match"]["id"] for one in both["drivers"]] == ["out"]
+    assert both["missing"] == ["THU", "SAT"] == both["back"]["missing"]
+    assert [(one["match"]["id"], one["days"]) for one in both["back"]["drivers"]] == [
+        ("back", ["MON", "TUE", "WED"])
+    ]
 
 
 def test_a_driver_finds_passengers_along_the_way(road):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import combinations
 
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from geo.errors import InputError
 from indexes.journeys import Role, Schedule, Trip, WeeklyTime
+from matching.rides.answers import WEEKDAYS
 from matching.rides.book import TripBook
 from matching.rides.carpool import ANYBODY, TripQuery
 from matching.rides.weeks import DAY_WORTH_MIN, SWITCH_MIN, cover_week, find_round_trips
@@ -78,32 +80,84 @@ def test_no_driver_is_added_for_less_than_a_switch_costs():
     assert [match.id for match, _ in cover.chosen] == ["a"]
 
 
-@given(st.lists(st.tuples(st.sets(st.integers(0, 4), min_size=1), st.integers(0, 12)), max_size=6))
-def test_a_cover_is_never_far_from_the_best_of_its_size(drivers):
+def test_who_drives_both_ways_is_one_driver_to_agree_with():
+    evening = weekly(0, 1, second=64_800)
     trips = [
-        a_trip(f"d{i}", weekly(*sorted(days), second=28_800 + 60 * late))
-        for i, (days, late) in enumerate(drivers)
+        a_trip("ada-out", weekly(0, 1), owner="ada"),
+        a_trip("ada-late", weekly(2, second=28_860), owner="ada"),
+        a_trip("ada-back", evening, line=THERE[::-1], owner="ada"),
+        a_trip("bob-back", weekly(0, 1, 2, second=64_860), line=THERE[::-1], owner="bob"),
+    ]
+    asked = TripBook(trips).view, ANYBODY, a_query(weekly(0, 1, 2, 3))
+    cover = cover_week(*asked, back=weekly(0, 1, 2, 3, second=64_800))
+    assert told(cover) == [("ada-out", ("MON", "TUE")), ("ada-late", ("WED",))]
+    assert told(cover.back) == [("ada-back", ("MON", "TUE")), ("bob-back", ("WED",))]
+    assert cover.missing == cover.back.missing == ("THU",)
+    assert cover_week(*asked).back is None
+    # There and back with Ada is worth more than anything with Bob.
+    one = cover_week(*asked[:2], replace(asked[2], limit=1), back=weekly(0, 1, 2, second=64_800))
+    assert told(one.back) == [("ada-back", ("MON", "TUE"))] and one.back.missing == ("WED",)
+
+
+def told(cover):
+    return [(match.id, days) for match, days in cover.chosen]
+
+
+EVENING_S = 64_800
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sets(st.integers(0, 4), min_size=1), st.integers(0, 12), st.booleans(),
+            st.integers(0, 3),
+        ),
+        max_size=7,
+    )
+)  # fmt: skip
+def test_a_cover_is_never_far_from_the_best_of_its_size(drives):
+    trips = [
+        a_trip(
+            f"t{i}",
+            weekly(*sorted(days), second=(EVENING_S if back else 28_800) + 60 * late),
+            line=THERE[::-1] if back else THERE,
+            owner=f"driver{owner}",
+        )
+        for i, (days, late, back, owner) in enumerate(drives)
     ]
     view, query = TripBook(trips).view, a_query(weekly(0, 1, 2, 3, 4))
-    matches = find_drivers(view, ANYBODY, query)
-    cover = cover_week(view, ANYBODY, query)
+    evening = weekly(0, 1, 2, 3, 4, second=EVENING_S)
+    cover = cover_week(view, ANYBODY, query, back=evening)
+    back = replace(query, origin=query.destination, destination=query.origin, schedule=evening)
+    ways = [find_drivers(view, ANYBODY, one) for one in (query, back)]
 
-    def worth(some):
-        days = {day for match in some for day in match.days}
+    def worth(owners):
         return sum(
             max(
-                DAY_WORTH_MIN - match.cost_min + match.terms["unmatched_days"]
-                for match in some
-                if day in match.days
+                (
+                    DAY_WORTH_MIN - match.cost_min + match.terms["unmatched_days"]
+                    for match in matches
+                    if match.owner_id in owners and day in match.days
+                ),
+                default=0.0,
             )
-            for day in days
+            for matches in ways
+            for day in WEEKDAYS
         )
 
-    chosen = [match for match, _ in cover.chosen]
-    best = max((worth(some) for some in combinations(matches, len(chosen))), default=0.0)
+    everybody = {match.owner_id for matches in ways for match in matches}
+    chosen = {match.owner_id for way in (cover, cover.back) for match, _ in way.chosen}
+    best = max((worth(some) for some in combinations(everybody, len(chosen))), default=0.0)
     assert worth(chosen) >= (1 - 1 / 2.718281828) * best - 1e-9
-    for match in matches:
-        assert worth([*chosen, match]) - worth(chosen) <= SWITCH_MIN + 1e-9
+    for owner in everybody:
+        assert worth({*chosen, owner}) - worth(chosen) <= SWITCH_MIN + 1e-9
+    for way, matches in zip((cover, cover.back), ways, strict=True):
+        days = [day for _, own in way.chosen for day in own]
+        with_chosen = {day for m in matches if m.owner_id in chosen for day in m.days}
+        assert sorted(days) == sorted(with_chosen)  # each once, and nobody drives the others
+        assert set(way.missing) == set(WEEKDAYS[:5]) - with_chosen
+    few = cover_week(view, ANYBODY, replace(query, limit=1), back=evening)
+    assert len({match.owner_id for way in (few, few.back) for match, _ in way.chosen}) <= 1
 
 
 def test_a_search_for_once_has_no_week_to_cover():
