@@ -114,7 +114,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         sys.setswitchinterval(SWITCH_S)
-        store = open_store(chosen.dsn)
+        store = open_store(chosen.dsn, clock=app.state.clock)
         folder = chosen.snapshot_folder
         towns = Towns(
             store,

@@ -42,7 +42,8 @@ class Settings(BaseSettings):
     operator : str
         Our domain name, by which other carpooling platforms know us.
     now : datetime or None
-        What time it is for carpooling when the server starts; by default the machine's clock.
+        What time it is for carpooling and for writes when the server starts; by default the
+        machine's clock.
     price_per_km, cost_per_km : float
         What a seat in a car is suggested to cost, and what the car itself costs, euros.
     snapshots : str or None

@@ -35,9 +35,10 @@ from indexes.entities import Entity
 from indexes.migrations import migrate
 from indexes.sqlite import SqliteStore, new_file
 from indexes.sqlrecords import Clock, Row, by_object, upsert_sql
-from indexes.sqlstore import SqlStore, utc_now
+from indexes.sqlstore import SqlStore
 from indexes.sqltypes import Geom, Instant
 from indexes.sqlwhole import Value
+from indexes.store import utc_now
 
 __all__ = ["PostgisListener", "PostgisStore"]
 

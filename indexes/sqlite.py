@@ -22,8 +22,9 @@ from indexes.entities import Entity
 from indexes.migrations import migrate
 from indexes.sqlite_columns import batch_of_rows, table_of_texts, texts_of
 from indexes.sqlrecords import Clock, Row, by_object, upsert_sql
-from indexes.sqlstore import CHUNK, STORE_SECRET, SqlStore, utc_now
+from indexes.sqlstore import CHUNK, STORE_SECRET, SqlStore
 from indexes.sqlwhole import Value
+from indexes.store import utc_now
 
 __all__ = ["SqliteListener", "SqliteStore", "new_file"]
 

@@ -3,7 +3,6 @@
 import secrets as random
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 
 import numpy as np
 from sqlalchemy import (
@@ -47,15 +46,10 @@ from indexes.tables import (
     zones,
 )
 
-__all__ = ["STORE_SECRET", "SqlStore", "utc_now"]
+__all__ = ["STORE_SECRET", "SqlStore"]
 
 STORE_SECRET = "store"  # tells this store from every other; never copied to another
 CHUNK = 50_000  # rows held as Python objects at a time
-
-
-def utc_now() -> datetime:
-    """The instant it is."""
-    return datetime.now(UTC)
 
 
 class SqlStore(DistrictRecords):

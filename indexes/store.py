@@ -6,6 +6,7 @@ holds them to it. Every write commits whole, with its change in the outbox, befo
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -32,6 +33,7 @@ __all__ = [
     "Touched",
     "file_of",
     "open_store",
+    "utc_now",
 ]
 
 E = TypeVar("E", bound=Entity)
@@ -466,7 +468,14 @@ class Store(Protocol):
         """Let go of connections."""
 
 
-def open_store(dsn: str | Path, *, create: bool = True) -> Store:
+def utc_now() -> datetime:
+    """The instant it is."""
+    return datetime.now(UTC)
+
+
+def open_store(
+    dsn: str | Path, *, create: bool = True, clock: Callable[[], datetime] = utc_now
+) -> Store:
     """Open the store a DSN names, at the newest schema.
 
     Parameters
@@ -475,6 +484,9 @@ def open_store(dsn: str | Path, *, create: bool = True) -> Store:
         ``postgresql://…`` for PostGIS; anything else is the path of a SQLite file.
     create : bool
         Make it if it is not there.
+    clock : callable
+        Gives the instant of a write, which tells the rides that are to come from those that are
+        over.
 
     Raises
     ------
@@ -486,10 +498,10 @@ def open_store(dsn: str | Path, *, create: bool = True) -> Store:
     if path is None:
         from indexes.postgis import PostgisStore
 
-        return PostgisStore.open(str(dsn), create=create)
+        return PostgisStore.open(str(dsn), create=create, clock=clock)
     from indexes.sqlite import SqliteStore
 
-    return SqliteStore.open(path, create=create)
+    return SqliteStore.open(path, create=create, clock=clock)
 
 
 def file_of(dsn: str | Path) -> Path | None:

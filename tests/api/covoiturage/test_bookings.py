@@ -2,14 +2,29 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
-from covoiturage_town import ENDS, OURS, PARTNER, TRIPS, WAY, at, booking_of, instant, once
+from covoiturage_town import (
+    ENDS,
+    OURS,
+    PARTNER,
+    TRIPS,
+    WAY,
+    at,
+    booking_of,
+    fill,
+    instant,
+    once,
+    served,
+)
 
-from indexes.journeys import Anchor, Booking, Message
+from indexes.journeys import Anchor, Booking, BookingStatus, Message, Trip
+from indexes.store import open_store
 
 WAITING, CONFIRMED, PENDING, VALIDATED, CANCELLED = (
     "WAITING_CONFIRMATION",
@@ -260,6 +275,31 @@ def test_a_passenger_who_has_a_seat_is_told_to_nobody_for_that_day(town: Any) ->
     assert town.get(f"/bookings/{body['id']}").json()["passengerJourneyId"] == MONDAYS
     assert patch(town, body["id"], CANCELLED).status_code == 200
     assert days() == before
+
+
+def test_with_a_cancelled_trip_go_its_bookings_to_come_by_the_clock_of_the_server(
+    tmp_path: Path,
+) -> None:
+    store = open_store(tmp_path / "town.db")
+    fill(store)
+    begun, now, to_come = (datetime(2020, 11, 23, hour, tzinfo=UTC) for hour in (4, 5, 7))
+    bookings = [
+        Booking(
+            tenant_id="town", id=str(uuid4()), trip_id="weekly", driver_id="weekly",
+            passenger_id="pam", passenger_operator=PARTNER, day=at.date(), pickup_at=at,
+            pickup_lon=5.36, pickup_lat=43.3, dropoff_lon=5.41, dropoff_lat=43.3,
+            pickup_s=485.0, dropoff_s=900.0, status=BookingStatus.CONFIRMED,
+        )
+        for at in (begun, to_come)
+    ]  # fmt: skip
+    for one in bookings:
+        store.book(one, lambda trip, taken: None)
+    store.close()
+    for town in served(tmp_path / "town.db", now=now):
+        weekly = town.store.get(Trip, "town", "weekly")
+        town.store.put(replace(weekly, cancelled=True))
+        kept = [town.store.get(Booking, "town", one.id).status.value for one in bookings]
+        assert kept == [CONFIRMED, CANCELLED]
 
 
 def test_two_people_of_ours_may_be_booked_together(town: Any) -> None:
