@@ -226,9 +226,14 @@ async def caller(
     ------
     UnauthenticatedError
         If a key is missing or not known.
+    InputError
+        If two keys are sent, or two members named: a proxy and we might each take another.
     DeniedError
         If it has none of the scopes, or names a member without being an app's.
     """
+    for name in ("authorization", "mitoyen-member"):
+        if len(request.headers.getlist(name)) > 1:
+            raise InputError(f"the header {name} is sent once")
     secret = secret_of(request.headers.get("authorization"))
     if secret is None:
         if scopes.scopes or named is not None or not is_local(request):

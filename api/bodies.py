@@ -127,7 +127,11 @@ async def bounded_parts(request: Request, limit: int) -> AsyncIterator[bytes]:
     ------
     BodyTooLargeError
         If it is longer.
+    MediaTypeError
+        If it is compressed.
     """
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise MediaTypeError("send the body as it is, without Content-Encoding")
     announced = request.headers.get("content-length", "")
     expected = int(announced) if announced.isdecimal() and len(announced) < 19 else 0
     size = 0

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.commands.common import StoreOption, note, opened, the_tenant
+from api.connections import Connection
 from api.logs import log_config
 from api.metrics import MULTIPROCESS
 from api.settings import Settings
@@ -117,6 +118,8 @@ def _run(app: FastAPI | str, settings: Settings, **more: Any) -> None:
         access_log=False,  # it prints query strings, and with them places
         proxy_headers=False,  # a client is whoever connects; behind a proxy, everybody has a key
         server_header=False,
+        http=Connection,
+        ws="none",
         log_config=log_config(settings.log_format),
         timeout_graceful_shutdown=GRACE_S,
         timeout_worker_healthcheck=ALIVE_S,

@@ -246,6 +246,21 @@ def test_a_member_that_can_not_be_one_is_refused(served, member):
     assert served.get("/v1/listings", "app", headers=headers).status_code == 422
 
 
+@pytest.mark.parametrize(
+    "name, values",
+    [
+        ("Authorization", ("Bearer secret-of-app", "Bearer secret-of-other")),
+        ("Mitoyen-Member", ("ana", "bob")),
+    ],
+)
+def test_a_key_or_a_member_that_is_named_twice_is_refused(served, name, values):
+    key = [("Authorization", "Bearer secret-of-app")] if name == "Mitoyen-Member" else []
+    for path in ("/v1/listings", "/v1/near?lat=43.3&lon=5.35", "/metrics"):
+        twice = [*key, *((name, value) for value in values)]
+        answer = served.local.get(path, headers=twice)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid-input"), path
+
+
 def test_a_member_may_have_any_letters(served):
     body = {"household_id": "h-zoé", "building_id": "b2"}
     assert served.ask("PUT", "/v1/members/zoé", "app", json=body).status_code == 201

@@ -1,5 +1,6 @@
 """JSON bodies: whatever comes, a value or a refusal, never a crash."""
 
+import gzip
 import json
 
 import pytest
@@ -115,3 +116,20 @@ def test_who_may_not_write_is_told_so_before_the_body_is_read(served):
 def test_another_media_type_is_refused(served, media_type):
     answer = served.ask("POST", "/v1/near", content=b"{}", headers={"Content-Type": media_type})
     assert answer.status_code == 415
+
+
+@pytest.mark.parametrize(
+    "path, media_type",
+    [
+        ("/v1/near", "application/json"),
+        ("/v1/near/batch", "application/json"),
+        ("/v1/import?kind=place", "application/x-ndjson"),
+    ],
+)
+def test_a_compressed_body_is_refused_as_such(served, path, media_type):
+    headers = {"Content-Type": media_type, "Content-Encoding": "gzip"}
+    answer = served.ask("POST", path, "root", content=gzip.compress(b"{}"), headers=headers)
+    assert answer.status_code == 415
+    assert "Content-Encoding" in answer.json()["detail"]
+    headers["Content-Encoding"] = "identity"
+    assert served.ask("POST", path, "root", content=b"", headers=headers).status_code != 415
