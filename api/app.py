@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.access import UNTRACED, AccessLog
 from api.auth import KeyRing
@@ -71,6 +72,27 @@ instants are RFC 3339 with an offset; H3 cells are hexadecimal text. Send a key 
 `Authorization: Bearer KEY`; an app's key may act for a person with `Mitoyen-Member: ID`.
 Every error is a problem document (RFC 9457) with a stable `code`.
 """
+
+
+class OneLinePaths:
+    """ASGI middleware: a line break in a path counts as any other control character.
+
+    Starlette's patterns stop at one, and overlook it at the end: a path that ends with ``%0A``
+    would name the same record as the one without.
+
+    Parameters
+    ----------
+    app : ASGI application
+        What answers, and refuses control characters in its own words.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if "\n" in scope.get("path", ""):
+            scope["path"] = scope["path"].replace("\n", "\0")
+        await self.app(scope, receive, send)
 
 
 async def named_once(request: Request) -> None:
@@ -149,6 +171,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.streams = Streams()
     app.state.clock = clock_from(chosen.now)
     app.state.prices = prices_of(chosen)
+    app.add_middleware(OneLinePaths)
     app.add_middleware(FastNear)
     app.add_middleware(AccessLog, metrics=app.state.metrics)
     install_problems(app)

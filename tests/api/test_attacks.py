@@ -1,4 +1,4 @@
-"""What a member learns of others by what is refused: nothing."""
+"""What an attacker gets at: what a member learns of others by refusals, and by odd paths."""
 
 import itertools
 
@@ -158,3 +158,21 @@ def test_who_has_blocked_somebody_is_found_by_them_nowhere(town, method, url, bo
 
     assert not found("ana")
     assert found("cleo") is shown
+
+
+@pytest.mark.parametrize("after", ["%0A", "%0D%0A", "%0Ax"])
+def test_a_line_break_in_a_path_names_nothing(town, after):
+    for name in ("listings/shop-00", "members/ana", "trips/zed-trip"):
+        assert town.get(f"/v1/{name}", "app").status_code == 200
+        for method in ("GET", "DELETE"):
+            answer = town.ask(method, f"/v1/{name}{after}", "app")
+            assert answer.status_code == 422, (method, name)
+    for path in ("/v1/near", "/healthz", "/v1/zones/990010101", "/metrics"):
+        assert town.get(f"{path}{after}?lat=43.3&lon=5.35").status_code in (404, 422), path
+
+
+def test_a_line_break_in_a_path_is_answered_by_what_is_mounted_there(town):
+    answer = town.get("/covoiturage/v1/bookings/a%0Ab")
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/json")
+    assert answer.content == town.get("/covoiturage/v1/bookings/a%01b").content
+    assert town.get("/ogc/collections/a%0A").status_code == 404
