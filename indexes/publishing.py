@@ -19,14 +19,13 @@ not published. Trips of public operators, who are nobody, are published as they 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import numpy as np
-import numpy.typing as npt
 
-from geo.arrays import BoolArray, LonLat, LonLatArray, as_lonlat
-from geo.cells import cells_to_lonlat, cells_to_parents, points_to_cells
+from geo.arrays import FloatArray, LonLat, as_lonlat, as_point
+from geo.cells import cell_to_parent, cells_to_lonlat, point_to_cell
 from geo.distance import haversine_m
 from geo.groups import CellGroups
 from geo.zones import ZoneMap
@@ -40,7 +39,6 @@ __all__ = ["OUTSIDE_RESOLUTION", "Published", "Publisher"]
 GROUP_RESOLUTION = 9
 OUTSIDE_RESOLUTION = 7
 PIECE_M, MOST_PIECES = 100.0, 2_000  # of a line that is made up
-AT_ONCE = 16  # points of a line whose cells are looked up together
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ class Publisher:
         named = () if partition else zones
         self._zones = ZoneMap([zone.code for zone in named], [zone.geometry for zone in named])
         self._communes = {str(zone.code): zone.commune_name for zone in named}
-        self._commune_of_cell: dict[int, str] = {}  # few: so many trips begin in one
+        self._region_of_cell: dict[int, _Region] = {}  # few: so many trips begin in one
         self._groups = partition.groups if partition else ()
         self._lookup = CellGroups([group.cells for group in self._groups])
         wide = [cell for group in self._groups for cell in group.cells if _is_wide(cell)]
@@ -93,129 +91,122 @@ class Publisher:
         """
         if trip.owner_id is None:
             return Published(trip, 0.0)
-        line = as_lonlat(trip.lonlat)
-        (origin, destination), communes = self._ends(line[[0, -1]], home)
+        origin, destination = (self._region(trip.lonlat[end], home) for end in (0, -1))
         if trip.role is Role.PASSENGER:
-            return self._made_up(trip, communes, origin, destination, [])
+            return self._made_up(trip, origin, destination, [])
         if trip.estimated:
             # Of the way, only what lies outside: near the ends it would point at them.
-            outside = self._outside(line, origin, destination)
-            middle = [trip.lonlat[row] for row in np.flatnonzero(outside).tolist()]
-            return self._made_up(trip, communes, origin, destination, middle)
-        first = self._first_outside(line, origin, destination)
-        last = len(line) - 1 - self._first_outside(line[::-1], origin, destination)
-        if last <= first:
+            middle = [place for place in trip.lonlat if self._outside(place, origin, destination)]
+            return self._made_up(trip, origin, destination, middle)
+        kept = self._kept(trip.lonlat, origin, destination)
+        if kept is None:
             return None
-        start_s = trip.times_s[first]
-        times_s = np.round(np.array(trip.times_s[first : last + 1]) - start_s, 3)
-        lonlat = trip.lonlat[first : last + 1]
-        cut = replace(
-            trip,
-            lonlat=lonlat,
-            times_s=tuple(times_s.tolist()),
-            schedule=_moved(trip.schedule, lonlat, origin.lonlat, destination.lonlat),
-            origin_name=communes[0],
-            destination_name=communes[1],
-        )
-        return Published(cut, start_s)
+        start_s = trip.times_s[kept.start]
+        times_s = np.round(np.array(trip.times_s[kept]) - start_s, 3)
+        return Published(_cut(trip, trip.lonlat[kept], times_s, origin, destination), start_s)
 
     def commune(self, place: LonLat) -> str:
         """The commune that a place's group names, or nothing."""
-        (number,) = self._lookup.group_of(points_to_cells(as_lonlat(place), GROUP_RESOLUTION))
+        number = self._lookup.group_of_cell(point_to_cell(as_point(place), GROUP_RESOLUTION))
         return self._groups[number].commune_name if number >= 0 else ""
 
-    def _ends(self, ends: LonLatArray, home: str | None) -> tuple[list["_Region"], list[str]]:
-        """Where each end is said to lie, and in which commune."""
-        cells = points_to_cells(ends, GROUP_RESOLUTION)
-        numbers = self._lookup.group_of(cells).tolist()
-        wide = self._wide.group_of(cells) >= 0
-        parents = cells_to_parents(cells, OUTSIDE_RESOLUTION)
-        regions, communes = [], []
-        for number, is_wide, parent in zip(numbers, wide.tolist(), parents, strict=True):
-            group = self._groups[number] if number >= 0 else None
-            communes.append(group.commune_name if group else "")
-            if group is not None and (group.id == home or not is_wide):
-                regions.append(_Region((group.lon, group.lat), group.locatable, group=number))
-                continue
-            lon, lat = np.round(cells_to_lonlat(parent[None])[0], 7).tolist()
-            regions.append(_Region((lon, lat), shown=True, cell=int(parent)))
-            communes[-1] = communes[-1] or self._commune_at(regions[-1])
-        return regions, communes
+    def _region(self, end: LonLat, home: str | None) -> "_Region":
+        """Where an end of a trip is said to lie."""
+        cell = point_to_cell(as_point(end), GROUP_RESOLUTION)
+        number = self._lookup.group_of_cell(cell)
+        if number < 0:
+            return self._around(cell)
+        group = self._groups[number]
+        if group.id == home or self._wide.group_of_cell(cell) < 0:
+            point = group.lon, group.lat
+            return _Region(point, group.locatable, group.commune_name, group=number)
+        return replace(self._around(cell), commune=group.commune_name)
 
-    def _commune_at(self, region: "_Region") -> str:
-        """The commune of a cell's own point, by the zones: it tells nothing of a trip's own end."""
-        found = self._commune_of_cell.get(region.cell)
+    def _around(self, cell: int) -> "_Region":
+        """The cell of resolution 7 that a cell lies in, its commune by its own point: that tells
+        nothing of a trip's own end."""
+        parent = cell_to_parent(cell, OUTSIDE_RESOLUTION)
+        found = self._region_of_cell.get(parent)
         if found is None:
-            (index,) = self._zones.locate(as_lonlat(region.lonlat)).index.tolist()
-            found = self._communes[self._zones.codes[index]] if index >= 0 else ""
-            self._commune_of_cell[region.cell] = found
+            place = np.round(cells_to_lonlat(np.array([parent], np.uint64)), 7)
+            (index,) = self._zones.locate(place).index.tolist()
+            commune = self._communes[self._zones.codes[index]] if index >= 0 else ""
+            lon, lat = place[0].tolist()
+            found = _Region((lon, lat), True, commune, cell=parent)
+            self._region_of_cell[parent] = found
         return found
 
-    def _outside(self, line: LonLatArray, *regions: "_Region") -> BoolArray:
-        """Which points of a line lie in none of some regions."""
-        cells = points_to_cells(line, GROUP_RESOLUTION)
-        groups = self._lookup.group_of(cells)
-        parents = cells_to_parents(cells, OUTSIDE_RESOLUTION)
-        inside = np.zeros(len(line), np.bool_)
-        for region in regions:
-            inside |= parents == region.cell if region.group < 0 else groups == region.group
-        return ~inside
+    def _outside(self, place: LonLat, *regions: "_Region") -> bool:
+        """Whether a point lies in none of some regions."""
+        cell = point_to_cell(as_point(place), GROUP_RESOLUTION)
+        group, parent = self._lookup.group_of_cell(cell), cell_to_parent(cell, OUTSIDE_RESOLUTION)
+        return not any(
+            parent == region.cell if region.group < 0 else group == region.group
+            for region in regions
+        )
 
-    def _first_outside(self, line: LonLatArray, *regions: "_Region") -> int:
-        """Which point of a line is the first in none of some regions; the line's length if none is.
+    def _kept(self, line: Sequence[LonLat], *regions: "_Region") -> slice | None:
+        """From the first point of a line in none of some regions to the last, if that is a line.
 
         Cells cost more than all else here, and most lines have left their region soon.
         """
-        for at in range(0, len(line), AT_ONCE):
-            outside = self._outside(line[at : at + AT_ONCE], *regions)
-            if outside.any():
-                return at + int(np.argmax(outside))
-        return len(line)
+        rows = range(len(line))
+        first = next((row for row in rows if self._outside(line[row], *regions)), len(line))
+        last = next((row for row in reversed(rows) if self._outside(line[row], *regions)), -1)
+        return slice(first, last + 1) if first < last else None
 
     def _made_up(
-        self,
-        trip: Trip,
-        communes: list[str],
-        origin: "_Region",
-        destination: "_Region",
-        middle: list[LonLat],
+        self, trip: Trip, origin: "_Region", destination: "_Region", middle: list[LonLat]
     ) -> Published | None:
         if origin == destination or not (origin.shown and destination.shown):
             return None
         route = self._router.route([origin.lonlat, *middle, destination.lonlat])
-        made = replace(
-            trip,
-            lonlat=route.lonlat,
-            times_s=route.times_s,
-            estimated=True,
-            origin_name=communes[0],
-            destination_name=communes[1],
-        )
         if trip.role is Role.PASSENGER:
+            made = replace(
+                trip,
+                lonlat=route.lonlat,
+                times_s=route.times_s,
+                estimated=True,
+                origin_name=origin.commune,
+                destination_name=destination.commune,
+            )
             return Published(made, 0.0)
         line, times_s = _in_pieces(route.lonlat, route.times_s)
-        outside = np.flatnonzero(self._outside(line, origin, destination))
-        if outside.size < 2:
+        kept = self._kept(line, origin, destination)
+        if kept is None:
             return None
-        some = slice(outside[0], outside[-1] + 1)
-        lonlat = tuple((lon, lat) for lon, lat in line[some].tolist())
-        cut = replace(
-            made,
-            lonlat=lonlat,
-            times_s=tuple(np.round(times_s[some] - times_s[some][0], 3).tolist()),
-            schedule=_moved(made.schedule, lonlat, origin.lonlat, destination.lonlat),
-        )
-        return Published(cut, 0.0)
+        times_s = np.round(times_s[kept] - times_s[kept.start], 3)
+        cut = _cut(trip, tuple(line[kept]), times_s, origin, destination)
+        return Published(replace(cut, estimated=True), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class _Region:
-    """A group, by its number, or else a cell; and the point that stands for it."""
+    """A group, by its number, or else a cell; the point that stands for it, and its commune."""
 
     lonlat: LonLat
     shown: bool
+    commune: str = field(compare=False)
     group: int = -1
     cell: int = 0
+
+
+def _cut(
+    trip: Trip,
+    lonlat: tuple[LonLat, ...],
+    times_s: FloatArray,
+    origin: _Region,
+    destination: _Region,
+) -> Trip:
+    """A driver's trip, of whose line that much is told."""
+    return replace(
+        trip,
+        lonlat=lonlat,
+        times_s=tuple(times_s.tolist()),
+        schedule=_moved(trip.schedule, lonlat, origin.lonlat, destination.lonlat),
+        origin_name=origin.commune,
+        destination_name=destination.commune,
+    )
 
 
 def _is_wide(cell: int) -> bool:
@@ -245,7 +236,7 @@ def _later(schedule: Schedule, seconds: int) -> Schedule:
 
 def _in_pieces(
     lonlat: tuple[LonLat, ...], times_s: tuple[float, ...]
-) -> tuple[LonLatArray, npt.NDArray[np.float64]]:
+) -> tuple[list[LonLat], FloatArray]:
     """A line with more points on it, some 100 m apart, and their times."""
     points, times = np.array(lonlat), np.array(times_s)
     way_m = times * AIR_SPEED_M_S / AIR_FACTOR
@@ -253,4 +244,4 @@ def _in_pieces(
     found = np.union1d(times, np.linspace(0.0, times[-1], wanted + 1))
     line = np.column_stack([np.interp(found, times, points[:, axis]) for axis in (0, 1)])
     rows = np.append(True, np.diff(np.round(found, 3)) > 0)
-    return as_lonlat(line[rows]), found[rows]
+    return [(lon, lat) for lon, lat in as_lonlat(line[rows]).tolist()], found[rows]

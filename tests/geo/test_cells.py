@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from geo.cells import (
     cell_children,
+    cell_to_parent,
     cell_to_text,
     cells_to_lonlat,
     cells_to_parents,
@@ -62,12 +63,15 @@ def test_a_parent_is_h3s_parent(point, one, other):
     cell = h3.latlng_to_cell(point[1], point[0], fine)
     found = cells_to_parents(np.array([int(cell, 16)], np.uint64), coarse)
     assert found.tolist() == [int(h3.cell_to_parent(cell, coarse), 16)]
+    assert cell_to_parent(int(cell, 16), coarse) == found[0]
 
 
 def test_a_coarse_cell_has_no_finer_parent():
     cell = np.array([point_to_cell((5.37, 43.29), 5)], np.uint64)
     with pytest.raises(ResolutionError, match="coarser than resolution 9"):
         cells_to_parents(cell, 9)
+    with pytest.raises(ResolutionError, match="coarser than resolution 9"):
+        cell_to_parent(int(cell[0]), 9)
 
 
 def test_children_know_their_parent_and_a_pentagon_has_six():
@@ -201,6 +205,7 @@ def test_a_resolution_is_0_to_15(resolution):
         lambda: point_to_cell((0.0, 0.0), resolution),
         lambda: points_to_cells(np.zeros((1, 2)), resolution),
         lambda: cells_to_parents(np.zeros(0, np.uint64), resolution),
+        lambda: cell_to_parent(0x893968152ABFFFF, resolution),
         lambda: cells_within((0.0, 0.0), 1.0, resolution),
         lambda: polygon_to_cells(shapely.box(0, 0, 1, 1), resolution),
     ):

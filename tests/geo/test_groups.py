@@ -109,7 +109,9 @@ def test_every_cell_of_an_inhabited_area_is_in_exactly_one_group(town):
 @given(towns)
 def test_a_group_is_locatable_if_and_only_if_it_holds_k(town):
     partition = cut(town)
-    found = lookup(partition).group_of(np.array(list(town), np.uint64))
+    groups = lookup(partition)
+    found = groups.group_of(np.array(list(town), np.uint64))
+    assert [groups.group_of_cell(cell) for cell in town] == found.tolist()
     for i in range(len(partition)):
         held = sum(n for n, group in zip(town.values(), found, strict=True) if group == i)
         assert partition.dwellings[i] == held
@@ -193,6 +195,7 @@ def test_nothing_inhabited_is_no_group():
 def test_a_cell_of_an_uninhabited_area_is_in_no_group():
     groups = lookup(cut({descend(MARSEILLE, [1, 1, 1, 1]): 50}))
     assert groups.group_of(np.array([descend(NEIGHBOUR, [0, 0, 0, 0])], np.uint64)).tolist() == [-1]
+    assert groups.group_of_cell(descend(NEIGHBOUR, [0, 0, 0, 0])) == -1
 
 
 def test_a_cell_in_two_groups_is_refused():

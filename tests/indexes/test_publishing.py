@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 
+import h3
+import numpy as np
 import pytest
 import shapely
 from store_records import zone
 from trip_records import DRIVER, PASSENGER
 
 from indexes.entities import Group, GroupPartition
+from indexes.journeys import Role
 from indexes.publishing import Publisher
 
 WEST = replace(
@@ -54,3 +57,56 @@ def test_where_there_are_groups_they_alone_say_the_commune():
     group = Group(id="g", lon=5.0, lat=43.0, cells=(), dwellings=0, locatable=False)
     partition = GroupPartition(tenant_id="t", version=1, groups=(group,))
     assert names(Publisher(partition, [WEST, EAST])) == ("", "")
+
+
+def region(point: tuple[float, float], groups: dict[str, str], home: str) -> str:
+    """The cell that an end is said to lie in: its group's, or where that is wide or none, and
+    not the owner's own, the cell of resolution 7."""
+    for held, id in groups.items():
+        if is_in(point, held) and (h3.get_resolution(held) >= 7 or id == home):
+            return held
+    return h3.cell_to_parent(h3.latlng_to_cell(point[1], point[0], 9), 7)
+
+
+def is_in(point: tuple[float, float], cell: str) -> bool:
+    fine = h3.latlng_to_cell(point[1], point[0], 9)
+    return h3.cell_to_parent(fine, h3.get_resolution(cell)) == cell
+
+
+def test_a_route_is_told_from_its_first_point_outside_both_regions_to_its_last():
+    rng = np.random.default_rng(3)
+    kept = []
+    for _ in range(60):
+        steps = rng.normal(0.0, 0.007, (12, 2)).cumsum(axis=0)
+        line = tuple(
+            (lon, lat) for lon, lat in np.round(np.array([5.37, 43.29]) + steps, 7).tolist()
+        )
+        groups: dict[str, str] = {}  # of one cell each, wide ones too, around some of the points
+        for lon, lat in (line[0], line[-1], line[1], line[5]):
+            cell = h3.latlng_to_cell(lat, lon, int(rng.integers(6, 10)))
+            coarse = {one: min(h3.get_resolution(one), h3.get_resolution(cell)) for one in groups}
+            if all(
+                h3.cell_to_parent(one, r) != h3.cell_to_parent(cell, r) for one, r in coarse.items()
+            ):
+                groups[cell] = f"g{len(groups)}"
+        drawn = tuple(
+            Group(id=id, lon=5.0, lat=43.0, cells=(int(cell, 16),), dwellings=20, locatable=True)
+            for cell, id in groups.items()
+        )
+        publisher = Publisher(GroupPartition(tenant_id="t", version=1, groups=drawn))
+        trip = replace(
+            DRIVER, role=Role.DRIVER, estimated=False, lonlat=line,
+            times_s=tuple(100.0 * row for row in range(len(line))),
+        )  # fmt: skip
+        ends = {region(line[end], groups, "g0") for end in (0, -1)}
+        outside = [row for row in range(len(line)) if not any(is_in(line[row], e) for e in ends)]
+        found = publisher.publish(trip, "g0")
+        kept.append(0 if found is None else len(found.trip.lonlat))
+        if len(outside) < 2:
+            assert found is None
+            continue
+        first, last = outside[0], outside[-1]
+        assert found is not None and found.start_s == 100.0 * first
+        assert found.trip.lonlat == line[first : last + 1]
+        assert found.trip.times_s == tuple(100.0 * row for row in range(last - first + 1))
+    assert min(kept) == 0 and len(set(kept)) > 5
