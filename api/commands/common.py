@@ -102,13 +102,16 @@ def print_table(
     numbers: Container[int] = (),
 ) -> None:
     """A table for people on standard output; ``numbers`` are columns set to the right."""
-    table = Table(title=title, title_justify="left")
+    table = Table()
     for i, name in enumerate(columns):
         table.add_column(name, overflow="fold", justify="right" if i in numbers else "left")
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row))
     # What people wrote is told as they wrote it: "[/b]" and ":smile:" are no instructions.
-    Console(markup=False, emoji=False, highlight=False).print(table)
+    console = Console(markup=False, emoji=False, highlight=False)
+    # A table's own title is folded to the table's width, which may be that of two short words.
+    console.print(title, style="table.title", soft_wrap=True)
+    console.print(table)
 
 
 def option_fault(where: Place, message: str) -> str:

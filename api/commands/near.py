@@ -21,7 +21,7 @@ from api.commands.common import (
     the_tenant,
 )
 from api.commands.near_batch import answer_lines
-from api.commands.words import heads, metres, number, say
+from api.commands.words import heads, listed, metres, number, say
 from api.questions import near_query
 from api.schemas import NearParams
 from api.towns import Outlines
@@ -71,7 +71,7 @@ def rows_of(
             distance = say("same_group", lang)
         else:
             distance = BANDS.get(match["distance_band"], "")
-        why = "; ".join(reason["text"] for reason in match["why"] if reason["code"] != UNASKED)
+        why = listed((one["text"] for one in match["why"] if one["code"] != UNASKED), lang)
         score, kind = number(match["score"], 3, lang), say(match["kind"], lang)
         title = match["title"]
         if start := match.get("starts_at"):

@@ -7,6 +7,7 @@ import typer
 
 from api.commands.common import (
     JsonOption,
+    LangOption,
     StoreOption,
     TenantOption,
     checked,
@@ -15,9 +16,10 @@ from api.commands.common import (
     print_json,
     print_table,
     the_tenant,
+    working,
 )
 from api.commands.near import COLUMNS, rows_of
-from api.commands.words import heads, metres, say
+from api.commands.words import count, heads, metres, number, say
 from api.models import ModelFile
 from api.recommend_schemas import RecommendParams, recommend_answer, recommend_query
 from api.settings import Settings
@@ -28,6 +30,8 @@ from matching.engine import Engine
 from matching.query import Viewer
 
 __all__ = ["register"]
+
+OF = ("auc", "p10", "r10")  # what is told of how well something foretells
 
 
 def asked(**options: Any) -> RecommendParams:
@@ -93,6 +97,7 @@ def train(
     at: Annotated[
         str | None, typer.Option(metavar="INSTANT", help="What came later is not looked at.")
     ] = None,
+    lang: LangOption = "fr",
     as_json: JsonOption = False,
     store: StoreOption = None,
     tenant: TenantOption = None,
@@ -102,32 +107,37 @@ def train(
     Kept only where it foretells the last of it better than the formula does; else code 1.
     """
     # Half a second to import, and seconds to learn: for nobody else.
-    from matching.recommending.learned import LEAST_EVENTS, learn
+    from matching.recommending.learned import LEAST_EVENTS, LEAST_LIKED, learn
 
     now = asked(at=at).at or datetime.now(UTC)
     with opened(store, create=False) as kept:
         owner = the_tenant(kept, tenant)
-        lesson = learn(kept, owner, now)
+        with working(say("learning", lang)):
+            lesson = learn(kept, owner, now)
         file = model_file(kept, owner, store)
         if lesson.model is not None:
             lesson.model.save(file.path)
     weights = None if lesson.model is None else lesson.model.weights._asdict()
     name = None if lesson.model is None else lesson.model.name
+    least = {"least_events": LEAST_EVENTS, "least_liked": LEAST_LIKED}
+    liked = ", ".join(count(one, lang) for one in lesson.liked)
+    events = count(lesson.events, lang)
+    why = say(lesson.why, lang, events=events, liked=liked, **least)
     if as_json:
-        told = {"model": name, "why": lesson.why, "events": lesson.events, "weights": weights}
-        print_json(told | {"least_events": LEAST_EVENTS, "figures": lesson.figures})
+        told = {"model": name, "code": lesson.why, "why": why, "weights": weights}
+        found = {"events": lesson.events, "liked": lesson.liked, "figures": lesson.figures}
+        print_json(told | found | least)
     else:
         if lesson.figures:
-            columns = ("", "AUC", "precision at 10", "recall at 10")
             rows = [
-                (who, *(f"{lesson.figures[f'{what}_{who}']:.4f}" for what in ("auc", "p10", "r10")))
+                (say(who, lang), *(number(lesson.figures[f"{of}_{who}"], 4, lang) for of in OF))
                 for who in ("formula", "learned")
             ]
-            print_table("On the last eighth of the history", columns, rows)
+            print_table(say("last-eighth", lang), heads(lang, "", *OF), rows, (1, 2, 3))
         if weights is not None:
-            cells = [(term, f"{weight:.3f}") for term, weight in weights.items()]
-            print_table(f"What {name} weighs", ("term", "weight"), cells)
-        note(f"{lesson.why} ({lesson.events:,} recommendations and uses)")
+            cells = [(say(term, lang), number(one, 3, lang)) for term, one in weights.items()]
+            print_table(say("weighs", lang, name), heads(lang, "term", "weight"), cells, (1,))
+        note(why)
     if lesson.model is None:
         raise typer.Exit(1)
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -38,7 +39,7 @@ from matching.trust import TrustGraph
 from matching.trusting.edges import HALF_LIFE_S, TrustColumns
 from matching.trusting.known import Known
 
-__all__ = ["LEAST_EVENTS", "LEAST_LIKED", "Examples", "Lesson", "fit", "learn"]
+__all__ = ["LEAST_EVENTS", "LEAST_LIKED", "Examples", "Lesson", "Outcome", "fit", "learn"]
 
 LEAST_EVENTS = 800  # recommendations and uses of which the instant is known
 LEAST_LIKED = 50  # of those in each stretch that could have been recommended before
@@ -46,6 +47,10 @@ CUTS = (0.5, 0.75, 0.875)  # shares of the events before each instant
 VIEWERS = 300  # of each stretch, drawn where there are more
 NEGATIVES = 100  # of each viewer's listings that were not liked
 PAGE = 10
+
+Outcome = Literal[
+    "better", "formula-as-good", "too-few-events", "too-few-liked", "no-term", "not-lasting"
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,13 +69,16 @@ class Examples:
 class Lesson:
     """What came of learning: ``model`` is None where the formula goes on, and ``why`` says why.
 
-    ``figures`` are those of the last stretch, for the formula and what was learned: AUC,
-    precision and recall at 10, and how many in 1,000 were liked, and were expected to be.
+    ``liked`` counts, of each of the three stretches, what of its ``events`` can be learned from:
+    a listing that could have been recommended to the member when the stretch began. ``figures``
+    are those of the last stretch, for the formula and what was learned: AUC, precision and
+    recall at 10, and how many in 1,000 were liked, and were expected to be.
     """
 
     model: Model | None
-    why: str
+    why: Outcome
     events: int
+    liked: tuple[int, ...] = ()
     figures: dict[str, float] = field(default_factory=dict)
 
 
@@ -121,30 +129,27 @@ def learn(store: Store, tenant_id: str, now: datetime, profiles: Profiles | None
     """
     past = _Past(store, tenant_id, int(now.timestamp()), profiles or Profiles.load())
     if past.events < LEAST_EVENTS:
-        why = f"too little has happened: {LEAST_EVENTS} recommendations and uses are needed"
-        return Lesson(model=None, why=why, events=past.events)
+        return Lesson(model=None, why="too-few-events", events=past.events)
     cuts = [*past.cuts(), past.now]
     taught, checked, judged = (past.examples(since, until) for since, until in pairwise(cuts))
-    least = min(int(one.liked.sum()) for one in (taught, checked, judged))
-    if least < LEAST_LIKED:
-        why = f"too little of it could have been recommended: {LEAST_LIKED} are needed each time"
-        return Lesson(model=None, why=why, events=past.events)
+    liked = tuple(int(one.liked.sum()) for one in (taught, checked, judged))
+    lesson = Lesson(model=None, why="too-few-liked", events=past.events, liked=liked)
+    if min(liked) < LEAST_LIKED:
+        return lesson
     weights = fit(taught)
     if weights is None:
-        return Lesson(model=None, why="no term tells anything", events=past.events)
+        return replace(lesson, why="no-term")
     learner = LogisticRegression(C=1e6, max_iter=1_000)
     learner.fit(checked.terms @ np.array([weights]).T, checked.liked, checked.weight)
     slope, intercept = float(learner.coef_[0, 0]), float(learner.intercept_[0])
     if slope <= 0.0:
-        return Lesson(model=None, why="what was learned did not last", events=past.events)
+        return replace(lesson, why="not-lasting")
     model = Model(weights, slope, intercept)
     figures = past.figures(judged, cuts[2], cuts[3], model)
     rank = [(figures[f"p10_{name}"], figures[f"auc_{name}"]) for name in ("learned", "formula")]
     if rank[0] <= rank[1]:
-        why = "the formula recommends as well"
-        return Lesson(model=None, why=why, events=past.events, figures=figures)
-    why = "it recommends better than the formula"
-    return Lesson(model=model, why=why, events=past.events, figures=figures)
+        return replace(lesson, why="formula-as-good", figures=figures)
+    return replace(lesson, model=model, why="better", figures=figures)
 
 
 class _Past:

@@ -54,8 +54,9 @@ def why_of(
     shares : Terms
         What each term gave to the score.
     evidence : Evidence
-        A count is told from three households on. Below, its share goes to the one reason that
-        says no more than that somebody has recommended it.
+        A count is told from three households on. Below, its share goes to what is said of all
+        who endorse it; where that isn't told either, to the one reason that says no more than
+        that somebody has recommended it.
     also : iterable of Reason
         What near me says of it: how far it is, whether it is open.
     lang : str
@@ -71,24 +72,27 @@ def why_of(
     Examples
     --------
     >>> shares = Terms(distance=0.2, trusted=0.3, near=0.1, taste=0.0, popularity=0.01)
-    >>> for reason in why_of(shares, Evidence(4, 2, 9), (), lang="en"):
-    ...     print(reason.code, "|", reason.text, "|", reason.share)
+    >>> for endorsers in (9, 2):
+    ...     for reason in why_of(shares, Evidence(4, 2, endorsers), (), lang="en"):
+    ...         print(reason.code, "|", reason.text, "|", reason.share)
     recommended-trusted | recommended by 4 households that you trust | 0.3
-    recommended-by | recommended by 9 households | 0.01
-    recommended | recommended before | 0.1
+    recommended-by | recommended by 9 households | 0.11
+    recommended-trusted | recommended by 4 households that you trust | 0.3
+    recommended | recommended before | 0.11
     """
     said, rest = [], 0.0
     for code, share, households in (
         ("recommended-trusted", shares.trusted, evidence.trusted),
         ("recommended-near", shares.near, evidence.near),
-        ("recommended-by", shares.popularity, evidence.endorsers),
     ):
         if share > 0 and households >= COUNT_FROM:
             said.append(_reason(code, lang, share, str(households)))
         else:
             rest += share
+    rest += shares.popularity
     if rest > 0:
-        said.append(_reason("recommended", lang, rest))
+        code = "recommended-by" if evidence.endorsers >= COUNT_FROM else "recommended"
+        said.append(_reason(code, lang, rest, str(evidence.endorsers)))
     if shares.taste > 0:
         said.append(_reason("taste", lang, shares.taste))
     if known:

@@ -169,11 +169,20 @@ def assert_equal(
         above = match.score - model.score(0.0)
         assert sum(reason.share for reason in match.why) == pytest.approx(above, abs=6e-9)
         told = {reason.code: reason for reason in match.why}
+        trusted, near, endorsers = one.households
+        untold = one.terms[4] * model.weights[4]
+        for code, term, number in (
+            ("recommended-trusted", 1, trusted),
+            ("recommended-near", 2, near),
+        ):
+            gave = one.terms[term] * model.weights[term]
+            assert (code in told) == (number >= 3 and gave > 0)
+            untold += 0.0 if code in told else gave
+        assert ("recommended-by" in told) == (endorsers >= 3 and untold > 0)
+        assert ("recommended" in told) == (endorsers < 3 and untold > 0)
         counts = ("recommended-trusted", "recommended-near", "recommended-by")
-        for code, term, number in zip(counts, (1, 2, 4), one.households, strict=True):
-            assert (code in told) == (number >= 3 and one.terms[term] * model.weights[term] > 0)
-            if code in told:
-                assert str(number) in told[code].text.split()
+        for code, number in zip(counts, one.households, strict=True):
+            assert code not in told or str(number) in told[code].text.split()
         assert ("taste" in told) == (one.terms[3] * model.weights[3] > 0)
         assert ("discovery" in told) == match.discovery
     return len(ids)
@@ -353,7 +362,7 @@ def test_an_instant_asked_about_tells_nothing_of_when_somebody_recommended_it(
     ]
     assert told[1:] == told[:1] * 3
     assert "known" in told[0] and "known" not in shares(before, "ana", "four")
-    assert told[0]["recommended"] > shares(before, "ana", "four").get("recommended", 0.0)
+    assert told[0]["recommended-by"] > shares(before, "ana", "four")["recommended-by"]
 
 
 def texts(engine: Engine, viewer: str, id: str) -> dict[str, str]:

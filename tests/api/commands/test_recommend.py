@@ -1,12 +1,15 @@
 """`mitoyen recommend`: what HTTP answers, on a terminal."""
 
 import json
+from typing import get_args
 
 import pytest
 
 from api.cli import main
+from api.commands.words import say
 from api.models import ModelFile
 from indexes.store import open_store
+from matching.recommending.learned import Outcome
 
 AT = ["--at", "2025-06-15T18:00:00+02:00"]
 
@@ -104,8 +107,18 @@ def test_training_tells_how_well_it_foretells_and_what_it_learned_is_used(
 
 def test_a_town_without_a_past_is_recommended_to_by_the_formula(served, capsys):
     args = ["recommend", "train", "--store", str(served.path), "--tenant", "north"]
-    assert main(args) == 1
-    assert "800 recommendations and uses are needed" in capsys.readouterr().err
+    for lang, said in (("en", "800 are needed to learn from"), ("fr", "il en faut 800")):
+        assert main([*args, "--lang", lang]) == 1
+        assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("outcome", get_args(Outcome))
+def test_what_came_of_training_is_said_in_both_languages(outcome):
+    found = {"events": "8,492", "liked": "12, 3, 9", "least_events": 800, "least_liked": 50}
+    french, english = (say(outcome, lang, **found) for lang in ("fr", "en"))
+    assert french != english
+    if outcome == "too-few-liked":
+        assert all(told in one for one in (french, english) for told in ("8,492", "12, 3, 9", "50"))
 
 
 def test_a_damaged_model_is_refused_by_name(town, tmp_path, monkeypatch, capsys):

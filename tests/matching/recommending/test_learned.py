@@ -14,6 +14,7 @@ from indexes.sample import sample_city
 from indexes.store import Store, open_store
 from matching.recommending.learned import (
     LEAST_EVENTS,
+    LEAST_LIKED,
     Examples,
     Lesson,
     _Past,
@@ -139,16 +140,23 @@ def told(store: Store, tenant: str, since: int, until: int) -> tuple[np.ndarray,
     return examples.terms, examples.liked, examples.weight
 
 
-def test_with_too_little_history_the_formula_goes_on_and_it_is_said_how_much_is_needed(
-    store: Store, tmp_path: Path
+def test_with_too_little_history_the_formula_goes_on_and_it_is_said_what_there_is(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tenant,) = store.tenants()
     lesson = learn(store, tenant, NOW - timedelta(days=290))
-    assert lesson.model is None and str(LEAST_EVENTS) in lesson.why and not lesson.figures
+    assert lesson == Lesson(model=None, why="too-few-events", events=lesson.events)
+    assert 0 < lesson.events < LEAST_EVENTS
+    monkeypatch.setattr("matching.recommending.learned.VIEWERS", 20)
+    lesson = learn(store, tenant, NOW)
+    liked = lesson.liked
+    assert lesson == Lesson(model=None, why="too-few-liked", events=lesson.events, liked=liked)
+    assert lesson.events >= LEAST_EVENTS
+    assert len(liked) == 3 and 0 < min(liked) < LEAST_LIKED
     empty = open_store(tmp_path / "empty.db")
     fill(empty, 0)
     (tenant,) = empty.tenants()
-    assert learn(empty, tenant, NOW) == Lesson(model=None, why=lesson.why, events=0)
+    assert learn(empty, tenant, NOW) == Lesson(model=None, why="too-few-events", events=0)
     empty.close()
 
 
