@@ -156,8 +156,9 @@ class Town:
         try:
             changes = self.store.changes(self._read_at)
         except FeedGapError:
-            self._read_at = self.store.position()
+            position = self.store.position()
             self.outlines = Outlines.read(self.store, self.tenant_id)
+            self._read_at = position  # last: a store that fails before is asked again
             return
         if any(c.tenant_id == self.tenant_id and c.entity in OUTLINED for c in changes):
             self.outlines = Outlines.read(self.store, self.tenant_id)
@@ -312,6 +313,8 @@ class Towns:
                 except MitoyenError as error:
                     # Its message may name a person: only what kind it is.
                     log.warning("%s failed for %s: %s", job.__name__, tenant_id, error.code)
+                except Exception:  # one town's trouble is not the others', nor the feed's
+                    log.exception("%s failed for %s", job.__name__, tenant_id)
 
     def _drop(self, tenant_id: str) -> None:
         engine = self._towns.pop(tenant_id).engine

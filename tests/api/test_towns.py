@@ -16,7 +16,7 @@ import matching.engine
 from api.app import create_app
 from api.problems import UnauthenticatedError
 from api.settings import Settings
-from geo.errors import FeedGapError, IndexBehindError, InputError
+from geo.errors import FeedGapError, IndexBehindError, InputError, StoreError
 from indexes.entities import (
     Building,
     CommuneCode,
@@ -185,7 +185,11 @@ def test_a_town_that_is_gone_leaves_no_snapshot(tmp_path):
         store.close()
 
 
-def test_zones_that_came_before_what_was_trimmed_are_seen(tmp_path):
+def away():
+    raise StoreError("the store is away")
+
+
+def test_zones_that_came_before_what_was_trimmed_are_seen(tmp_path, monkeypatch):
     store = open_store(tmp_path / "a.db")
     store.put(Tenant(tenant_id="t", id="t", name="T"))
     town = api.towns.Town(store, "t")
@@ -198,6 +202,10 @@ def test_zones_that_came_before_what_was_trimmed_are_seen(tmp_path):
         with pytest.raises(FeedGapError):
             store.changes(town._read_at)
         assert town.outlines.zones == ()
+        with monkeypatch.context() as patched:  # the store goes away just then
+            patched.setattr(store, "zones", lambda tenant_id: away())
+            with pytest.raises(StoreError):
+                town.follow()
         town.follow()
         assert [zone.code for zone in town.outlines.zones] == ["990010101"]
         town.follow()
@@ -236,7 +244,10 @@ def test_a_level_whose_proof_has_expired_is_lowered(tmp_path):
     store.close()
 
 
-def test_a_town_whose_upkeep_fails_keeps_no_other_from_its_own(tmp_path, monkeypatch, caplog):
+@pytest.mark.parametrize("error", [InputError("somebody-by-name can't be read"), KeyError()])
+def test_a_town_whose_upkeep_fails_keeps_no_other_from_its_own_nor_the_feed_from_being_trimmed(
+    tmp_path, monkeypatch, caplog, error
+):
     now = datetime(2026, 11, 23, tzinfo=UTC)
     store = open_store(tmp_path / "a.db")
     for name in ("a", "b"):
@@ -253,18 +264,19 @@ def test_a_town_whose_upkeep_fails_keeps_no_other_from_its_own(tmp_path, monkeyp
 
     def failing(entity, tenant_id, **options):
         if (entity, tenant_id) == (Standing, "a"):
-            raise InputError("somebody-by-name can't be read")
+            raise error
         return page(entity, tenant_id, **options)
 
     def noted(store, tenant_id, now):
         done.append(tenant_id)
 
     monkeypatch.setattr(store, "page", failing)
+    monkeypatch.setattr(store, "trim", lambda older_than_s: done.append("trimmed"))
     monkeypatch.setattr(api.towns, "UPKEEP", (*api.towns.UPKEEP, noted))
     towns = api.towns.Towns(store, clock=lambda: now + VERIFIED_FOR + GRACE)
     towns.start()
     try:
-        until(lambda: done == ["a", "b"])
+        until(lambda: done == ["a", "b", "trimmed"])
         assert store.get(Member, "b", "m").level == 1
         assert "lapse failed for a" in caplog.text and "by-name" not in caplog.text
     finally:
