@@ -167,7 +167,7 @@ def _show(reports: list[ImportReport], rejects: Path | None, as_json: bool, *, a
     for report in reports:
         told = report.as_dict()
         if told["warnings"]:
-            odd = ", ".join(f"{name} {n:,}" for name, n in told["warnings"].items())
+            odd = ", ".join(f"{name}: {n:,}" for name, n in told["warnings"].items())
             note(f"{report.file}: odd, but taken: {odd.replace('_', ' ')}")
         if report.encoding == "cp1252":
             note(f"{report.file}: not UTF-8, read as Windows-1252")

@@ -99,7 +99,8 @@ def fetch_zones(
 ) -> None:
     """Fetch IRIS zones of communes from IGN's public service."""
     asked = communes_to_ask(communes)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("Fetching zones", total=len(asked))
         answer = fetch_contours(
             asked, url, timeout_s=timeout_s, on_commune=lambda *_: progress.advance(task)

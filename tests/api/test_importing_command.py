@@ -120,7 +120,7 @@ def test_people_see_a_table_the_first_refusals_and_what_is_odd(
     assert "odd.csv" in out
     assert out.count("wanted a latitude") == 10
     assert "columns not used: colour" in err
-    assert "odd, but taken: coordinates of three decimals 1" in err
+    assert "odd, but taken: coordinates of three decimals: 1" in err
     assert "2 more; --report FILE.csv lists all" in err
 
 
