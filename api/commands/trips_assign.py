@@ -25,6 +25,7 @@ from api.commands.common import (
     print_table,
     the_tenant,
 )
+from api.commands.trips_options import place_of
 from api.commands.words import count, heads, metres, say
 from api.importing.requests import read_requests
 from api.settings import Settings
@@ -161,12 +162,11 @@ def _assign_day(
 
 def _row(pair: DayPair, lang: str) -> tuple[str, ...]:
     match = pair.match
-    place = match.pickup
     return (
         pair.rider,
         pair.driver,
-        f"{place.time}-{match.dropoff.time}",
-        place.name or f"{place.lat:.5f}, {place.lon:.5f}",
+        f"{match.pickup.time}-{match.dropoff.time}",
+        place_of(match.pickup),
         metres(match.walk_m, lang),
         f"{match.detour_s / 60:.0f} min",
         f"{match.cost_min:.0f} min",

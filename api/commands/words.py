@@ -45,6 +45,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {  # French, English: the order of LANGS
     "status": ("état", "status"),
     "title": ("titre", "title"),
     "to": ("à", "to"),
+    "trip": ("trajet", "trip"),
     "value": ("valeur", "value"),
     "walk": ("à pied", "walk"),
     "what": ("quoi", "what"),

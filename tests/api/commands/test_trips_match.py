@@ -89,10 +89,11 @@ def test_a_table_is_for_people(match, monkeypatch):
         assert back in err
         status, out, err = match(*ASKED, "--arrive-by", "03:00", "--days", "SUN", "--lang", lang)
         assert (status, out) == (0, "") and nobody in err
-    heads = match(*words)[1].splitlines()[2]
+    heads, _, row, *_ = match(*words)[1].splitlines()[2:]
     assert heads.replace("┃", " ").split() == [
-        "coût", "jours", "montée", "dépose", "prix", "pourquoi",
+        "trajet", "coût", "jours", "montée", "dépose", "prix", "pourquoi",
     ]  # fmt: skip
+    assert "o1" in row and "43.3" in row  # which trip to ask for, and where it comes by
 
 
 @pytest.mark.parametrize(
