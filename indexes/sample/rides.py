@@ -6,7 +6,6 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from geo.arrays import IntArray, LonLat
 from geo.distance import EARTH_RADIUS_M
@@ -67,7 +66,9 @@ class _Passing:
         lines = [np.array(driver.lonlat[::EVERY]) for driver in drivers]
         lat = float(np.median([line[0, 1] for line in lines]))
         self._metres = np.radians(1.0) * EARTH_RADIUS_M * np.array((np.cos(np.radians(lat)), 1.0))
-        self._tree = cKDTree(np.concatenate(lines) * self._metres)
+        # Lines share roads to the last digit: each place is looked at once, however many pass.
+        places, place = np.unique(np.concatenate(lines), axis=0, return_inverse=True)
+        self._places, self._place = places * self._metres, place.reshape(-1)
         # Of each point: whose it is, which of the line, when it is passed.
         self._driver = np.repeat(np.arange(len(drivers)), list(map(len, lines)))
         self._point = np.concatenate([EVERY * np.arange(len(line)) for line in lines])
@@ -80,10 +81,11 @@ class _Passing:
         start, end = (self._near(point) for point in (rider.lonlat[0], rider.lonlat[-1]))
         start = start[np.abs(self._passed_s[start] - _starts_s(rider)) <= APART_S]
         # In order of driver and line: the first point to get in, the last one to get out.
-        drivers, first = np.unique(self._driver[start], return_index=True)
-        others, last = np.unique(self._driver[end[::-1]], return_index=True)
-        _, one, other = np.intersect1d(drivers, others, return_indices=True)
-        pairs = np.column_stack((start[first[one]], end[::-1][last[other]]))
+        start = start[np.diff(self._driver[start], prepend=-1) > 0]
+        end = end[np.diff(self._driver[end], append=len(self._drivers)) > 0]
+        drivers, others = self._driver[start], self._driver[end]
+        _, one, other = np.intersect1d(drivers, others, assume_unique=True, return_indices=True)
+        pairs = np.column_stack((start[one], end[other]))
         found: list[tuple[int, int]] = pairs[pairs[:, 0] < pairs[:, 1]].tolist()
         return found
 
@@ -93,8 +95,9 @@ class _Passing:
         return self._drivers[self._driver[pickup]], legs
 
     def _near(self, lonlat: LonLat) -> IntArray:
-        near = self._tree.query_ball_point(lonlat * self._metres, WALK_M, return_sorted=True)
-        return np.array(near, dtype=np.int64)
+        apart = self._places - lonlat * self._metres
+        near = np.einsum("ij,ij->i", apart, apart) <= WALK_M**2
+        return np.flatnonzero(near[self._place])
 
 
 def _starts_s(trip: Trip) -> float:

@@ -49,7 +49,8 @@ class Ways:
     def line(self, row: int) -> tuple[LonLat, ...]:
         """The points of a line, degrees, EPSG:4326."""
         some = slice(int(self.first[row]), int(self.first[row + 1]))
-        return tuple((lon, lat) for lon, lat in (self.points[some] / UNIT).tolist())
+        lon, lat = (self.points[some].T / UNIT).tolist()
+        return tuple(zip(lon, lat, strict=True))
 
     def times_s(self, row: int) -> tuple[float, ...]:
         """Seconds from a line's first point to each."""
