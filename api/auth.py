@@ -153,11 +153,21 @@ class KeyRing:
 
 
 def is_local(request: Request) -> bool:
-    """Whether the client is on this machine, and no proxy speaks for somebody else."""
+    """Whether the client is on this machine and calls it so, and no proxy speaks for others.
+
+    A page from elsewhere can have its own site's name lead to this machine, and then ask from
+    the browser of whoever works here; a name without a dot is nobody's site.
+    """
     if request.client is None or any(map(_PROXIED.fullmatch, request.headers)):
         return False
+    host = request.headers.get("host", "localhost")
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    return _is_loopback(request.client.host) and ("." not in name or _is_loopback(name))
+
+
+def _is_loopback(address: str) -> bool:
     try:
-        return ipaddress.ip_address(request.client.host).is_loopback
+        return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
 

@@ -274,6 +274,22 @@ def test_a_forwarded_client_is_not_a_local_one(served):
         assert served.get("/v1/listings", headers={name: "127.0.0.1"}).status_code == 401
 
 
+@pytest.mark.parametrize(
+    "path, here",
+    [
+        ("/v1/listings", 200),
+        ("/covoiturage/v1/bookings/none", 400),
+        ("/ogc/", 200),
+        ("/metrics", 200),
+    ],
+)
+def test_a_site_whose_name_leads_to_this_machine_is_not_on_it(served, path, here):
+    for host in ("localhost", "localhost:8000", "127.0.0.1:8000", "127.8.8.8", "[::1]:8000"):
+        assert served.get(path, headers={"Host": host}).status_code == here, host
+    for host in ("town.example", "town.example:80", "127.0.0.1.town.example", "192.0.2.7", "a.b:c"):
+        assert served.get(path, headers={"Host": host}).status_code == 401, host
+
+
 def test_a_member_reads_and_writes_only_their_own(served):
     assert served.get("/v1/members/bob", "app", "ana").status_code == 404
     assert [m["id"] for m in served.get("/v1/members", "app", "ana").json()["members"]] == ["ana"]
