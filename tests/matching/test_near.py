@@ -1,9 +1,8 @@
 """Whole towns in real stores: what the engine answers is what the oracle finds by hand."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import msgspec
 import near_oracle
@@ -22,21 +21,6 @@ from matching import ANYONE, Engine, NearAnswer, NearQuery, Viewer
 
 seeds = st.integers(0, 2**32 - 1)
 TOWNS = settings(max_examples=max(3, settings().max_examples // 5))
-
-
-@pytest.fixture(scope="session")
-def new_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Store]]:
-    """Makes an empty SQLite store; all are closed in the end."""
-    folder = tmp_path_factory.mktemp("stores")
-    stores: list[Store] = []
-
-    def make() -> Store:
-        stores.append(open_store(Path(folder, f"{len(stores)}.db")))
-        return stores[-1]
-
-    yield make
-    for store in stores:
-        store.close()
 
 
 @TOWNS
