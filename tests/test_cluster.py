@@ -48,6 +48,11 @@ def test_the_cluster_listens_on_a_socket_only_and_not_as_root(postgis, socket_fo
     assert (socket_folder / "data").stat().st_uid != 0
 
 
+def test_nothing_of_the_servers_own_holds_up_the_changes_of_a_test(postgis, socket_folder):
+    with psycopg.connect(postgis.dsn) as connection:
+        assert connection.execute("SHOW autovacuum").fetchone() == ("off",)
+
+
 def test_the_cluster_is_gone_even_after_its_owner_was_killed(socket_folder):
     code = (
         "from cluster import postgis_server\nimport time\n"

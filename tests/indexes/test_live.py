@@ -205,10 +205,12 @@ def test_searches_go_on_while_others_write_and_compact(case: Case, seed: int) ->
     threads.append(threading.Thread(target=compact))
     for thread in threads:
         thread.start()
-    for _ in range(40):
-        model.change(5, 20, 10)
-    stop.set()
-    for thread in threads:
-        thread.join()
+    try:
+        for _ in range(40):
+            model.change(5, 20, 10)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
     assert faults == []
     assert model.answer(model.live.view).rows.tolist() == model.expected()
