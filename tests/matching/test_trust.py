@@ -10,43 +10,12 @@ import pytest
 import trust_oracle as oracle
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trust_worlds import DAY, NOW, N, worlds
 
-from geo.errors import DeniedError, InputError
+from geo.errors import InputError
 from matching.trust import TrustGraph, expectation, lower_bound, shown_levels
-from matching.trusting.edges import to_rows
-from matching.trusting.vouches import require_voucher
 
 ROOT = Path(__file__).parents[2]
-NOW = 1_795_000_000
-DAY = 86_400
-N = 12
-
-
-@st.composite
-def worlds(draw, members=N, most=60):
-    """Few members who rate each other much, some of them twice, some vouched for."""
-    some = st.integers(0, members - 1)
-    pairs = st.tuples(some, some).filter(lambda pair: pair[0] != pair[1])
-    days = st.integers(0, 1500).map(lambda age: NOW - age * DAY)
-    values = st.sampled_from([1.0, 1.0, 0.5, 0.2, -0.4, -1.0, 0.0])
-    ratings = draw(st.lists(st.tuples(pairs, values, days), max_size=most))
-    bonds = draw(st.lists(st.tuples(pairs, days), max_size=4))
-    listings = draw(st.lists(st.tuples(st.sampled_from([1, 4]), st.integers(-1, members - 1))))
-    given_to = st.tuples(some, st.integers(0, max(0, len(listings) - 1)))
-    given = st.dictionaries(given_to, days, max_size=20 if listings else 0)
-    levels, groups = st.integers(0, 4), st.integers(-1, 2)
-    keys = st.lists(st.integers(0, 2**64 - 1), min_size=members, max_size=members, unique=True)
-    return oracle.columns(
-        members,
-        [(*pair, value, at) for pair, value, at in ratings],
-        [(*pair, at) for pair, at in bonds],
-        listings,
-        [(*pair, at) for pair, at in draw(given).items()],
-        keys=np.array(draw(keys), np.uint64),
-        verification=np.array([draw(levels) for _ in range(members)]),
-        groups=np.array([draw(groups) for _ in range(members)]),
-        standing=np.array([draw(st.sampled_from([1.0, 1.0, 0.5, 0.0])) for _ in range(members)]),
-    )
 
 
 def town(members, ratings, seed, **columns):
@@ -71,21 +40,6 @@ def evidence_of(graph, viewer, now):
         t: (p * aged, q * aged)
         for t, p, q in zip(found.targets.tolist(), found.positive, found.negative, strict=True)
     }
-
-
-@given(worlds())
-def test_edges_weigh_what_the_pairs_ratings_add_up_to(cols):
-    rows = to_rows(cols)
-    aged = 2.0 ** (-NOW / (365 * DAY))
-    found = {}
-    for rater in range(N):
-        for edge in range(rows.starts[rater], rows.starts[rater + 1]):
-            pair = rows.positive[edge] * aged, rows.negative[edge] * aged
-            found[rater, int(rows.ratees[edge])] = pair
-    wanted = oracle.pair_weights(cols, NOW)
-    assert found.keys() == wanted.keys() | oracle.trust_weights(cols, NOW).keys()
-    for pair, weights in found.items():
-        assert weights == pytest.approx(wanted.get(pair, (0.0, 0.0)), rel=1e-12)
 
 
 @settings(max_examples=15)
@@ -415,65 +369,8 @@ def test_an_empty_graph_and_a_member_alone_are_answered():
     assert graph.levels(0, np.array([0]), NOW).tolist() == [1]
 
 
-@pytest.mark.parametrize(
-    ("ratings", "members"),
-    [
-        ([(0, 0, 1.0, NOW)], {}),
-        ([(0, 2, 1.0, NOW)], {}),
-        ([(-1, 1, 1.0, NOW)], {}),
-        ([(0, 1, 1.5, NOW)], {}),
-        ([(0, 1, float("nan"), NOW)], {}),
-        ([], {"keys": np.zeros(2, np.uint64)}),
-        ([], {"verification": np.array([1, 5])}),
-        ([], {"standing": np.array([1.0, 2.0])}),
-        ([], {"groups": np.zeros(3, int)}),
-    ],
-)
-def test_what_cannot_be_is_refused(ratings, members):
-    with pytest.raises(InputError):
-        TrustGraph(oracle.columns(2, ratings, **members))
-
-
-@pytest.mark.parametrize(
-    ("listings", "given"),
-    [
-        ([(5, -1)], []),
-        ([(4, 2)], []),
-        ([(4, -2)], []),
-        ([(4, -1)], [(2, 0, NOW)]),
-        ([(4, -1)], [(0, 1, NOW)]),
-        ([(4, -1)], [(0, 0, NOW), (0, 0, NOW - DAY)]),
-    ],
-)
-def test_what_cannot_be_recommended_is_refused(listings, given):
-    with pytest.raises(InputError):
-        TrustGraph(oracle.columns(2, [], [], listings, given))
-
-
 def test_a_row_that_is_not_there_is_refused():
     graph = TrustGraph(oracle.columns(2))
     for ask in (lambda: graph.reach(2), lambda: graph.levels(0, np.array([-1]), NOW)):
         with pytest.raises(InputError):
             ask()
-
-
-def test_a_fourth_vouch_waits_until_the_first_is_ninety_days_old():
-    vouched = [NOW, NOW + DAY, NOW + 2 * DAY]
-    with pytest.raises(DeniedError) as refusal:
-        require_voucher(3, 1.0, True, vouched, NOW + 90 * DAY - 1)
-    assert refusal.value.code == "vouch-quota"
-    require_voucher(3, 1.0, True, vouched, NOW + 90 * DAY)
-
-
-@pytest.mark.parametrize(
-    ("voucher", "code"),
-    [
-        ((2, 1.0, True), "voucher-not-proved"),
-        ((3, 0.5, True), "voucher-suspended"),
-        ((4, 1.0, False), "voucher-elsewhere"),
-    ],
-)
-def test_who_may_not_vouch_is_told_why(voucher, code):
-    with pytest.raises(DeniedError) as refusal:
-        require_voucher(*voucher, [], NOW)
-    assert refusal.value.code == code
