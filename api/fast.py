@@ -31,7 +31,7 @@ from matching.query import NearQuery
 
 __all__ = ["FastNear"]
 
-MAX_QUERY = 2_000  # characters; a longer query string is for the route
+MAX_QUERY = 2_000  # characters; a longer query string or header is for the route
 MAX_KEPT = 1_024
 
 PATHS = frozenset({"/v1/near", "/v1/near/batch"})
@@ -209,7 +209,7 @@ def _headers(scope: Scope) -> dict[bytes, str]:
     found: dict[bytes, str] = {}
     for name, value in scope["headers"]:
         if name in HEADERS:
-            if name in found:
+            if name in found or len(value) > MAX_QUERY:  # what is asked is kept by them
                 raise OddError
             found[name] = value.decode("latin-1")
     return found
