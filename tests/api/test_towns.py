@@ -1,7 +1,6 @@
 """Towns: ready when loaded, following the store, one tenant apart from the other."""
 
 import threading
-import time
 from datetime import UTC, datetime
 
 import pytest
@@ -68,16 +67,17 @@ def test_not_ready_until_the_index_is_loaded_and_told_why(tmp_path, monkeypatch)
 
 
 def test_not_ready_until_a_first_search_is_answered(tmp_path, monkeypatch):
-    compiled = threading.Event()
+    asked, compiled = threading.Event(), threading.Event()
     real = api.towns.Engine.near
 
     def slow(engine, viewer, query):
+        asked.set()
         assert compiled.wait(PATIENCE_S)
         return real(engine, viewer, query)
 
     monkeypatch.setattr(api.towns.Engine, "near", slow)
     with TestClient(create_app(Settings(store=str(tmp_path / "a.db"))), client=LOCAL) as client:
-        time.sleep(0.5)  # a tenant without listings is loaded long since
+        assert asked.wait(PATIENCE_S)  # all is loaded by now
         assert client.get("/readyz").json()["code"] == "index-loading"
         assert client.get("/healthz").status_code == 200
         compiled.set()
