@@ -1,12 +1,19 @@
 """What is asked of carpooling, over HTTP and on the command line, and what it becomes."""
 
+import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from math import ceil
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from api.schemas import (
@@ -70,8 +77,16 @@ def _time(text: str) -> str:
     )
 
 
+def _days(text: str) -> str:
+    if re.fullmatch(DAYS_PATTERN, text):
+        return text
+    raise PydanticCustomError("invalid-schedule", "days are spelled MON, or MON-FRI")
+
+
 TimeText = Annotated[str, StringConstraints(max_length=40), AfterValidator(_time)]
-DaysText = Annotated[str, StringConstraints(pattern=DAYS_PATTERN)]
+DaysText = Annotated[
+    str, AfterValidator(_days), WithJsonSchema({"type": "string", "pattern": DAYS_PATTERN})
+]
 
 
 class StandingParams(Input):
@@ -161,6 +176,10 @@ class MatchBody(MatchParams):
         given = self.route, self.times_s, self.waypoints, self.max_detour_s
         if self.role == "passenger" and any(value is not None for value in given):
             raise PydanticCustomError("invalid-route", "a way and a detour are a driver's")
+        if self.role == "driver" and (self.back_depart_at or self.back_arrive_by):
+            raise PydanticCustomError(
+                "invalid-schedule", "a driver asks for one way; the way back is another question"
+            )
         if self.route is not None and self.waypoints is not None:
             raise PydanticCustomError("invalid-route", "a driver has a route, or waypoints")
         return self

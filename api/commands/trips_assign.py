@@ -197,7 +197,9 @@ def _day(text: str) -> date:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise InputError(f"--day must be a date such as 2026-11-24, got {text[:40]!r}") from None
+        day = None
+    if day is None or text != day.isoformat():  # 20261124 may be meant for anything
+        raise InputError(f"--day must be a date such as 2026-11-24, got {text[:40]!r}")
     if not FIRST_DAY <= day <= LAST_DAY:
         raise InputError(f"--day must be from {FIRST_DAY} to {LAST_DAY}, got {day}")
     return day

@@ -82,6 +82,7 @@ def match(
             "limit": limit,
             "lang": lang,
         },
+        of.fault,
     )
     with of.asking(wanted, member, lang, store, tenant) as ask:
         view, viewer, query, prices = ask.engine.trips, ask.viewer, ask.query, ask.prices

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from api.commands.common import opened, the_tenant
+from api.commands.common import Place, opened, option_fault, the_tenant
 from api.commands.words import day_codes, euros, heads, listed, weekdays
 from api.settings import Settings
 from api.towns import Outlines
@@ -19,7 +19,7 @@ from indexes.journeys import Schedule
 from matching.engine import Engine
 from matching.rides.carpool import Party, Prices, Stop, TripMatch, TripQuery
 
-__all__ = ["Asking", "asking", "columns", "place_of", "rows_of", "split"]
+__all__ = ["Asking", "asking", "columns", "fault", "place_of", "rows_of", "split"]
 
 ToLat = Annotated[float, typer.Option(help="Latitude of the destination, degrees.")]
 ToLon = Annotated[float, typer.Option(help="Longitude of the destination.")]
@@ -102,8 +102,22 @@ def _origin(engine: Engine, wanted: MatchParams, member: str | None) -> LonLat:
 
 
 def split(days: Sequence[str] | None) -> list[str]:
-    """``--days MON,WED --days VEN`` day by day."""
-    return [day_codes(part) for text in days or () for part in text.split(",")]
+    """``--days MON,WED --days ven`` day by day."""
+    return [day_codes(part.strip().upper()) for text in days or () for part in text.split(",")]
+
+
+# Fields whose options have a shorter name.
+_OPTIONS = {
+    "flex_before_s": "flex_before",
+    "flex_after_s": "flex_after",
+    "max_walk_m": "max_walk",
+    "verified_only": "verified",
+}
+
+
+def fault(where: Place, message: str) -> str:
+    """What is wrong with an option, for `api.commands.common.checked`."""
+    return option_fault(tuple(_OPTIONS.get(str(name), name) for name in where), message)
 
 
 def columns(lang: str) -> tuple[str, ...]:

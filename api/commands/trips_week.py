@@ -77,6 +77,7 @@ def week(
             "limit": limit,
             "lang": lang,
         },
+        of.fault,
     )
     with of.asking(wanted, member, lang, store, tenant) as ask:
         cover = cover_week(ask.engine.trips, ask.viewer, ask.query, ask.prices, ask.back)

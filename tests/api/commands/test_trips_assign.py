@@ -133,6 +133,7 @@ def test_a_seat_that_no_driver_answered_for_is_given_again(assign, town):
 
 
 def test_a_day_that_is_no_date_and_a_store_that_is_not_there_are_refused(assign, town, tmp_path):
+    assert assign("--day", "20261124", "--store", town[0])[0] == 2
     status, out, err = assign("--day", "tuesday", "--store", town[0])
     assert (status, out) == (2, "")
     assert "--day must be a date such as 2026-11-24, got 'tuesday'" in err

@@ -104,7 +104,10 @@ def test_a_table_is_for_people(match, monkeypatch):
         ((*ASKED, "--arrive-by", "08:30"), "a time of day goes with days"),
         ((*ASKED, "--arrive-by", "8h30", "--days", "MON"), "--arrive-by"),
         ((*ASKED, *WEEK, "--as", "stranger"), "no such member"),
-        ((*ASKED, *WEEK, "--max-walk", "3000"), "--max-walk"),
+        ((*ASKED, *WEEK, "--max-walk", "3000"), "--max-walk: "),
+        ((*ASKED, *WEEK, "--flex-before", "-5"), "--flex-before: "),
+        ((*ASKED, "--arrive-by", "08:30", "--days", "LUNDI"), "--days: days are spelled MON"),
+        ((*ASKED, *WEEK, "--role", "driver", "--back-depart-at", "17:00"), "asks for one way"),
         ((*ASKED, *WEEK, "--timezone", "Mars/Olympus"), "--timezone"),
     ],
 )
