@@ -9,6 +9,7 @@ from math import cos, radians
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import shapely
 
 from api.districts_words import Lang, number_text, words
@@ -24,6 +25,7 @@ HTML = "text/html"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'"
 LANGS: tuple[Lang, Lang] = ("fr", "en")
 WIDTH = 720.0  # of a map, in the units of its picture
+FIGURE = ' class="n"'  # of a cell: set to the right, as its column's head
 DETAIL = 0.6  # how far an outline may be off there
 
 TEXTS = {  # French, English
@@ -53,7 +55,8 @@ nav, .note, small { color: #5b6672 } a { color: #1d5fa8 } form { margin: .8em 0 
 .wide { overflow-x: auto } table { border-collapse: collapse }
 th, td { text-align: left; vertical-align: top; padding: 3px 10px 3px 0;
   border-bottom: 1px solid #dde3e8 } th { font-weight: 600 }
-.wide td { white-space: nowrap } .wide thead th { min-width: 7em }
+.wide td { white-space: nowrap }
+.wide thead th { min-width: 7em; vertical-align: bottom } .wide thead th.n { min-width: 14em }
 .n { text-align: right; font-variant-numeric: tabular-nums } td small { display: block }
 input { font: inherit; padding: 3px 6px; width: min(34em, 70%) } button { font: inherit }
 svg { width: 100%; max-width: 720px; max-height: 560px; background: #f3f6f9 }
@@ -216,7 +219,10 @@ def _base(name: str) -> str:
 
 def _many(collection: Collection, rows: IntArray, lang: int, base: str) -> str:
     names, at = _columns(collection), f"{base}/collections/{collection.id}"
-    heads = "".join(f"<th>{escape(title_of(name)[lang])}</th>" for name in names)
+    heads = "".join(
+        f"<th{FIGURE if _figure(collection, name) else ''}>{escape(title_of(name)[lang])}</th>"
+        for name in names
+    )
     lines = []
     for row, told in zip(rows.tolist(), collection.table.take(rows).to_pylist(), strict=True):
         id = collection.ids[row]
@@ -227,6 +233,12 @@ def _many(collection: Collection, rows: IntArray, lang: int, base: str) -> str:
         f'<div class="wide"><table><thead><tr><th>id</th>{heads}</tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
+
+
+def _figure(collection: Collection, name: str) -> bool:
+    """Whether a column holds numbers that tell how much."""
+    kind = collection.table[name].type
+    return name != "vintage" and (pa.types.is_floating(kind) or pa.types.is_integer(kind))
 
 
 def _one(collection: Collection, row: int, lang: int, base: str) -> str:
@@ -267,7 +279,7 @@ def _cell(name: str, told: Mapping[str, Any], lang: int, base: str) -> str:
         of = number_text(round(told[f"{name}_denominator"]), "count", LANGS[lang])
         beside.append(_text("of-all", lang, of=of))
     more = f"<small>{' · '.join(beside)}</small>" if beside else ""
-    return f'<td class="n">{shown}{more}</td>'
+    return f"<td{FIGURE}>{shown}{more}</td>"
 
 
 def _map(shapes: Geometries, addresses: Sequence[str]) -> str:

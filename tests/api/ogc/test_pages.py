@@ -114,6 +114,20 @@ def test_pages_turn_and_keep_the_filter(town):
     assert "Nothing matches." in nothing.text
 
 
+@pytest.mark.parametrize("collection", COLLECTIONS)
+def test_the_head_of_a_column_of_figures_stands_above_them_on_the_right(town, collection):
+    path = f"/ogc/collections/{collection}/items"
+    asked = {"limit": 5, "f": "html"}
+    heads, *lines = town.client.get(path, params=asked).text.split("<tr><th>")[1:]
+    right = [told == ' class="n"' for told in re.findall(r"<th( class=\"n\")?>", heads)]
+    assert lines and any(right) is (collection != "zones")  # outlines alone
+    for line in lines:
+        cells = re.findall(r"<td( class=\"n\")?>(.*?)</td>", line)
+        assert len(cells) == len(right)
+        for (side, told), wanted in zip(cells, right, strict=True):
+            assert told == "–" or (side == ' class="n"') is wanted
+
+
 def test_what_was_asked_is_text_on_the_page_and_never_markup(town):
     asked = "name <> '\"><script>alert(1)</script>'"
     page = shown(town, "/ogc/collections/zones/items", filter=asked)
