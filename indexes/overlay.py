@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from geo.arrays import BoolArray, FloatArray, IntArray
 from indexes import header as h
-from indexes.columns import Ints, PointColumns
+from indexes.columns import PointColumns
 from indexes.memory import address_of
 from indexes.packing import OVERLAID, ROW, pack_rows
 from indexes.points import PointIndex, PointView
@@ -52,6 +52,7 @@ class Overlay:
         self.rows = rows
         self._hidden = rows.astype(np.int32)
         self._tree = PointIndex(pack_rows(hot, cold))
+        self._named = address_of(self._tree.blocks), address_of(self._hidden), len(rows)
 
     @property
     def nbytes(self) -> int:
@@ -60,19 +61,18 @@ class Overlay:
 
     def over(self, view: PointView) -> PointView:
         """What a search reads of a view, these rows being as they are here."""
-        return _Overlaid(view, self.rows, self._hidden, self._tree)
+        return _Overlaid(view, self)
 
 
 class _Overlaid(PointView):
-    def __init__(self, view: PointView, rows: IntArray, hidden: Ints, tree: PointIndex) -> None:
+    def __init__(self, view: PointView, overlay: Overlay) -> None:
         header = view._header.copy()
         part = int(header[h.PARTS])
-        header[h.PART_BLOCKS + part] = address_of(tree.blocks)
         header[h.PARTS] = part + 1
-        header[h.HIDDEN], header[h.HIDDEN_ROWS] = address_of(hidden), len(hidden)
-        super().__init__(header, (view, tree, hidden))
-        self._under, self._rows, self._first = view, rows, part << PLACE_BITS
-        self._tree = tree
+        header[h.PART_BLOCKS + part], header[h.HIDDEN], header[h.HIDDEN_ROWS] = overlay._named
+        super().__init__(header, (view, overlay))
+        self._under, self._rows, self._first = view, overlay.rows, part << PLACE_BITS
+        self._tree = overlay._tree
 
     def alive(self, rows: npt.NDArray[np.integer[Any]]) -> BoolArray:
         return self._under.alive(rows)

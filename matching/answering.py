@@ -94,9 +94,9 @@ def neighbours_of(search: Search, records: Sequence[Record]) -> Iterable[int]:
     """For each record, households of the viewer's building that recommend it; 0 if too few."""
     if search.neighbours is None:
         return repeat(0)
-    ids = [
-        one.match.id for one in records if not one.match.personal and one.endorsers >= COUNT_FROM
-    ]
+    ids = [one.match.id for one in records if one.endorsers >= COUNT_FROM and not one.personal]
+    if not ids:
+        return repeat(0)
     counts = dict(zip(ids, search.neighbours(ids), strict=True))
     return [counts.get(one.match.id, 0) for one in records]
 

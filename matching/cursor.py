@@ -2,7 +2,6 @@
 
 import base64
 import hmac
-from dataclasses import dataclass
 from hashlib import blake2b
 
 import msgspec
@@ -15,8 +14,7 @@ SIGNATURE_BYTES = 16
 MAX_CHARACTERS = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(msgspec.Struct, frozen=True):
     """Where the next page begins.
 
     ``at`` and the radius pin the instant and the place searched; ``inner_m`` is the ring

@@ -81,8 +81,7 @@ def matches_json(search: Search, found: Found, profiles: Profiles, query: NearQu
             metres = _encode(tie / 1_000), _by_metres(tie // 1_000, lang)
             parts += first, b'"score":', _encode(score / 1e9), b',"distance_m":', *metres
         parts += _encode(share), before
-        share = rounded_share(weight_fresh * fresh)
-        if share > 0:
+        if weight_fresh and (share := rounded_share(weight_fresh * fresh)) > 0:
             new = freshness(
                 kind,
                 None if told.published_s is None else at - told.published_s,

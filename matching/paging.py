@@ -1,7 +1,10 @@
 """Radius and pages: the rings that widen by themselves, and where the next page begins."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+import msgspec
+from msgspec import structs
 
 from geo.arrays import FloatArray, IntArray
 from indexes.columns import Ints
@@ -18,8 +21,7 @@ RINGS_M = (150.0, 300.0, 600.0, 1_200.0, 2_500.0, 5_000.0)
 MILLIMETRE = 0.001
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(msgspec.Struct, frozen=True, eq=False):
     """A query made ready for the index.
 
     ``rows`` and ``fits`` are those of the listings that match the words and lie in the polygon,
@@ -60,7 +62,7 @@ class Search:
 
     def within(self, radius_m: float, inner_m: float = -1.0) -> "Search":
         """The same, no farther than ``radius_m`` and beyond ``inner_m``."""
-        return replace(self, ask=replace(self.ask, radius_m=radius_m, inner_m=inner_m))
+        return structs.replace(self, ask=replace(self.ask, radius_m=radius_m, inner_m=inner_m))
 
 
 def ring_radius(search: Search, limit: int) -> float:
@@ -82,12 +84,12 @@ def _ring(distance_m: float) -> float:
 
 def resumed(search: Search, cursor: Cursor) -> Search:
     """The search of the page that a cursor begins."""
-    search = replace(search.within(cursor.radius_m, cursor.inner_m), auto=cursor.auto)
+    search = structs.replace(search.within(cursor.radius_m, cursor.inner_m), auto=cursor.auto)
     if cursor.score is None:
         return search
     # If the last match is gone, whatever stands where it stood has a greater rank.
     after = cursor.score, cursor.tie, search.snapshot.ranks.rank_of(cursor.id)
-    return replace(search, ask=replace(search.ask, after=after))
+    return structs.replace(search, ask=replace(search.ask, after=after))
 
 
 def next_cursor(search: Search, found: Found, limit: int, profiles: str) -> Cursor | None:

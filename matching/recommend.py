@@ -8,12 +8,13 @@ could recommend yet, take turns.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
+from msgspec import structs
 
 from geo.arrays import IntArray
 from geo.errors import DeniedError, InputError
@@ -224,7 +225,7 @@ def case_of(
     """
     # No cursor is made of it: the secret signs nothing.
     search = asked(snapshot, profiles, b"", viewer, query)
-    search = replace(search, plan=_plan(query.kinds, weights))
+    search = structs.replace(search, plan=_plan(query.kinds, weights))
     return Case(search, voices, trusted, weights, viewer.member_id or "", now_s, endorsers)
 
 

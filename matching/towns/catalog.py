@@ -93,7 +93,8 @@ class Segment:
 
     def id_of(self, row: int) -> str:
         """The id of a row."""
-        return self._strings["id"].of((row,))[0]
+        told = self._kept.get(row)
+        return self._strings["id"].of((row,))[0] if told is None else told.match.id
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """One thing of all rows, as `Catalog.column` names it."""
@@ -104,12 +105,14 @@ class Segment:
     def records(self, rows: list[int], vocabulary: Vocabulary) -> list[Record]:
         """What is told of some rows, from records kept where they have been told before."""
         kept = self._kept
-        missing = [row for row in rows if row not in kept]
-        if missing:
-            if len(kept) + len(missing) > MAX_KEPT:
-                # Another thread may still read the one before.
-                kept = self._kept = {row: kept[row] for row in rows if row in kept}
-            kept |= zip(missing, self._read(missing, vocabulary), strict=True)
+        try:
+            return [kept[row] for row in rows]
+        except KeyError:
+            missing = [row for row in rows if row not in kept]
+        if len(kept) + len(missing) > MAX_KEPT:
+            # Another thread may still read the one before.
+            kept = self._kept = {row: kept[row] for row in rows if row in kept}
+        kept |= zip(missing, self._read(missing, vocabulary), strict=True)
         return [kept[row] for row in rows]
 
     def _read(self, rows: list[int], vocabulary: Vocabulary) -> list[Record]:
