@@ -39,7 +39,7 @@ def release_quarter(
     vintage: int | None = None,
     correct: bool = False,
 ) -> Release:
-    """Release a quarter's figures, or read what was released.
+    """Release a quarter's figures, or read what was released; what was stopped is completed first.
 
     Parameters
     ----------
