@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from math import fsum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import structs
 
 from geo.arrays import BoolArray, FloatArray, IntArray, LonLat
 from geo.distance import haversine_m
@@ -175,11 +176,11 @@ class Case:
         rows = rows[self._endorsing(rows) == 0]
         published = column("published_at", rows)
         rows = rows[(published <= at) & (published > at - NEW_S)]
-        return replace(self.search, rows=rows, fits=None).nearest(IN_TURNS).rows
+        return structs.replace(self.search, rows=rows, fits=None).nearest(IN_TURNS).rows
 
     def best(self, rows: IntArray, count: int) -> Found:
         """The best of some rows."""
-        return replace(self.search, rows=rows, fits=self._fits(rows)).best(count)
+        return structs.replace(self.search, rows=rows, fits=self._fits(rows)).best(count)
 
     def _fits(self, rows: IntArray) -> FloatArray:
         """All terms but the distance, weighed, as a share of what they weigh together."""
