@@ -25,7 +25,6 @@ from api.commands.common import (
     print_table,
     the_tenant,
 )
-from api.commands.trips_options import place_of
 from api.commands.words import count, heads, metres, say
 from api.importing.requests import read_requests
 from api.settings import Settings
@@ -162,11 +161,12 @@ def _assign_day(
 
 def _row(pair: DayPair, lang: str) -> tuple[str, ...]:
     match = pair.match
+    place = match.pickup
     return (
         pair.rider,
         pair.driver,
-        f"{match.pickup.time}-{match.dropoff.time}",
-        place_of(match.pickup),
+        f"{place.time}-{match.dropoff.time}",
+        place.name or f"{place.lat:.5f}, {place.lon:.5f}",
         metres(match.walk_m, lang),
         f"{match.detour_s / 60:.0f} min",
         f"{match.cost_min:.0f} min",

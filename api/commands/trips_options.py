@@ -17,9 +17,9 @@ from geo.arrays import LonLat
 from geo.errors import InputError
 from indexes.journeys import Schedule
 from matching.engine import Engine
-from matching.rides.carpool import Party, Prices, Stop, TripMatch, TripQuery
+from matching.rides.carpool import Party, Prices, TripMatch, TripQuery
 
-__all__ = ["Asking", "asking", "columns", "fault", "place_of", "rows_of", "split"]
+__all__ = ["Asking", "asking", "columns", "fault", "rows_of", "split"]
 
 ToLat = Annotated[float, typer.Option(help="Latitude of the destination, degrees.")]
 ToLon = Annotated[float, typer.Option(help="Longitude of the destination.")]
@@ -122,26 +122,20 @@ def fault(where: Place, message: str) -> str:
 
 def columns(lang: str) -> tuple[str, ...]:
     """What the columns of `rows_of` are called."""
-    return heads(lang, "", "trip", "cost", "days", "pick-up", "drop-off", "price", "why")
-
-
-def place_of(stop: Stop) -> str:
-    """Where a rider gets in or out: a meeting point's name, or degrees of latitude, longitude."""
-    return stop.name or f"{stop.lat:.5f}, {stop.lon:.5f}"
+    return heads(lang, "trip", "cost", "days", "pick-up", "drop-off", "price", "why")
 
 
 def rows_of(found: Iterable[tuple[TripMatch, Sequence[str]]], lang: str) -> list[tuple[str, ...]]:
-    """Matches, and the days that each is told for, as lines of a table."""
+    """Matches, best first, and the days that each is told for, as lines of a table."""
     return [
         (
-            str(rank),
             one.id,
             f"{one.cost_min:.0f} min",
             weekdays(days, lang),
-            f"{one.pickup.time} {place_of(one.pickup)}",
-            f"{one.dropoff.time} {place_of(one.dropoff)}",
+            f"{one.pickup.time} {one.pickup.name}".strip(),
+            f"{one.dropoff.time} {one.dropoff.name}".strip(),
             euros(one.price_eur, lang),
             listed((reason.text for reason in one.why), lang),
         )
-        for rank, (one, days) in enumerate(found, 1)
+        for one, days in found
     ]
