@@ -17,6 +17,7 @@ from api.access import AccessLog
 from api.answers import NearOut
 from api.app import create_app
 from api.auth import Anyone
+from api.connections import Connection
 from api.logs import log_config
 from api.problems import install_problems, language_of
 from api.questions import near_query
@@ -69,6 +70,7 @@ def main() -> None:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        http=Connection,
         log_config=log_config("json"),
     )
 
