@@ -1,8 +1,9 @@
 """A client's connection: uvicorn's, with bounds to how a request may come.
 
-Uvicorn's own bounds neither the bytes of a request's head (its line and headers) nor how long
-head and body may take, so that anybody who reaches the port, without a key, could fill the
-memory, keep the loop from all others, or hold a connection for ever.
+Uvicorn's own bounds neither the bytes of a request's head (its line and headers), or of headers
+that follow a body in chunks, nor how long head and body may take, so that anybody who reaches the
+port, without a key, could fill the memory, keep the loop from all others, or hold a connection
+for ever.
 """
 
 from asyncio import TimerHandle, Transport
@@ -63,18 +64,31 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._begin_head()
+
+    def on_headers_complete(self) -> None:
+        self._end()
+        super().on_headers_complete()
+
+    def on_chunk_header(self) -> None:
+        self._begin_head()  # after the last chunk, which has no body, come headers
+
+    def on_body(self, body: bytes) -> None:
+        self._in_head = False
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._end()
+        super().on_message_complete()
+
+    def _begin_head(self) -> None:
         self._in_head = self._began = True
         self._head_bytes = 0
 
-    def on_headers_complete(self) -> None:
+    def _end(self) -> None:
         self._in_head = False
         self._head_bytes = 0
         self._keep()
-        super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        self._keep()
-        super().on_message_complete()
 
     def _close_in(self, seconds: float) -> None:
         self._closing = self.loop.call_later(seconds, self.transport.close)

@@ -86,6 +86,7 @@ def run(*parts):
 
 
 KIB = b"x" * 1024
+CHUNKED = b"POST /unread HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n1234\r\n"
 
 
 @pytest.mark.parametrize(
@@ -95,8 +96,10 @@ KIB = b"x" * 1024
         (ASK, *[b"A: " + KIB + b"\r\n"] * 100),
         (b"GET /", *[KIB] * 100),
         (ASK + b"\r\n" + ASK, b"A: ", *[KIB] * 100),
+        (CHUNKED, b"0\r\n", b"A: ", *[KIB] * 100),
+        (CHUNKED + b"0\r\n", *[b"A: " + KIB + b"\r\n"] * 100),
     ],
-    ids=["a header", "headers", "a path", "a second request"],
+    ids=["a header", "headers", "a path", "a second request", "a last header", "last headers"],
 )
 def test_a_head_of_over_64_kib_is_refused_before_it_is_whole(parts):
     wire = run(*parts[:-20])
@@ -108,6 +111,9 @@ def test_many_requests_and_a_long_body_are_no_long_head():
     body = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 102400\r\n\r\n"
     wire = run(*[ASK + b"\r\n"] * 3_000, body, *[KIB] * 100, ASK, b"\r\n")
     assert wire.said.count(b"HTTP/1.1 200") == 3_002 and not wire.closed
+    chunks = [b"4", b"00\r\n", KIB, b"\r\n"] * 100
+    wire = run(CHUNKED, *chunks, b"0\r\n", b"A: b\r\n", b"\r\n", ASK, b"\r\n")
+    assert wire.said.count(b"HTTP/1.1 200") == 2 and not wire.closed
     assert 3_000 * len(ASK) > MAX_HEAD_BYTES
 
 
