@@ -35,7 +35,9 @@ __all__ = [
     "acting",
     "caller",
     "digest_of",
+    "is_local",
     "new_secret",
+    "require_once",
     "secret_of",
 ]
 
@@ -152,6 +154,19 @@ class KeyRing:
         return key
 
 
+def require_once(request: Request, *names: str) -> None:
+    """Refuse a header that says who asks and is sent twice: a proxy and we might each take another.
+
+    Raises
+    ------
+    InputError
+        If one is.
+    """
+    for name in names:
+        if len(request.headers.getlist(name)) > 1:
+            raise InputError(f"the header {name} is sent once")
+
+
 def is_local(request: Request) -> bool:
     """Whether the client is on this machine and calls it so, and no proxy speaks for others.
 
@@ -237,13 +252,11 @@ async def caller(
     UnauthenticatedError
         If a key is missing or not known.
     InputError
-        If two keys are sent, or two members named: a proxy and we might each take another.
+        If two keys are sent, or two members named.
     DeniedError
         If it has none of the scopes, or names a member without being an app's.
     """
-    for name in ("authorization", "mitoyen-member"):
-        if len(request.headers.getlist(name)) > 1:
-            raise InputError(f"the header {name} is sent once")
+    require_once(request, "authorization", "mitoyen-member")
     secret = secret_of(request.headers.get("authorization"))
     if secret is None:
         if scopes.scopes or named is not None or not is_local(request):

@@ -12,7 +12,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader
 
-from api.auth import KeyRing, digest_of, is_local
+from api.auth import KeyRing, digest_of, is_local, require_once
 from api.clock import Clock
 from api.covoiturage.limits import Limiter
 from api.problems import UnauthenticatedError
@@ -91,7 +91,7 @@ async def counted(request: Request) -> None:
 
 
 async def given_once(request: Request) -> None:
-    """Refuse a parameter that is given twice: the last would win without a word.
+    """Refuse a key or a parameter that is given twice: one would win without a word.
 
     Raises
     ------
@@ -101,6 +101,7 @@ async def given_once(request: Request) -> None:
     names = [name for name, _ in request.query_params.multi_items()]
     if len(set(names)) < len(names):
         raise InputError("a parameter is given once; several weekdays go in one, with commas")
+    require_once(request, "x-api-key")
 
 
 async def _asking(

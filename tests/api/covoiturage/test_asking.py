@@ -50,6 +50,14 @@ def test_on_this_machine_an_empty_key_is_as_none_and_a_wrong_one_is_refused(town
     assert town.local.get(url, params=WAY, headers=proxied).status_code == 401
 
 
+def test_of_two_keys_none_is_taken(town: Any, checker: Any) -> None:
+    url = "/covoiturage/v1/driver_journeys"
+    twice = [("X-API-Key", f"secret of {name}") for name in (PARTNER, "app")]
+    answer = town.remote.get(url, params=WAY, headers=twice)
+    assert checker.check("get", "/driver_journeys", answer, status=400) == set()
+    assert "x-api-key" in answer.json()["error"]
+
+
 def test_anybody_may_ask_whether_we_are_there(town: Any, checker: Any) -> None:
     for key in (None, "remote"):
         assert checker.check("get", "/status", town.get("/status", key=key)) == set()
