@@ -44,9 +44,7 @@ _OF_BUILDINGS = """
     WHERE h.tenant_id = :tenant_id AND h.building_id IN ({ids})"""
 _OWNED = "SELECT id FROM listings WHERE tenant_id = :tenant_id AND owner_id IN ({ids})"
 _DRIVEN = "SELECT id FROM trips WHERE tenant_id = :tenant_id AND owner_id IN ({ids})"
-_RIDDEN = """
-    SELECT passenger_trip_id FROM bookings
-    WHERE tenant_id = :tenant_id AND passenger_trip_id IS NOT NULL AND id IN ({ids})"""
+_RIDDEN = "SELECT passenger_trip_id FROM bookings WHERE tenant_id = :tenant_id AND id IN ({ids})"
 _ENDORSED = """
     SELECT listing_id FROM endorsements WHERE tenant_id = :tenant_id AND member_id IN ({ids})"""
 
@@ -133,7 +131,7 @@ def touched(db: Connection, dialect: Dialect, tenant_id: str, changes: Iterable[
         if not ids:
             return set()
         values = {"tenant_id": tenant_id, "ids": as_json(ids)}
-        return set(db.scalars(text(sql.format(ids=dialect.ids)), values))
+        return set(db.scalars(text(sql.format(ids=dialect.ids)), values)) - {None}
 
     people = changed["members"]
     moved = linked(_OF_HOUSEHOLDS, changed["households"])

@@ -1,13 +1,19 @@
 """Trips and bookings at the Store port, held whole against every store."""
 
+import re
+import sqlite3
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import event
 from store_records import HOUSEHOLDS, MEMBERS, SLOW, TENANT, TOWN, start_of
 from trip_records import (
     DRIVER,
@@ -222,6 +228,36 @@ def test_a_booking_touches_the_drivers_trip_and_the_passengers(road: Store) -> N
         before = road.position()
         road.delete(Booking, "t", one.id)
         assert road.touched("t", road.changes(before)).trips == trips
+
+
+def test_no_change_walks_over_all_bookings_of_a_tenant(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "store.db")
+    store.put_all([*TOWN, *TRIPS])
+    asked: list[tuple[str, Any]] = []
+
+    def note(connection: Any, cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        if re.search(r"\b(FROM|UPDATE) bookings\b", statement):
+            asked.append((statement, values))
+
+    for engine in (store._reader, store._writer):
+        event.listen(engine, "before_cursor_execute", note)
+    before = store.position()
+    store.book(booking(1, passenger_trip_id="p1"), ANYBODY)
+    touched = store.touched("t", store.changes(before))
+    assert [one.id for one in store.bookings("t", touched.trips)] == [booking(1).id]
+    store.put(replace(PASSENGER, cancelled=True))
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "store.db")) as db:
+        plans = [
+            (line, statement)
+            for statement, values in asked
+            for *_, line in db.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+            if "bookings" in line
+        ]
+    # By a trip or by the booking's own id, beside the tenant.
+    assert len(plans) >= 7
+    for line, statement in plans:
+        assert re.search(r"SEARCH .*\(tenant_id=\? AND (passenger_)?(trip_)?id=\?", line), statement
 
 
 def test_a_booking_comes_back_as_it_was_made(road: Store) -> None:

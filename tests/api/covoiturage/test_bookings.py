@@ -22,6 +22,7 @@ from covoiturage_town import (
     once,
     served,
 )
+from waiting import until_shown
 
 from indexes.journeys import Anchor, Booking, BookingStatus, Message, Trip
 from indexes.store import open_store
@@ -134,7 +135,7 @@ def test_a_drive_that_is_told_to_begin_on_another_day_can_be_booked(
     anchor = Anchor.DEPART if hour < 24 else Anchor.ARRIVE
     trip = replace(home, id=f"night-{anchor}", schedule=once(hour, anchor=anchor), seats=1)
     engine = town.app.state.towns.town("town").engine
-    engine.wait_for(str(town.store.put(trip)), 20.0)
+    until_shown(engine, town.store.put(trip))
     query = {"departureLat": 43.28, "departureLng": 5.32, "departureRadius": 10}
     query |= {"departureDate": instant(24), "timeDelta": 3_600}
     (one,) = [one for one in town.search("/driver_journeys", **query) if trip.id in one["id"]]
@@ -148,7 +149,7 @@ def test_a_drive_that_is_told_to_begin_on_another_day_can_be_booked(
     kept = town.store.get(Booking, "town", body["id"])
     assert kept.day == own
     assert town.ask("POST", "/bookings", json=booking_of(one, "pol")).status_code == 400  # full
-    engine.wait_for(str(town.store.position()), 20.0)
+    until_shown(engine, town.store.position())
     assert all(trip.id not in one["id"] for one in town.search("/driver_journeys", **query))
     read = town.get(f"/bookings/{body['id']}").json()
     assert read["driverJourneyId"] == one["id"]
@@ -248,7 +249,7 @@ def test_a_passenger_who_has_a_seat_is_told_to_nobody_for_that_day(town: Any) ->
     engine = town.app.state.towns.town("town").engine
 
     def days() -> set[str]:
-        engine.wait_for(str(town.store.position()), 20.0)
+        until_shown(engine, town.store.position())
         dated = {one["id"] for one in town.search("/passenger_journeys", **query)}
         (weekly,) = town.search("/passenger_regular_trips", **ENDS, departureTimeOfDay="07:54:00")
         times = weekly["schedules"]
