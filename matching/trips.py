@@ -40,7 +40,8 @@ the share of what the car costs that all would bear with no seat free, so that n
 doesn't drive alone, 1.3 times the air line, less the detour's.
 
 **One seat at a time**: on a day on which a rider has a seat that is accepted, that trip of theirs
-doesn't take place; nor does anybody ride on a trip on which they drive somebody that day.
+doesn't take place; nor does anybody ride on a trip on which they drive somebody that day, or have
+still to answer who asked for a seat.
 
 **Both ways** hold: verified people only, same building (both addresses proved), women only, blocks,
 and who the trip is addressed to. Nobody rides with himself.

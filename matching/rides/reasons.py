@@ -23,13 +23,13 @@ _SENTENCES = {
     "meet-dropoff": ("dépose à {}", "dropped off at {}"),
     "on-the-way": ("sans détour", "no detour"),
     "detour": ("{} min de détour", "{} min of detour"),
-    "on-time": ("à l’heure demandée", "at the time asked for"),
+    "on-time": ("à l'heure demandée", "at the time asked for"),
     "later": (
-        "prévu {} min après l’heure demandée, dans la marge des deux",
+        "prévu {} min après l'heure demandée, dans la marge des deux",
         "planned {} min after the time asked for, within the leeway of both",
     ),
     "earlier": (
-        "prévu {} min avant l’heure demandée, dans la marge des deux",
+        "prévu {} min avant l'heure demandée, dans la marge des deux",
         "planned {} min before the time asked for, within the leeway of both",
     ),
     "days-all": ("tous les jours demandés", "all days asked for"),

@@ -36,7 +36,7 @@ _PHRASES = {
     "holidays": ("sauf jours fériés", "except public holidays"),
     "between": ("du {} au {}", "from {} to {}"),
     "from": ("à partir du {}", "from {}"),
-    "until": ("jusqu’au {}", "until {}"),
+    "until": ("jusqu'au {}", "until {}"),
     "also": ("aussi {}", "also {}"),
     "except": ("sauf {}", "except {}"),
     "days": ("{} jours", "{} days"),

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from indexes.entities import Audience, Group, Tenant
 from indexes.journeys import Booking, Trip
 from indexes.publishing import Published, Publisher
-from indexes.store import Change, Position, Store
+from indexes.store import Change, Position, Store, utc_now
 from matching.detour import Ride
 from matching.rides.book import TripBook, TripView, without
 from matching.rides.booking import ACCEPTED, is_unanswered, seated_days
@@ -69,7 +69,7 @@ class TripTown(Following["_Loaded"]):
         *,
         waiting: bool = False,
     ) -> None:
-        self._clock = clock or _utc_now
+        self._clock = clock or utc_now
         self._waiting = waiting
         read = None
         if listings is not None:
@@ -269,10 +269,6 @@ def _was(id: str, before: TripView, after: TripView) -> _Was:
 def _on_any_day(trip: Trip) -> Trip:
     """A trip as if no day were left out."""
     return replace(trip, schedule=replace(trip.schedule, removed=()))
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _ride(booking: Booking, start_s: float) -> Ride:

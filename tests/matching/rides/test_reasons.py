@@ -24,4 +24,5 @@ def test_a_place_is_named_as_it_is_whatever_is_in_its_name(lang, said) -> None:
     )  # fmt: skip
     texts = {reason.code: reason.text for reason in reasons}
     assert texts["meet-pickup"] == said.format(name)
+    assert texts["on-time"] == {"fr": "à l'heure demandée", "en": "at the time asked for"}[lang]
     assert texts["walk"].startswith(f"6{NBSP}min") and texts["detour"].startswith(f"4{NBSP}min")

@@ -52,7 +52,7 @@ def weekly(*times, **settings):
         ),
         (
             weekly(((4,), 3_600), valid_to=date(2027, 8, 2)),
-            "le vendredi à 1 h, jusqu’au 2 août 2027",
+            "le vendredi à 1 h, jusqu'au 2 août 2027",
             "Friday at 01:00, until 2 August 2027",
         ),
         (
