@@ -79,7 +79,9 @@ def serve(
     ] = None,
     now: Annotated[
         str | None,
-        typer.Option(metavar="INSTANT", help="What time it is for carpooling and writes, from here on."),
+        typer.Option(
+            metavar="INSTANT", help="What time it is for carpooling and writes, from here on."
+        ),
     ] = None,
 ) -> None:
     """Serve the HTTP interface; on this machine only, unless told otherwise."""
