@@ -9,7 +9,7 @@ from geo.errors import ConflictError, InputError
 from indexes.journeys import Anchor, Booking, BookingStatus, Role, Trip
 from indexes.store import Store
 from matching.rides.asks import times_between
-from matching.rides.clock import EPOCH, FIRST_DAY, LAST_DAY
+from matching.rides.clock import DAY_S, EPOCH, FIRST_DAY, LAST_DAY
 from matching.schedule import days_of
 
 __all__ = [
@@ -162,15 +162,16 @@ def seated_days(trip: Trip, bookings: Iterable[Booking]) -> frozenset[date]:
 
 def _ridden_day(trip: Trip, booking: Booking) -> date | None:
     """The service day of a rider's trip that a booking is for: of those around, the one whose
-    time is nearest."""
+    time is nearest. None half a day from all: the day was taken out of the schedule since."""
     at = booking.pickup_at.timestamp()
     if trip.schedule.anchor is Anchor.ARRIVE:
         at += booking.dropoff_s - booking.pickup_s
     first, last = booking.day - timedelta(days=1), booking.day + timedelta(days=1)
     asked = times_between(trip.schedule, max(first, FIRST_DAY), min(last, LAST_DAY))
-    if not asked:
+    nearest = min(asked, key=lambda one: abs(one.meant - at), default=None)
+    if nearest is None or abs(nearest.meant - at) > DAY_S / 2:
         return None
-    return EPOCH + timedelta(days=min(asked, key=lambda one: abs(one.meant - at)).day)
+    return EPOCH + timedelta(days=nearest.day)
 
 
 def cancel_unanswered(store: Store, tenant_id: str, now: datetime) -> int:

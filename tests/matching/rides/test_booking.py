@@ -142,10 +142,22 @@ def test_a_driver_has_no_seat_and_who_is_not_on_the_road_then_has_none_either() 
     assert seated_days(PASSENGER, [one]) == set()  # rides on another day, once
     rider = replace(PASSENGER, schedule=EVERY_DAY)
     assert seated_days(rider, []) == set()
-    assert seated_days(rider, [one, booking(2, day=MONDAY + timedelta(days=2))]) == {
-        MONDAY, MONDAY + timedelta(days=1)
-    }  # fmt: skip
+    later = replace(
+        one, day=MONDAY + timedelta(days=1), pickup_at=one.pickup_at + timedelta(days=1)
+    )
+    assert seated_days(rider, [one, later]) == {MONDAY, MONDAY + timedelta(days=1)}
     assert seated_days(replace(rider, role=Role.DRIVER), [one]) == set()
+
+
+def test_who_takes_the_day_of_a_seat_out_of_a_schedule_still_rides_on_the_days_around_it() -> None:
+    one = booking(passenger_trip_id="p1")
+    for schedule in (
+        replace(EVERY_DAY, removed=(MONDAY,)),
+        replace(EVERY_DAY, weekly=(WeeklyTime(days=tuple(range(1, 7)), second=28_200),)),
+        replace(EVERY_DAY, valid_from=MONDAY + timedelta(days=1)),
+        replace(EVERY_DAY, valid_to=MONDAY - timedelta(days=1)),
+    ):
+        assert seated_days(replace(PASSENGER, schedule=schedule), [one]) == set()
 
 
 def test_a_rider_is_shown_on_the_days_without_an_accepted_seat(store: Store) -> None:
