@@ -5,7 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import blake2b
 
 import numpy as np
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from geo.arrays import BoolArray, IntArray
 from geo.errors import DeniedError
-from indexes.store import Position, Store
+from indexes.store import Position, Store, utc_now
 from matching.towns.following import Following
 from matching.trust import Evidence, TrustGraph
 from matching.trusting.edges import HALF_LIFE_S, Nodes, TrustColumns
@@ -84,7 +84,7 @@ class TrustTown(Following[Known]):
         if start is not None:
             read = start[0], Known(store, tenant_id, *start[1:])
         super().__init__(store, tenant_id, read)
-        self._clock = clock or _utc_now
+        self._clock = clock or utc_now
         self._behind_since: float | None = None
         self._renewing = threading.Lock()
         self._view = self._seen(self._clock())[0]
@@ -390,7 +390,3 @@ def _bytes_of(evidence: Evidence, shown: Shown | None) -> int:
     arrays = evidence.reached, evidence.targets, evidence.positive, evidence.negative
     # An entry of a tuple is a reference; the texts are the town's.
     return sum(one.nbytes for one in arrays) + (16 * len(shown.levels) if shown else 0) + 1_000
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)

@@ -12,7 +12,7 @@ from indexes.store import Store, open_store
 
 @pytest.fixture(autouse=True)
 def standing_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matching.trusting.town, "_utc_now", lambda: NOW)
+    monkeypatch.setattr(matching.trusting.town, "utc_now", lambda: NOW)
 
 
 @pytest.fixture(scope="session")
