@@ -32,10 +32,11 @@ from indexes.stretches import (
     WITH_OTHER,
     ZERO_S,
     Grid,
+    Near,
     Ticks,
     cells_near,
     ranges,
-    walk_m,
+    walks_m,
 )
 
 __all__ = ["Levels", "search"]
@@ -91,15 +92,16 @@ def _count(some: IntArray) -> int:
     return total
 
 
+AT_A_TIME = 256  # entries, whose numbers stay in the processor's nearest cache
+
 # What is known of a run that comes by: the run; of the end with the window the first tick that it
 # is there, or the last for an arrival, and the least minutes of stop and shift less those until
-# the rider gets in (for an arrival: and until he gets out); of the other end those of the stop
-# and until he is there, the other way round; of either end those of stop and shift alone; pieces
-# of the line, first and last, at one end and the other; the shares of stop and shift at either
-# where both stops are on one piece.
-RUN, TICK, MINUTES, OTHER_MINUTES, STOP, OTHER_STOP, PIECES, OTHER_PIECES = 0, 1, 2, 3, 4, 5, 6, 8
-SHARE, OTHER_SHARE = 10, 11
-SEEN_COLUMNS = 12
+# the rider gets in (for an arrival: and until he gets out), those of stop and shift alone, their
+# share where both stops are on one piece, and the last of its entries there. Of the other end
+# the same without a tick and shift: the stop and until he is there, the other way round.
+RUN, TICK, MINUTES, STOP, SHARE, LAST = range(6)
+OTHER_MINUTES, OTHER_STOP, OTHER_SHARE, OTHER_LAST = range(6, 10)
+SEEN_COLUMNS = 10
 # What the bound of a run is from, the dearest last: its entries; its row too; its line.
 BY_ENTRIES, BY_ROW, BY_LINE = range(3)
 
@@ -157,76 +159,51 @@ def search(
     others = ranges(grid, far.cell, other_low, other_high)
     counts[0], counts[1] = _count(some), _count(others)
     if counts[0] <= counts[1]:
-        ours, theirs = _in_both(grid.run, some, others, len(runs.rows))
+        our_kept, their_kept = _in_both(grid.run, some, others, len(runs.rows))
     else:
-        theirs, ours = _in_both(grid.run, others, some, len(runs.rows))
+        their_kept, our_kept = _in_both(grid.run, others, some, len(runs.rows))
+    ours, stops = _stops(grid, our_kept, near, ask, reach_m, low, True)
     row_of = np.empty(len(runs.rows), np.int32)  # of runs in both: where they are in `seen`
-    for i in theirs[0]:
+    for i in their_kept[0]:
         row_of[grid.run[i]] = -1
-    seen = np.empty((len(ours[0]), SEEN_COLUMNS))
-    walk_min, elsewhere, left = ask[j.WALK_MIN], ask[j.ELSEWHERE_MIN], left_of_walk(ask)
-    n = c = 0
-    for k in range(len(ours[0])):
-        i = np.int64(ours[0][k])
-        while k >= ours[1][c]:
-            c += 1
+    seen = np.empty((len(ours), SEEN_COLUMNS))
+    before = np.empty(len(ours), np.int32)  # the entry of the same run before each
+    n = 0
+    for k in range(len(ours)):
+        i = np.int64(ours[k])
         begin, end = float(grid.begin[i]), float(grid.shape[i, END])
-        if end < low:
-            continue
-        begin_s, end_s = zero + begin * tick, zero + end * tick
-        first_s, last_s = begin_s + min(0.0, shift), end_s + max(0.0, shift)
-        stop, share = near.minutes[c, ALONE], near.minutes[c, WITH_OTHER]
-        if first_s <= ask[j.EARLIEST] or last_s >= ask[j.LATEST]:
-            stop = share = near.minutes[c, CUT]
-        off_m = walk_m(grid, i, near, c)
-        if off_m <= reach_m:
-            walk = walk_min * max(0.0, off_m)
-            stop, share = min(stop, walk + elsewhere), min(share, left * walk + elsewhere)
-        if stop == np.inf:
-            continue
-        shift_min = max(0.0, first_s - ask[j.ASKED], ask[j.ASKED] - last_s) / 60.0
-        stop += shift_min
-        minutes = stop + (begin_s if by_arrival else -end_s) / 60.0
+        stop, share = stops[k, ALONE], stops[k, WITH_OTHER]
+        minutes = stop + (zero + begin * tick if by_arrival else -(zero + end * tick)) / 60.0
         run = grid.run[i]
         at: Whole = np.int64(row_of[run])
         if at < 0:
             at = n
             row_of[run] = n
             n += 1
-            seen[at, MINUTES] = seen[at, OTHER_MINUTES] = np.inf
-            seen[at, STOP] = seen[at, OTHER_STOP] = np.inf
-            seen[at, SHARE] = seen[at, OTHER_SHARE] = np.inf
-            seen[at, PIECES] = seen[at, OTHER_PIECES] = np.inf
-            seen[at, RUN], seen[at, TICK] = run, begin
-            seen[at, PIECES + 1] = seen[at, OTHER_PIECES + 1] = -np.inf
-        seen[at, TICK] = max(seen[at, TICK], end) if by_arrival else min(seen[at, TICK], begin)
-        seen[at, MINUTES] = min(seen[at, MINUTES], minutes)
-        seen[at, STOP] = min(seen[at, STOP], stop)
-        seen[at, SHARE] = min(seen[at, SHARE], share + shift_min)
-        _widen(seen, at, PIECES, grid.shape, i)
-    c = 0
-    for k in range(len(theirs[0])):
-        i = np.int64(theirs[0][k])
-        while k >= theirs[1][c]:
-            c += 1
-        at = np.int64(row_of[grid.run[i]])
-        if at < 0:
-            continue
+            row = seen[at]
+            row[RUN], row[TICK] = run, end if by_arrival else begin
+            row[MINUTES], row[STOP], row[SHARE], row[LAST] = minutes, stop, share, k
+            row[OTHER_MINUTES] = row[OTHER_STOP] = row[OTHER_SHARE] = np.inf
+            row[OTHER_LAST] = before[k] = -1
+        else:
+            row = seen[at]
+            row[TICK] = max(row[TICK], end) if by_arrival else min(row[TICK], begin)
+            row[MINUTES], row[STOP] = min(row[MINUTES], minutes), min(row[STOP], stop)
+            row[SHARE] = min(row[SHARE], share)
+            before[k], row[LAST] = np.int32(row[LAST]), k
+    their_kept = _going_on(grid, their_kept, row_of, seen, by_arrival)
+    theirs, other_stops = _stops(grid, their_kept, far, ask, other_reach_m, other_low, False)
+    other_before = np.empty(len(theirs), np.int32)
+    for k in range(len(theirs)):
+        i = np.int64(theirs[k])
+        row = seen[np.int64(row_of[grid.run[i]])]
         begin, end = float(grid.begin[i]), float(grid.shape[i, END])
-        if begin > seen[at, TICK] if by_arrival else end < seen[at, TICK]:
-            continue
-        stop, share = far.minutes[c, ALONE], far.minutes[c, WITH_OTHER]
-        off_m = walk_m(grid, i, far, c)
-        if off_m <= other_reach_m:
-            walk = walk_min * max(0.0, off_m)
-            stop, share = min(stop, walk + elsewhere), min(share, left * walk + elsewhere)
-        if stop == np.inf:
-            continue
+        stop = other_stops[k, ALONE]
         minutes = stop + (-(zero + end * tick) if by_arrival else zero + begin * tick) / 60.0
-        seen[at, OTHER_MINUTES] = min(seen[at, OTHER_MINUTES], minutes)
-        seen[at, OTHER_STOP] = min(seen[at, OTHER_STOP], stop)
-        seen[at, OTHER_SHARE] = min(seen[at, OTHER_SHARE], share)
-        _widen(seen, at, OTHER_PIECES, grid.shape, i)
+        row[OTHER_MINUTES] = min(row[OTHER_MINUTES], minutes)
+        row[OTHER_STOP] = min(row[OTHER_STOP], stop)
+        row[OTHER_SHARE] = min(row[OTHER_SHARE], other_stops[k, WITH_OTHER])
+        other_before[k], row[OTHER_LAST] = np.int32(row[OTHER_LAST]), k
     # What else a run costs is looked up for few: here it is as little as can be.
     most_trusted = np.int8(0)
     for level in levels:
@@ -276,11 +253,10 @@ def search(
             if len(heap) > 0 and bound > heap[0][0]:
                 heappush(heap, (bound, at, BY_ROW))
                 continue
-        in_at, out_at = (OTHER_PIECES, PIECES) if by_arrival else (PIECES, OTHER_PIECES)
-        pieces: tuple[Whole, Whole, Whole, Whole] = (
-            np.int64(seen[at, in_at]), np.int64(seen[at, in_at + 1]) + 1,
-            np.int64(seen[at, out_at]), np.int64(seen[at, out_at + 1]) + 1,
-        )  # fmt: skip
+        last, other_last = np.int64(seen[at, LAST]), np.int64(seen[at, OTHER_LAST])
+        one = _pieces(grid.shape, ours, before, last)
+        other = _pieces(grid.shape, theirs, other_before, other_last)
+        pieces = (*other, *one) if by_arrival else (*one, *other)
         if told != BY_LINE:
             minutes_at_least = least_minutes(lines, runs, run, pieces, ask, way_m, *ends)
             bound = max(bound, (rest + minutes_at_least) * 1e6 - 2.0)
@@ -320,10 +296,93 @@ def search(
 
 
 @compiled
-def _widen(seen: FloatArray, at: Whole, pieces_at: int, shape: Ticks, i: Whole) -> None:
-    """Another entry of a run around an end."""
-    seen[at, pieces_at] = min(seen[at, pieces_at], float(shape[i, FIRST_PIECE]))
-    seen[at, pieces_at + 1] = max(seen[at, pieces_at + 1], float(shape[i, LAST_PIECE]))
+def _going_on(grid: Grid, kept: Kept, row_of: Ints, seen: FloatArray, by_arrival: bool) -> Kept:
+    """Of entries around one end, those of runs seen at the other, and in time after (or before)."""
+    entries, upto = kept
+    found, found_upto = np.empty(len(entries), np.int32), np.empty_like(upto)
+    n = k = 0
+    for c in range(len(upto)):
+        while k < upto[c]:
+            i = np.int64(entries[k])
+            k += 1
+            at = np.int64(row_of[grid.run[i]])
+            if at < 0:
+                continue
+            if (
+                grid.begin[i] <= seen[at, TICK]
+                if by_arrival
+                else grid.shape[i, END] >= seen[at, TICK]
+            ):
+                found[n] = i
+                n += 1
+        found_upto[c] = n
+    return found[:n], found_upto
+
+
+@compiled
+def _pieces(shape: Ticks, entries: Ints, before: Ints, last: Whole) -> tuple[Whole, Whole]:
+    """Of a run's entries around an end, the first piece of its line and the last, excluded."""
+    first_piece: Whole = 1 << 16  # more than any is
+    last_piece: Whole = 0
+    while last >= 0:
+        i = np.int64(entries[last])
+        first_piece = min(first_piece, np.int64(shape[i, FIRST_PIECE]))
+        last_piece = max(last_piece, np.int64(shape[i, LAST_PIECE]))
+        last = np.int64(before[last])
+    return first_piece, last_piece + 1
+
+
+@compiled
+def _stops(
+    grid: Grid, kept: Kept, near: Near, ask: FloatArray, reach_m: float, low: float, is_timed: bool
+) -> tuple[Ints, FloatArray]:
+    """Of entries kept around an end, those where a stop can be, and what it costs at least.
+
+    Minutes (n, 2) are `ALONE` and `WITH_OTHER`: at a meeting point, or of the walk to the line.
+    Where ``is_timed`` the window is at this end, and shift is counted. No stop is before the
+    tick ``low``.
+
+    Notes
+    -----
+    Some entries at a time are told side by side, without branches: the processor does several
+    at once, and foresees nothing wrongly.
+    """
+    entries, upto = kept
+    tick, shift = grid.numbers[TICK_S], ask[j.SHIFT_S]
+    first_s, last_s = grid.numbers[ZERO_S] + min(0.0, shift), grid.numbers[ZERO_S] + max(0.0, shift)
+    walk_min, elsewhere, left = ask[j.WALK_MIN], ask[j.ELSEWHERE_MIN], left_of_walk(ask)
+    earliest, latest, asked = ask[j.EARLIEST], ask[j.LATEST], ask[j.ASKED]
+    min_per_s = 1.0 / 60.0 if is_timed else 0.0
+    found = np.empty(len(entries) + 1, np.int32)
+    minutes = np.empty((len(entries) + 1, 2))
+    scratch = np.empty((10, AT_A_TIME))
+    n = np.uint64(0)
+    done = 0
+    for c in range(len(upto)):
+        alone, with_other = near.minutes[c, ALONE], near.minutes[c, WITH_OTHER]
+        cut = near.minutes[c, CUT]
+        while done < upto[c]:
+            part = entries[done : min(done + AT_A_TIME, upto[c])]
+            m = len(part)
+            done += m
+            off_m, stop, share = scratch[0, :m], scratch[1, :m], scratch[2, :m]
+            begin, end = scratch[3, :m], scratch[4, :m]
+            walks_m(grid, part, near, c, scratch[5:], off_m)
+            for k in range(m):
+                i = np.int64(part[k])
+                begin[k], end[k] = grid.begin[i], grid.shape[i, END]
+            for k in range(m):
+                first, last = first_s + begin[k] * tick, last_s + end[k] * tick
+                is_cut = is_timed & ((first <= earliest) | (last >= latest))
+                walk = walk_min * max(0.0, off_m[k])
+                on_line = elsewhere if off_m[k] <= reach_m else np.inf
+                late_min = min_per_s * max(0.0, max(first - asked, asked - last))
+                stop[k] = late_min + min(cut if is_cut else alone, walk + on_line)
+                share[k] = late_min + min(cut if is_cut else with_other, left * walk + on_line)
+            for k in range(m):
+                found[n], minutes[n, ALONE], minutes[n, WITH_OTHER] = part[k], stop[k], share[k]
+                n += np.uint64((stop[k] < np.inf) & (end[k] >= low))
+    return found[:n], minutes[:n]
 
 
 forget_stale(

@@ -28,7 +28,7 @@ __all__ = [
     "ranges",
     "runs_near",
     "walk",
-    "walk_m",
+    "walks_m",
 ]
 
 CELL_M = 500.0
@@ -297,17 +297,31 @@ def cells_near(
 
 
 @compiled
-def walk_m(grid: Grid, i: Whole, near: Near, c: Whole) -> float:
-    """How far entry i, in cell c of those near an end, is from that at least; or below 0."""
-    shape = grid.shape
+def walks_m(
+    grid: Grid, entries: Ints, near: Near, c: Whole, scratch: FloatArray, off_m: FloatArray
+) -> None:
+    """How far entries in cell c of those near an end are from that at least; or below 0.
+
+    ``scratch`` has five rows, ``off_m`` (n,) takes the answer: metres.
+    """
+    n = len(entries)
+    x1, y1, x2, y2 = scratch[0, :n], scratch[1, :n], scratch[2, :n], scratch[3, :n]
+    bend = scratch[4, :n]
+    for k in range(n):
+        i = np.int64(entries[k])
+        corner_in, corner_out = grid.shape[i, CORNER_IN], grid.shape[i, CORNER_OUT]
+        x1[k], y1[k] = corner_in & 255, corner_in >> 8
+        x2[k], y2[k] = corner_out & 255, corner_out >> 8
+        bend[k] = grid.shape[i, BEND]
     east, north = near.part_m
-    x1 = (shape[i, CORNER_IN] & 255) * east - near.corner[c, 0]
-    y1 = (shape[i, CORNER_IN] >> 8) * north - near.corner[c, 1]
-    x2 = (shape[i, CORNER_OUT] & 255) * east - near.corner[c, 0]
-    y2 = (shape[i, CORNER_OUT] >> 8) * north - near.corner[c, 1]
-    f = nearest_fraction(x1, y1, x2, y2, 0.0, 1.0)
-    x, y = x1 + f * (x2 - x1), y1 + f * (y2 - y1)
-    return float(sqrt(x * x + y * y) - shape[i, BEND] * max(east, north) - SLACK_M)
+    x0, y0 = near.corner[c, 0], near.corner[c, 1]
+    for k in range(n):
+        x, y = x1[k] * east - x0, y1[k] * north - y0
+        dx, dy = (x2[k] - x1[k]) * east, (y2[k] - y1[k]) * north
+        # `geo.lines.nearest_fraction` without a branch: corners are the same, or parts apart.
+        f = min(max(-(x * dx + y * dy) / max(dx * dx + dy * dy, 1e-9), 0.0), 1.0)
+        x, y = x + f * dx, y + f * dy
+        off_m[k] = sqrt(x * x + y * y) - bend[k] * max(east, north) - SLACK_M
 
 
 @compiled
