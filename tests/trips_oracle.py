@@ -424,6 +424,33 @@ def drivers(world: World, viewer: Any, query: Any, nobody: Any) -> list[Ranked]:
     return sorted(found)[: query.limit]
 
 
+def drivers_of_trip(world: World, trip: Any, first: date, limit: int, nobody: Any) -> list[Ranked]:
+    """Who drives the owner of a standing trip on days when they are free, best first."""
+    owner = world.parties.get(trip.owner_id, nobody)
+    ask, busy = ride_of(world, trip)
+    days = [day for day in days_asked(trip.schedule, first) if day not in busy]
+    if trip.schedule.at is not None and days_asked(trip.schedule, first)[0] < first:
+        return []
+    found = []
+    for driver in world.trips:
+        other = world.parties.get(driver.owner_id, nobody)
+        if driver.cancelled or driver.role.value == "passenger" or driver.id == trip.id:
+            continue
+        if not may_ride(owner, trip, driver, other) or not sees(other, trip, owner):
+            continue
+        one = pair(world, driver, ask, trip.seats, days, False, (owner, other), driver.id)
+        if one is not None:
+            found.append(one)
+    return sorted(found)[:limit]
+
+
+def ride_of(world: World, trip: Any) -> tuple[Any, set[date]]:
+    """What a trip's owner asks for as a rider, and the days on which they ride or drive already."""
+    ends = [(round(lon, 7), round(lat, 7)) for lon, lat in (trip.lonlat[0], trip.lonlat[-1])]
+    drives = [day for day, rides in world.rides.get(trip.id, {}).items() if rides]
+    return (*ends, trip.schedule, trip.max_walk_m), {*drives, *world.seated.get(trip.id, ())}
+
+
 def riders(
     world: World, viewer: Any, trip: Any, first: date | None, limit: int, nobody: Any
 ) -> list[Ranked]:
@@ -436,10 +463,7 @@ def riders(
             continue
         if not may_ride(viewer, trip, rider, owner) or not sees(owner, trip, viewer):
             continue
-        ends = [(round(lon, 7), round(lat, 7)) for lon, lat in (rider.lonlat[0], rider.lonlat[-1])]
-        ask = ends[0], ends[1], rider.schedule, rider.max_walk_m
-        drives = [day for day, rides in world.rides.get(rider.id, {}).items() if rides]
-        busy = [*drives, *world.seated.get(rider.id, ())]
+        ask, busy = ride_of(world, rider)
         one = pair(world, trip, ask, rider.seats, days, True, (viewer, owner), rider.id, busy)
         if one is not None:
             found.append(one)

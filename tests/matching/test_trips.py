@@ -88,6 +88,21 @@ def test_riders_found_are_those_found_by_hand(seed):
         same(told(answer), by_hand(wanted))
 
 
+@settings(max_examples=25)
+@given(st.integers(0, 2**32))
+def test_drivers_of_a_trip_that_stands_are_those_found_by_hand(seed):
+    world, _, monday, _ = world_of(seed, 25)
+    view = book_of(world).view
+    for trip in world.trips:
+        if trip.role is Role.DRIVER or trip.cancelled:
+            continue
+        trusts = world.parties.get(trip.owner_id, ANYBODY).trusts
+        matches = matches_of_trip(view, trip.id, first=monday, limit=50, trusts=trusts)
+        answer = [match for match in matches if match.role is Role.DRIVER]
+        wanted = trips_oracle.drivers_of_trip(world, trip, monday, 50, ANYBODY)
+        same(told(answer), by_hand(wanted))
+
+
 def test_the_worlds_of_these_tests_have_matches_of_every_kind():
     kinds = set()
     for seed in range(120):
