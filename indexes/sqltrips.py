@@ -11,7 +11,7 @@ from indexes.entities import Entity, Listing, Member
 from indexes.journeys import Booking, BookingStatus, Trip
 from indexes.rules import Checked, columns_of, require
 from indexes.sqlrecords import Records, storable
-from indexes.store import Admit, BookingChange, ImportMark, Position
+from indexes.store import Admit, BookingChange, ImportMark, Position, Seat
 from indexes.tables import outbox
 
 __all__ = ["TripRecords"]
@@ -91,7 +91,7 @@ class TripRecords(Records):
             }
         return [found[id] for id in sorted(found)]
 
-    def book(self, booking: Booking, admit: Admit) -> Position:
+    def book(self, booking: Booking, admit: Admit, seat: Seat | None = None) -> Position:
         """See `indexes.store.Store.book`."""
         checked = require(Booking, columns_of(Booking, [booking]))
         driven, ridden = booking.trip_id, booking.passenger_trip_id
@@ -103,18 +103,26 @@ class TripRecords(Records):
                 admit(trips[driven], self._seats_taken(db, booking))
             if ridden is not None and trips[ridden].cancelled and booking.status.value in AGREED:
                 raise ConflictError("the passenger's trip is cancelled", code="trip-cancelled")
+            if ridden is not None and seat is not None:
+                seat(trips[ridden], self._other_seats(db, booking), booking)
             if self._found(db, Booking, booking.tenant_id, booking.id) is not None:
                 raise ConflictError("there is a booking of this id", code="booking-exists")
             self._write(db, [checked])
             return self._newest(db)
 
     def change_booking(
-        self, tenant_id: str, id: str, change: BookingChange
+        self, tenant_id: str, id: str, change: BookingChange, seat: Seat | None = None
     ) -> tuple[Booking, Position]:
         """See `indexes.store.Store.change_booking`."""
         with self._writing() as db:
+            # The trip before the booking, as `book` and `_write` lock them.
+            ridden = None if seat is None else self._trip_ridden(db, tenant_id, id)
+            trip = None if ridden is None else self._locked(db, Trip, tenant_id, ridden)
             old = self._locked(db, Booking, tenant_id, id)
             new = change(old)
+            waited = old.status is BookingStatus.WAITING_CONFIRMATION
+            if seat is not None and trip is not None and waited and new.status is not old.status:
+                seat(trip, self._other_seats(db, new), new)
             if any(getattr(old, name) != getattr(new, name) for name in SETTLED):
                 raise ConflictError("trips, day, legs and seats of a booking stay as they are")
             if old.status is BookingStatus.CANCELLED and new.status is not old.status:
@@ -171,6 +179,25 @@ class TripRecords(Records):
         )
         found = (record_of_row(Booking, row) for row in db.execute(asked).mappings())
         return sorted(found, key=lambda one: one.id)
+
+    def _other_seats(self, db: Connection, booking: Booking) -> list[Booking]:
+        """The bookings for the same trip of a passenger, but for the cancelled ones and itself."""
+        table = TABLES[Booking]
+        asked = (
+            select(table)
+            .where(table.c.tenant_id == booking.tenant_id)
+            .where(table.c.passenger_trip_id == booking.passenger_trip_id)
+            .where(table.c.id != booking.id, table.c.status != BookingStatus.CANCELLED.value)
+        )
+        return [record_of_row(Booking, row) for row in db.execute(asked).mappings()]
+
+    def _trip_ridden(self, db: Connection, tenant_id: str, id: str) -> str | None:
+        """The passenger's trip that a booking is for: settled, so that no lock is needed."""
+        if not storable(tenant_id, id):
+            return None
+        table = TABLES[Booking]
+        asked = select(table.c.passenger_trip_id)
+        return db.scalar(asked.where(table.c.tenant_id == tenant_id, table.c.id == id))
 
     def _locked(self, db: Connection, of: type[E], tenant_id: str, id: str) -> E:
         """A record that nobody else changes until the transaction ends."""

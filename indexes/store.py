@@ -29,6 +29,7 @@ __all__ = [
     "ImportMark",
     "Listener",
     "Position",
+    "Seat",
     "Store",
     "Touched",
     "file_of",
@@ -44,6 +45,10 @@ Admit = Callable[[Trip, Sequence[Booking]], None]
 
 BookingChange = Callable[[Booking], Booking]
 """What becomes of a booking; refuses by raising."""
+
+Seat = Callable[[Trip, Sequence[Booking], Booking], None]
+"""Refuses to seat a passenger, by raising: given the passenger's own trip, the other bookings for
+it that are not cancelled, and the one that is to be kept."""
 
 # One row per listing, with what its owner implies already joined. A personal listing has no
 # lon and lat here: its place is `owner_group`. Instants are whole seconds since 1970, UTC.
@@ -335,23 +340,26 @@ class Store(Protocol):
         Of all trips, or of some: of drivers that they are on, of passengers that they are for.
         """
 
-    def book(self, booking: Booking, admit: Admit) -> Position:
-        """Take seats: keep a new booking unless ``admit`` refuses it.
+    def book(self, booking: Booking, admit: Admit, seat: Seat | None = None) -> Position:
+        """Take seats: keep a new booking unless ``admit`` refuses it, or ``seat``.
 
         ``admit`` is called with the trip as it is and the bookings that hold seats on that day,
-        while nobody else can book the trip or change it. It must not call the store.
+        ``seat`` with the passenger's own trip, if one is named, and the seats there are for it:
+        while nobody else can book either trip or change it. They must not call the store.
 
-        Raises what ``admit`` does; `NotFoundError` if there is no such trip; `ConflictError` if
-        there is a booking of that id, or the passenger's own trip is cancelled.
+        Raises what ``admit`` and ``seat`` do; `NotFoundError` if there is no such trip;
+        `ConflictError` if there is a booking of that id, or the passenger's own trip is cancelled.
         """
 
     def change_booking(
-        self, tenant_id: str, id: str, change: BookingChange
+        self, tenant_id: str, id: str, change: BookingChange, seat: Seat | None = None
     ) -> tuple[Booking, Position]:
         """Replace a booking by what ``change`` makes of it, while nobody else changes it.
 
-        Raises what ``change`` does; `NotFoundError`; `ConflictError` for a cancelled one that
-        would come back, or where trips, day, legs or seats would be others.
+        ``seat`` is asked, as for `book`, about one that no longer waits for its driver then.
+
+        Raises what ``change`` and ``seat`` do; `NotFoundError`; `ConflictError` for a cancelled
+        one that would come back, or where trips, day, legs or seats would be others.
         """
 
     def decide(

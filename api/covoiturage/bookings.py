@@ -1,5 +1,6 @@
 """Bookings: made by either platform, known to both, and only ever brought forward."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
@@ -32,7 +33,7 @@ from geo.arrays import LonLat
 from geo.errors import ConflictError, InputError, NotFoundError
 from indexes.entities import Member
 from indexes.journeys import BookingStatus, Role
-from matching.rides.booking import admit, as_of
+from matching.rides.booking import admit, as_of, is_seated
 from matching.rides.journey import JourneyId, is_open
 from matching.rides.journeys import ride_on
 from matching.schedule import days_of, once_day
@@ -40,6 +41,10 @@ from matching.schedule import days_of, once_day
 __all__ = ["router"]
 
 router = APIRouter(tags=["Interact"])
+
+NO_RIDER = (
+    f"{MISSING_JOURNEY}: this journey does not take place on that day, or its passenger has a seat"
+)
 
 
 def _uuid(text: str) -> str:
@@ -125,10 +130,7 @@ def _on_our_passenger(asking: Asking, body: Booking) -> dict[str, Any]:
     if found is None or found[0].role is Role.DRIVER or not is_open(found[0]):
         raise InputError(f"{MISSING_JOURNEY}: no such journey is to come")
     if not days_of(found[0].schedule, id.day, id.day).size:
-        raise InputError(
-            f"{MISSING_JOURNEY}: this journey does not take place on {id.day},"
-            " or its passenger has a seat"
-        )
+        raise InputError(NO_RIDER)
     if body.passenger.id != driver_of(found[0]):
         raise InputError(f"{MISSING_USER}: the passenger of this journey is another")
     return {"passenger_trip_id": id.trip_id, "day": id.day}
@@ -153,8 +155,16 @@ def post_booking(
         ours |= _on_our_driver(asking, body)
     booking = replace(_kept(asking, body, body.driver, body.passenger, body.price), **ours)
     _require_part(asking, booking)
-    asking.town.store.book(booking, partial(admit, booking=booking))
+    asking.town.store.book(booking, partial(admit, booking=booking), _require_unseated)
     return _json(_told(asking, booking), 201)
+
+
+def _require_unseated(
+    trip: kept.Trip, others: Sequence[kept.Booking], booking: kept.Booking
+) -> None:
+    """What the view tells, as the store knows it: of drivers who accept at once, one does."""
+    if is_seated(trip, others, booking):
+        raise InputError(NO_RIDER)
 
 
 def _require_part(asking: Asking, booking: kept.Booking) -> None:
@@ -228,7 +238,9 @@ def _bring_forward(
         return replace(old, status=status)
 
     try:
-        booking, _ = asking.town.store.change_booking(asking.town.tenant_id, id, change)
+        booking, _ = asking.town.store.change_booking(
+            asking.town.tenant_id, id, change, _require_unseated
+        )
     except NotFoundError:
         raise _missing() from None
     return booking

@@ -18,6 +18,7 @@ __all__ = [
     "admit",
     "as_of",
     "cancel_unanswered",
+    "is_seated",
     "is_unanswered",
     "seated_days",
     "seats_free",
@@ -158,6 +159,24 @@ def seated_days(trip: Trip, bookings: Iterable[Booking]) -> frozenset[date]:
     if trip.role is Role.DRIVER:
         return frozenset()
     return frozenset(day for one in bookings if (day := _ridden_day(trip, one)) is not None)
+
+
+def is_seated(trip: Trip, others: Iterable[Booking], booking: Booking) -> bool:
+    """Whether a rider has an accepted seat already on the day that a booking is for.
+
+    Parameters
+    ----------
+    trip : Trip
+        The rider's own, as it is.
+    others : iterable of Booking
+        The other bookings for it. Many may wait for their drivers, of whom one accepts.
+    booking : Booking
+        New, or no longer waiting; one that is cancelled wants no seat.
+    """
+    if booking.status is BookingStatus.CANCELLED:
+        return False
+    accepted = (one for one in others if one.status in ACCEPTED)
+    return _ridden_day(trip, booking) in seated_days(trip, accepted)
 
 
 def _ridden_day(trip: Trip, booking: Booking) -> date | None:

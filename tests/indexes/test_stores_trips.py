@@ -35,13 +35,18 @@ from indexes.copying import copy_store
 from indexes.entities import Audience, Building, Kind, Listing, Member, Residence
 from indexes.journeys import Anchor, Booking, BookingStatus, Message, Role, Schedule, WeeklyTime
 from indexes.store import Store, open_store
-from matching.rides.booking import admit
+from matching.rides.booking import admit, is_seated
 
 ANYBODY = lambda trip, taken: None  # noqa: E731
 
 
 def admitted(one):
     return lambda trip, taken: admit(trip, taken, one)
+
+
+def unseated(trip, others, one):
+    if is_seated(trip, others, one):
+        raise ConflictError("this passenger has a seat then", code="has-a-seat")
 
 
 def said_to(do: Callable[[], object]) -> str:
@@ -260,7 +265,9 @@ def test_no_change_walks_over_all_bookings_of_a_tenant(tmp_path: Path) -> None:
     for engine in (store._reader, store._writer):
         event.listen(engine, "before_cursor_execute", note)
     before = store.position()
-    store.book(booking(1, passenger_trip_id="p1"), ANYBODY)
+    store.book(booking(1, **ASKED), ANYBODY, unseated)
+    accept = lambda old: replace(old, status=BookingStatus.CONFIRMED)  # noqa: E731
+    store.change_booking("t", booking(1).id, accept, unseated)
     touched = store.touched("t", store.changes(before))
     assert [one.id for one in store.bookings("t", touched.trips)] == [booking(1).id]
     store.put(replace(PASSENGER, cancelled=True))
@@ -383,6 +390,82 @@ def test_of_fifty_who_want_the_last_seat_at_once_exactly_one_gets_it(road: Store
         said.update(pool.map(ask, range(50)))
     assert said == {"done": 1, "trip-full": 49}
     assert sum(one.seats for one in road.bookings("t")) == DRIVER.seats
+
+
+ASKED = {"passenger_trip_id": "p1", "status": BookingStatus.WAITING_CONFIRMATION}
+# With a driver of ours, with another, and with one of another platform: by each one's days.
+DRIVERS = [{}, {"trip_id": "o1"}, {"trip_id": None, "driver_operator": "other.org"}]
+
+
+def asked_of(number: int, **changes: Any) -> Booking:
+    """A seat for the passenger's trip, with one of three drivers."""
+    return booking(number, **(ASKED | DRIVERS[number % 3] | changes))
+
+
+@pytest.fixture
+def daily(road: Store) -> Store:
+    """The passenger rides every Monday."""
+    road.put(replace(PASSENGER, schedule=WEEKLY))
+    return road
+
+
+def test_of_drivers_who_accept_one_passenger_for_a_day_at_once_exactly_one_does(
+    daily: Store, dsn: str
+) -> None:
+    other = open_store(dsn)
+    try:
+        for number in range(12):
+            daily.book(asked_of(number, seats=1), ANYBODY, unseated)  # many may be asked
+
+        def accept(number: int) -> str:
+            def yes(old: Booking) -> Booking:
+                return replace(old, status=BookingStatus.CONFIRMED)
+
+            store = daily if number % 2 else other
+            id = booking(number).id
+            return said_to(lambda: store.change_booking("t", id, yes, unseated))
+
+        with ThreadPoolExecutor(12) as pool:
+            said = Counter(pool.map(accept, range(12)))
+        assert said == {"done": 1, "has-a-seat": 11}
+    finally:
+        other.close()
+    accepted = [one for one in daily.bookings("t") if one.status is BookingStatus.CONFIRMED]
+    assert len(accepted) == 1
+
+
+def test_of_accepted_seats_for_one_passenger_that_are_booked_at_once_one_is(daily: Store) -> None:
+    def book(number: int) -> str:
+        one = asked_of(number, status=BookingStatus.CONFIRMED)
+        return said_to(lambda: daily.book(one, ANYBODY, unseated))
+
+    with ThreadPoolExecutor(12) as pool:
+        said = Counter(pool.map(book, range(12)))
+    assert said == {"done": 1, "has-a-seat": 11}
+    assert len(daily.bookings("t")) == 1
+
+
+def test_a_passengers_seat_is_that_days_and_free_again_once_it_is_cancelled(daily: Store) -> None:
+    def to(number: int, status: BookingStatus) -> str:
+        change = lambda old: replace(old, status=status)  # noqa: E731
+        return said_to(lambda: daily.change_booking("t", booking(number).id, change, unseated))
+
+    for number in range(3):
+        daily.book(asked_of(number), ANYBODY, unseated)
+    tuesday = MONDAY + timedelta(days=1)
+    at = booking().pickup_at + timedelta(days=1)
+    daily.book(asked_of(3, day=tuesday, pickup_at=at), ANYBODY, unseated)
+    assert to(0, BookingStatus.VALIDATED) == "done"
+    assert to(3, BookingStatus.CONFIRMED) == "done"
+    before = daily.position()
+    with pytest.raises(ConflictError):
+        daily.book(asked_of(4), ANYBODY, unseated)
+    assert to(1, BookingStatus.COMPLETED_PENDING_VALIDATION) == "has-a-seat"
+    assert daily.position() == before
+    assert to(2, BookingStatus.CANCELLED) == "done"
+    assert to(3, BookingStatus.VALIDATED) == "done"  # who is accepted comes forward as before
+    assert to(0, BookingStatus.CANCELLED) == "done"
+    assert to(1, BookingStatus.CONFIRMED) == "done"
 
 
 def test_a_cancelled_seat_is_anothers_and_two_stores_agree(road: Store, dsn: str) -> None:
