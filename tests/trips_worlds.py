@@ -21,6 +21,7 @@ CELLS = 14
 # Days around both changes of the clock, and the turn of an ISO year with 53 weeks.
 MONDAYS = (date(2026, 3, 23), date(2026, 10, 19), date(2026, 12, 28), date(2026, 9, 7))
 ZONES = ("z1", "z2")
+OVERSEAS = ["Indian/Reunion", "America/Martinique", "Pacific/Noumea"]  # on either side of UTC
 
 
 def corner(rng: random.Random, cells: int = CELLS) -> tuple[float, float]:
@@ -52,7 +53,7 @@ def times_of(rng: random.Random, points: tuple[tuple[float, float], ...]) -> tup
 
 
 def schedule_of(rng: random.Random, monday: date, hour_s: int) -> Schedule:
-    timezone = rng.choice(["Europe/Paris"] * 5 + ["Indian/Reunion"])
+    timezone = rng.choice(["Europe/Paris"] * 10 + OVERSEAS)
     anchor = rng.choice(list(Anchor))
     flex = rng.choice([(0, 0), (900, 900), (600, 1800), (1800, 0), (5_400, 5_400)])
     second = max(0, hour_s + rng.randrange(-2_400, 2_400, 300))

@@ -182,6 +182,11 @@ def test_a_meeting_point_off_the_line_is_a_match_that_the_budget_allows_or_refus
     # 1.3 · (dist(a, p) + dist(p, b) - dist(a, b)) at 10 m/s, a and b 811 m to each side.
     assert match.detour_s == pytest.approx(0.13 * (2 * np.hypot(778.4, 809.2) - 1618.5), rel=0.01)
     assert match.detour_s < 300  # the floor: a quarter of these 11 minutes would be 162 s
+    assert match.detour_share == pytest.approx(match.detour_s / 648, abs=1e-3)
+    detour_km, line_km = match.detour_s / 100, distance_m(5.40, 43.30, 5.43, 43.30) / 1000
+    alone_km = 1.3 * distance_m(*query.origin, *query.destination) / 1000
+    assert match.price_eur == pytest.approx(0.06 * (line_km + detour_km), abs=0.006)
+    assert match.co2_saved_kg == pytest.approx(0.192 * (alone_km - detour_km), abs=0.006)
     assert found([a_trip(max_detour_s=60)], query, **book) == ()
 
 
@@ -202,6 +207,12 @@ def test_seats_are_counted_leg_by_leg():
     assert found([a_trip()], query, rides={"d": {day: [early, later]}}) == ()
     (match,) = found([a_trip()], a_query(), rides={"d": {day: [later]}})
     assert match.seats == 1
+
+
+def test_who_gets_in_where_another_gets_out_has_that_seat():
+    before, after = (Ride(EAST[i], EAST[i + 1], PACE_S[i], PACE_S[i + 1], 3) for i in (0, 3))
+    (match,) = found([a_trip()], a_query(seats=3), rides={"d": {AT.date(): [before, after]}})
+    assert match.seats == 3
 
 
 def test_nobody_who_has_booked_is_delayed_by_more_than_five_minutes():
@@ -347,9 +358,9 @@ def test_a_book_that_follows_changes_answers_as_one_made_at_once(seed):
     book.remove([*gone, "never there"])
     kept = [trip for trip in world.trips if trip.id not in gone]
     anew = TripBook(kept, world.parties, world.rides, meeting)
-    for _ in range(4):
+    for viewer in (ANYBODY, *world.parties.values()):  # each trusts others of them
         query = query_of(rng, world, monday, hour_s, 50)
-        assert find_drivers(book.view, ANYBODY, query) == find_drivers(anew.view, ANYBODY, query)
+        assert find_drivers(book.view, viewer, query) == find_drivers(anew.view, viewer, query)
 
 
 def test_who_is_trusted_by_the_rider_comes_before_who_is_verified_by_others():
