@@ -71,6 +71,11 @@ class TripView:
         """All parts of drivers' trips."""
         return [one for parts in self.drivers.values() for one in parts]
 
+    def ids(self) -> set[str]:
+        """The ids of all trips."""
+        drivers = {trip.id for one in self.driver_parts() for trip, _ in one.trips()}
+        return drivers | {trip.id for one in self.riders for trip, _ in one.trips()}
+
     def trip(self, id: str) -> tuple[Trip, Party, Rides] | None:
         """A trip by its id, its owner, and what is accepted on it."""
         for driven in self.driver_parts():

@@ -76,6 +76,9 @@ class TripTown(Following["_Loaded"]):
             table, position = listings
             read = position, _Loaded(store, tenant_id, table, self._clock, waiting)
         super().__init__(store, tenant_id, read)
+        self._shown = self._state
+        # What was written while all this was read shows as it was after, never before.
+        self._journal: Journal[_Was] = Journal(self._state.read_at)
 
     def _read(self) -> "tuple[Position, _Loaded]":
         position = self._store.position()
@@ -98,11 +101,14 @@ class TripTown(Following["_Loaded"]):
         Of changes so long ago that they are not known any more, nothing is told.
         """
         before: dict[str, tuple[Trip, Rides] | None] = {}
-        for batch in self._state.journal.since(after) or ():
-            if batch.position <= until:
-                for was in batch.moves:
-                    first = before.setdefault(was.id, was.held)
-                    before[was.id] = first if was.held is not None else None
+        end = after
+        for batch in self._journal.since(after) or ():
+            if until <= end < batch.position:  # one that begins before counts, wherever it ends
+                break
+            end = batch.position
+            for was in batch.moves:
+                first = before.setdefault(was.id, was.held)
+                before[was.id] = first if was.held is not None else None
         return {id: held for id, held in before.items() if held is not None}
 
     @property
@@ -116,8 +122,11 @@ class TripTown(Following["_Loaded"]):
         return self._state.timezone
 
     def _show(self) -> None:
-        was, self._state.was = self._state.was, []
-        self._state.journal.note(self._read_to, was)
+        state = self._state
+        was, state.was = state.was, []
+        if state is not self._shown:
+            was, self._shown = _differing(self._shown.book.view, state.book.view), state
+        self._journal.note(max(self._read_to, state.read_at), was)
         super()._show()
 
 
@@ -153,9 +162,9 @@ class _Loaded:
         self._meeting = _meeting_points(listings)
         self.book = TripBook(meeting=MeetingPoints(tuple(self._meeting.values())))
         self._put(store.trips(tenant_id), store.bookings(tenant_id), self._blocks)
-        self.was: list[_Was] = []  # since the journal was last written
-        # Last: what was written while all this was read shows as it was after, never before.
-        self.journal: Journal[_Was] = Journal(store.position())
+        self.was: list[_Was] = []  # since it was last shown
+        # Last, and settled or not: all that was read had been written by then.
+        self.read_at = store.position(settled=False)
 
     def take(self, changes: Sequence[Change]) -> bool:
         """Read again what changes touch; False where only reading everything can show it."""
@@ -257,6 +266,12 @@ class _Loaded:
             gender=row["gender"],
             blocked=frozenset(blocked),
         )
+
+
+def _differing(before: TripView, after: TripView) -> list[_Was]:
+    """Of all trips of two views those that are not the same in both."""
+    ids = before.ids() | after.ids()
+    return [_was(id, before, after) for id in sorted(ids) if before.trip(id) != after.trip(id)]
 
 
 def _was(id: str, before: TripView, after: TripView) -> _Was:

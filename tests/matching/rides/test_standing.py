@@ -4,17 +4,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_records import TOWN
+from store_records import TENANT, TOWN
 from trip_records import DRIVER, MONDAY, ONCE, PASSENGER, TRIPS, booking
 from trips_worlds import book_of, world_of
 
 from geo.errors import InputError
 from indexes.journeys import BookingStatus, Role, Trip
-from indexes.store import Store, open_store
+from indexes.store import Change, Position, Store, open_store
 from matching.detour import Ride
 from matching.engine import Engine
 from matching.query import MAX_LIMIT
@@ -174,6 +175,75 @@ def test_what_was_accepted_before_is_known_of_trips_whose_seats_alone_have_chang
     assert TripTown(store, "t").seats_before(start, town.position) == {}
 
 
+def test_what_was_accepted_before_all_trips_are_read_again_is_known_after_it(store: Store) -> None:
+    store.put(replace(DRIVER, id="d2"))
+    store.put(replace(DRIVER, id="d3"))
+    town = TripTown(store, "t")
+    start = town.position
+    one, two = (town.view.trip(id)[0] for id in ("d1", "d2"))
+    store.book(booking(1), ANYBODY)
+    town.catch_up()
+    booked = town.position
+    store.book(booking(2), ANYBODY)
+    again = store.book(booking(3, trip_id="d2"), ANYBODY)
+    store.put(replace(DRIVER, id="d3", seats=1))
+    store.put(replace(DRIVER, id="d4"))
+    town.expire()
+    town.rebuild()
+    # As it was, also to whoever is told of fewer changes at once than were read again here.
+    for until in (again, town.position):
+        assert town.seats_before(start, until) == {"d1": (one, {}), "d2": (two, {})}
+        held = town.seats_before(booked, until)
+        assert set(held) == {"d1", "d2"} and held["d2"] == (two, {})
+        assert [len(taken) for taken in held["d1"][1].values()] == [1]
+    store.put(replace(DRIVER, id="d2", seats=1))
+    store.book(booking(4, trip_id="d3"), ANYBODY)
+    town.catch_up()
+    assert set(town.seats_before(booked, again)) == {"d1", "d2"}
+    # A trip that is another by now is news, whatever was booked on it before or after.
+    assert set(town.seats_before(again, town.position)) == {"d1"}
+    assert town.seats_before(town.position, town.position) == {}
+
+
+class Unsettled:
+    """A store whose newest changes are there to be read before its feed has them."""
+
+    def __init__(self, store: Store, end: Position) -> None:
+        self._store, self.end = store, end
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def position(self, *, settled: bool = True) -> Position:
+        return self.end if settled else self._store.position()
+
+    def changes(self, after: Position) -> list[Change]:
+        return [one for one in self._store.changes(after) if one.position <= self.end]
+
+
+def test_a_seat_that_came_free_is_known_however_late_the_feed_tells_of_it(store: Store) -> None:
+    store.book(booking(), ANYBODY)
+    off = lambda old: replace(old, status=BookingStatus.CANCELLED)  # noqa: E731
+    behind = Unsettled(store, store.position())
+    town = TripTown(behind, "t")
+    start = town.position
+    full = town.view.trip("d1")
+    store.change_booking("t", booking().id, off)
+    town.expire()
+    town.rebuild()
+    anew = TripTown(behind, "t")
+    for read in (town, anew):
+        assert read.position == start and read.view.trip("d1")[2] == {} != full[2]
+    store.book(booking(2, trip_id="o1"), ANYBODY)
+    behind.end = store.position()
+    for read in (town, anew):
+        read.catch_up()
+        assert read.position == behind.end > start
+    assert town.seats_before(start, town.position)["d1"] == (full[0], full[2])
+    # Where nothing is known of before, the trip is told: better twice than never.
+    assert "d1" not in anew.seats_before(start, anew.position)
+
+
 def test_a_rider_whose_seat_is_cancelled_is_news_again_and_one_who_gets_a_seat_is_none(
     store: Store,
 ) -> None:
@@ -197,7 +267,14 @@ def test_a_rider_whose_seat_is_cancelled_is_news_again_and_one_who_gets_a_seat_i
     seat = booking(passenger_trip_id="p1", trip_id=None, driver_operator="example.org")
     assert news(lambda: store.book(seat, ANYBODY)) == []
     assert shown()["p1"] == every[1:] and every[0] == MONDAY
+    # Nor is one who gets a seat just when all of the town is read again.
+    later = seat.pickup_at + (every[1] - MONDAY)
+    late = replace(seat, id=booking(2).id, day=every[1], pickup_at=later)
+    renamed = replace(TENANT, name="Port-Neuf")
+    assert news(lambda: (store.book(late, ANYBODY), store.put(renamed))) == []
+    assert shown()["p1"] == every[2:]
     off = lambda old: replace(old, status=BookingStatus.CANCELLED)  # noqa: E731
+    assert news(lambda: store.change_booking("t", late.id, off)) == [("d1", "p1")]
     assert news(lambda: store.change_booking("t", seat.id, off)) == [("d1", "p1")]
     assert shown()["p1"] == every
     # Whoever leaves out a day more is no news; who takes it back is.
