@@ -1,8 +1,9 @@
 """The compiled corridor search: runs that pass both ends in time, joined, best first, exact.
 
 A search reads the entries (`indexes.stretches`) of the cells around both ends, and keeps those
-of the runs that are in both. What these tell of walks and times is a lower bound of what a run
-costs: runs are joined (`indexes.joining`) in that order until no other can be among the best.
+of the runs that are in both. What these tell of stops and times (`indexes.ends`) is a lower bound
+of what a run costs, and its line tells a better one: runs are joined (`indexes.joining`) in that
+order until no other can be among the best.
 """
 
 from heapq import heapify, heappop, heappush
@@ -15,12 +16,11 @@ from geo.arrays import FloatArray, IntArray
 from geo.distance import distance_m
 from geo.kernels import forget_stale
 from indexes import rides as j
-from indexes.bounds import TOGETHER, around, going_on, least_minutes, left_of_walk
+from indexes.bounds import around, going_on, least_minutes
+from indexes.ends import ALONE, DRIVEN, SHARED, Kept, cells_near, least_stops
 from indexes.joining import join
 from indexes.rides import Ints, Lines, Runs, Whole, compiled
 from indexes.stretches import (
-    ALONE,
-    CUT,
     END,
     FIRST_PIECE,
     LAST_PIECE,
@@ -29,20 +29,16 @@ from indexes.stretches import (
     MOST_BEFORE_S,
     SLACK_S,
     TICK_S,
-    WITH_OTHER,
     ZERO_S,
     Grid,
-    Near,
     Ticks,
-    cells_near,
     ranges,
-    walks_m,
 )
 
 __all__ = ["Levels", "search"]
 
 Levels = npt.NDArray[np.int8]
-Kept = tuple[Ints, IntArray]  # entries range by range, and how many there are after each
+Stops = tuple[Ints, FloatArray, Ints]  # entries, minutes, and the entry of the same run before each
 
 ONE, FIVE, LOW_FIVE = np.uint32(1), np.uint32(5), np.uint32(31)  # of bits in words of 32
 
@@ -92,18 +88,13 @@ def _count(some: IntArray) -> int:
     return total
 
 
-AT_A_TIME = 256  # entries, whose numbers stay in the processor's nearest cache
-
-# What is known of a run that comes by: the run; of the end with the window the first tick that it
-# is there, or the last for an arrival, and the least minutes of stop and shift less those until
-# the rider gets in (for an arrival: and until he gets out), those of stop and shift alone, their
-# share where both stops are on one piece, and the last of its entries there. Of the other end
-# the same without a tick and shift: the stop and until he is there, the other way round.
-RUN, TICK, MINUTES, STOP, SHARE, LAST = range(6)
-OTHER_MINUTES, OTHER_STOP, OTHER_SHARE, OTHER_LAST = range(6, 10)
-SEEN_COLUMNS = 10
-# What the bound of a run is from, the dearest last: its entries; its row too; its line.
-BY_ENTRIES, BY_ROW, BY_LINE = range(3)
+# What is known of a run that comes by: of the pick-up, then of the drop-off, the least minutes of
+# a stop (`indexes.ends.ALONE` and so on), and the last of its entries there.
+UP, DOWN, LAST = 0, 4, 3
+SEEN_COLUMNS = 8
+# What the bound of a run is from, the dearest last: of each end its entries; pairs of entries,
+# and its row; its line.
+BY_ENTRIES, BY_PAIRS, BY_LINE = range(3)
 
 
 @compiled
@@ -145,16 +136,15 @@ def search(
     longest = grid.numbers[LONGEST_S]
     low = floor((low_s - SLACK_S - zero) / tick)
     high = ceil((high_s + SLACK_S - zero) / tick)
-    up = cells_near(grid, ask, places, 0, split)
-    down = cells_near(grid, ask, places, split, len(places))
+    # The end with the window is ours, the other one theirs.
+    up_places, down_places = places[:split], places[split:]
     if by_arrival:
-        near, far = down, up
-        reach_m, other_reach_m = places[split, j.REACH_M], places[0, j.REACH_M]
+        our_places, their_places = down_places, up_places
         other_low, other_high = floor((low_s - longest - zero) / tick) - 1, high
     else:
-        near, far = up, down
-        reach_m, other_reach_m = places[0, j.REACH_M], places[split, j.REACH_M]
+        our_places, their_places = up_places, down_places
         other_low, other_high = low, ceil((high_s + longest - zero) / tick) + 1
+    near, far = cells_near(grid, our_places), cells_near(grid, their_places)
     some = ranges(grid, near.cell, low, high)
     others = ranges(grid, far.cell, other_low, other_high)
     counts[0], counts[1] = _count(some), _count(others)
@@ -162,48 +152,29 @@ def search(
         our_kept, their_kept = _in_both(grid.run, some, others, len(runs.rows))
     else:
         their_kept, our_kept = _in_both(grid.run, others, some, len(runs.rows))
-    ours, stops = _stops(grid, our_kept, near, ask, reach_m, low, True)
+    way_m = distance_m(
+        up_places[0, j.LON], up_places[0, j.LAT], down_places[0, j.LON], down_places[0, j.LAT]
+    )
+    ours, our_minutes = least_stops(
+        grid, our_kept, near, our_places, ask, way_m, low, True, by_arrival
+    )
     row_of = np.empty(len(runs.rows), np.int32)  # of runs in both: where they are in `seen`
     for i in their_kept[0]:
         row_of[grid.run[i]] = -1
-    seen = np.empty((len(ours), SEEN_COLUMNS))
-    before = np.empty(len(ours), np.int32)  # the entry of the same run before each
-    n = 0
-    for k in range(len(ours)):
-        i = np.int64(ours[k])
-        begin, end = float(grid.begin[i]), float(grid.shape[i, END])
-        stop, share = stops[k, ALONE], stops[k, WITH_OTHER]
-        minutes = stop + (zero + begin * tick if by_arrival else -(zero + end * tick)) / 60.0
-        run = grid.run[i]
-        at: Whole = np.int64(row_of[run])
-        if at < 0:
-            at = n
-            row_of[run] = n
-            n += 1
-            row = seen[at]
-            row[RUN], row[TICK] = run, end if by_arrival else begin
-            row[MINUTES], row[STOP], row[SHARE], row[LAST] = minutes, stop, share, k
-            row[OTHER_MINUTES] = row[OTHER_STOP] = row[OTHER_SHARE] = np.inf
-            row[OTHER_LAST] = before[k] = -1
-        else:
-            row = seen[at]
-            row[TICK] = max(row[TICK], end) if by_arrival else min(row[TICK], begin)
-            row[MINUTES], row[STOP] = min(row[MINUTES], minutes), min(row[STOP], stop)
-            row[SHARE] = min(row[SHARE], share)
-            before[k], row[LAST] = np.int32(row[LAST]), k
-    their_kept = _going_on(grid, their_kept, row_of, seen, by_arrival)
-    theirs, other_stops = _stops(grid, their_kept, far, ask, other_reach_m, other_low, False)
-    other_before = np.empty(len(theirs), np.int32)
-    for k in range(len(theirs)):
-        i = np.int64(theirs[k])
-        row = seen[np.int64(row_of[grid.run[i]])]
-        begin, end = float(grid.begin[i]), float(grid.shape[i, END])
-        stop = other_stops[k, ALONE]
-        minutes = stop + (-(zero + end * tick) if by_arrival else zero + begin * tick) / 60.0
-        row[OTHER_MINUTES] = min(row[OTHER_MINUTES], minutes)
-        row[OTHER_STOP] = min(row[OTHER_STOP], stop)
-        row[OTHER_SHARE] = min(row[OTHER_SHARE], other_stops[k, WITH_OTHER])
-        other_before[k], row[OTHER_LAST] = np.int32(row[OTHER_LAST]), k
+    run_of, ticks = _rows(grid, ours, by_arrival, row_of)
+    their_kept = _going_on(grid, their_kept, by_arrival, row_of, ticks)
+    theirs, their_minutes = least_stops(
+        grid, their_kept, far, their_places, ask, way_m, other_low, False, not by_arrival
+    )
+    seen = np.full((len(run_of), SEEN_COLUMNS), np.inf)
+    our_end, their_end = (DOWN, UP) if by_arrival else (UP, DOWN)
+    our_stops = ours, our_minutes, _gather(grid, ours, our_minutes, row_of, seen, our_end)
+    their_stops = (
+        theirs,
+        their_minutes,
+        _gather(grid, theirs, their_minutes, row_of, seen, their_end),
+    )
+    ups, downs = (their_stops, our_stops) if by_arrival else (our_stops, their_stops)
     # What else a run costs is looked up for few: here it is as little as can be.
     most_trusted = np.int8(0)
     for level in levels:
@@ -211,20 +182,15 @@ def search(
     rest_at_least = -ask[j.LEVEL_MIN] * most_trusted
     if ask[j.OWN_BUILDING] >= 0:
         rest_at_least -= ask[j.SAME_BUILDING_MIN]
-    way_m = distance_m(
-        places[0, j.LON], places[0, j.LAT], places[split, j.LON], places[split, j.LAT]
-    )
-    # Between two stops on one piece, what is no part of it is driven besides, or walked.
-    besides_m = max(0.0, way_m - min(near.longest_m, far.longest_m))
-    besides = TOGETHER * ask[j.DETOUR_S] / 60.0 * besides_m
-    bounds = np.full(n, np.inf)
-    for at in range(n):
-        if seen[at, OTHER_MINUTES] < np.inf:
-            driven = seen[at, MINUTES] + seen[at, OTHER_MINUTES]
-            apart = max(driven, seen[at, STOP] + seen[at, OTHER_STOP])
-            minutes = min(apart, seen[at, SHARE] + seen[at, OTHER_SHARE] + besides)
-            bounds[at] = (rest_at_least + minutes) * 1e6 - 2.0
-    heap = [(bounds[at], at, BY_ENTRIES) for at in range(n) if bounds[at] < np.inf]
+    bounds = np.empty(len(seen))
+    for at in range(len(seen)):
+        apart = max(
+            seen[at, UP + ALONE] + seen[at, DOWN + ALONE],
+            seen[at, UP + DRIVEN] + seen[at, DOWN + DRIVEN],
+        )
+        minutes = min(apart, seen[at, UP + SHARED] + seen[at, DOWN + SHARED])
+        bounds[at] = _least(rest_at_least + minutes)
+    heap = [(bounds[at], at, BY_ENTRIES) for at in range(len(seen)) if bounds[at] < np.inf]
     heapify(heap)
     counts[2] = len(heap)
     kept = min(limit, len(heap))
@@ -237,7 +203,7 @@ def search(
         bound, at, told = heappop(heap)
         if bound > most:
             break
-        run = np.int64(seen[at, RUN])
+        run = np.int64(run_of[at])
         level = levels[run_trip[run]]
         served = 0 if level < 0 else j.days_served(runs, run, days)
         if served == 0 or runs.rows[run, j.SEATS] < ask[j.SEATS_NEEDED]:
@@ -248,19 +214,20 @@ def search(
         building = runs.rows[run, j.BUILDING]
         if building >= 0 and building == ask[j.OWN_BUILDING]:
             rest -= ask[j.SAME_BUILDING_MIN]
+        last_up, last_down = np.int64(seen[at, UP + LAST]), np.int64(seen[at, DOWN + LAST])
         if told == BY_ENTRIES:
-            bound += (rest - rest_at_least) * 1e6
-            if len(heap) > 0 and bound > heap[0][0]:
-                heappush(heap, (bound, at, BY_ROW))
+            minutes = _of_pairs(grid, ups, last_up, downs, last_down)
+            bound = max(bound, _least(rest + minutes))
+            if bound > most or bound == np.inf:
                 continue
-        last, other_last = np.int64(seen[at, LAST]), np.int64(seen[at, OTHER_LAST])
-        one = _pieces(grid.shape, ours, before, last)
-        other = _pieces(grid.shape, theirs, other_before, other_last)
-        pieces = (*other, *one) if by_arrival else (*one, *other)
+            if len(heap) > 0 and bound > heap[0][0]:
+                heappush(heap, (bound, at, BY_PAIRS))
+                continue
+        pieces = _pieces(grid.shape, ups, last_up) + _pieces(grid.shape, downs, last_down)
         if told != BY_LINE:
-            minutes_at_least = least_minutes(lines, runs, run, pieces, ask, way_m, *ends)
-            bound = max(bound, (rest + minutes_at_least) * 1e6 - 2.0)
-            if bound <= most and minutes_at_least < np.inf:
+            minutes = least_minutes(lines, runs, run, pieces, ask, way_m, *ends)
+            bound = max(bound, _least(rest + minutes))
+            if bound <= most and bound < np.inf:
                 heappush(heap, (bound, at, BY_LINE))
             continue
         counts[3] += 1
@@ -296,32 +263,97 @@ def search(
 
 
 @compiled
-def _going_on(grid: Grid, kept: Kept, row_of: Ints, seen: FloatArray, by_arrival: bool) -> Kept:
+def _least(minutes: float) -> float:
+    """A bound in minutes as one of costs, 1e-6 minutes: what is rounded there is taken off."""
+    return minutes * 1e6 - 2.0
+
+
+@compiled
+def _rows(grid: Grid, entries: Ints, by_arrival: bool, row_of: Ints) -> tuple[Ints, Ints]:
+    """Give each run of some entries a row in ``row_of``; which run has which, and its tick.
+
+    From that tick on the run is there; for an arrival it is the last one, below 0.
+    """
+    run_of, ticks = np.empty(len(entries), np.int32), np.empty(len(entries), np.int32)
+    n = 0
+    for i in entries:
+        run = grid.run[i]
+        tick = -np.int32(grid.shape[i, END]) if by_arrival else np.int32(grid.begin[i])
+        at = np.int64(row_of[run])
+        if at < 0:
+            row_of[run], run_of[n], ticks[n] = n, run, tick
+            n += 1
+        else:
+            ticks[at] = min(ticks[at], tick)
+    return run_of[:n], ticks[:n]
+
+
+@compiled
+def _going_on(grid: Grid, kept: Kept, by_arrival: bool, row_of: Ints, ticks: Ints) -> Kept:
     """Of entries around one end, those of runs seen at the other, and in time after (or before)."""
     entries, upto = kept
-    found, found_upto = np.empty(len(entries), np.int32), np.empty_like(upto)
-    n = k = 0
+    found, found_upto = np.empty(len(entries) + 1, np.int32), np.empty_like(upto)
+    n = np.uint64(0)
+    k = 0
     for c in range(len(upto)):
         while k < upto[c]:
             i = np.int64(entries[k])
             k += 1
             at = np.int64(row_of[grid.run[i]])
-            if at < 0:
-                continue
-            if (
-                grid.begin[i] <= seen[at, TICK]
-                if by_arrival
-                else grid.shape[i, END] >= seen[at, TICK]
-            ):
-                found[n] = i
-                n += 1
+            tick = -np.int32(grid.begin[i]) if by_arrival else np.int32(grid.shape[i, END])
+            found[n] = i
+            n += np.uint64(at >= 0 and tick >= ticks[at])
         found_upto[c] = n
     return found[:n], found_upto
 
 
 @compiled
-def _pieces(shape: Ticks, entries: Ints, before: Ints, last: Whole) -> tuple[Whole, Whole]:
+def _gather(
+    grid: Grid, entries: Ints, minutes: FloatArray, row_of: Ints, seen: FloatArray, end: Whole
+) -> Ints:
+    """Note in ``seen`` what entries around an end tell of runs; of each the run's one before."""
+    before = np.empty(len(entries), np.int32)
+    seen[:, end + LAST] = -1.0
+    for k in range(len(entries)):
+        at = np.int64(row_of[grid.run[np.int64(entries[k])]])
+        for which in range(3):
+            seen[at, end + which] = min(seen[at, end + which], minutes[k, which])
+        before[k], seen[at, end + LAST] = np.int32(seen[at, end + LAST]), k
+    return before
+
+
+@compiled
+def _of_pairs(grid: Grid, ups: Stops, last_up: Whole, downs: Stops, last_down: Whole) -> float:
+    """What a run costs at least, minutes, of all entries for a pick-up and then a drop-off."""
+    entries, minutes, before = ups
+    down_entries, down_minutes, down_before = downs
+    shape = grid.shape
+    least = np.inf
+    while last_up >= 0:
+        up = np.int64(entries[last_up])
+        down_at = last_down
+        while down_at >= 0:
+            down = np.int64(down_entries[down_at])
+            if shape[down, END] >= grid.begin[up]:
+                apart = max(
+                    minutes[last_up, ALONE] + down_minutes[down_at, ALONE],
+                    minutes[last_up, DRIVEN] + down_minutes[down_at, DRIVEN],
+                )
+                least = min(least, apart)
+                if (
+                    shape[up, FIRST_PIECE] <= shape[down, LAST_PIECE]
+                    and shape[down, FIRST_PIECE] <= shape[up, LAST_PIECE]
+                ):
+                    least = min(least, minutes[last_up, SHARED] + down_minutes[down_at, SHARED])
+            down_at = np.int64(down_before[down_at])
+        last_up = np.int64(before[last_up])
+    return least
+
+
+@compiled
+def _pieces(shape: Ticks, stops: Stops, last: Whole) -> tuple[Whole, Whole]:
     """Of a run's entries around an end, the first piece of its line and the last, excluded."""
+    entries, _, before = stops
     first_piece: Whole = 1 << 16  # more than any is
     last_piece: Whole = 0
     while last >= 0:
@@ -332,59 +364,6 @@ def _pieces(shape: Ticks, entries: Ints, before: Ints, last: Whole) -> tuple[Who
     return first_piece, last_piece + 1
 
 
-@compiled
-def _stops(
-    grid: Grid, kept: Kept, near: Near, ask: FloatArray, reach_m: float, low: float, is_timed: bool
-) -> tuple[Ints, FloatArray]:
-    """Of entries kept around an end, those where a stop can be, and what it costs at least.
-
-    Minutes (n, 2) are `ALONE` and `WITH_OTHER`: at a meeting point, or of the walk to the line.
-    Where ``is_timed`` the window is at this end, and shift is counted. No stop is before the
-    tick ``low``.
-
-    Notes
-    -----
-    Some entries at a time are told side by side, without branches: the processor does several
-    at once, and foresees nothing wrongly.
-    """
-    entries, upto = kept
-    tick, shift = grid.numbers[TICK_S], ask[j.SHIFT_S]
-    first_s, last_s = grid.numbers[ZERO_S] + min(0.0, shift), grid.numbers[ZERO_S] + max(0.0, shift)
-    walk_min, elsewhere, left = ask[j.WALK_MIN], ask[j.ELSEWHERE_MIN], left_of_walk(ask)
-    earliest, latest, asked = ask[j.EARLIEST], ask[j.LATEST], ask[j.ASKED]
-    min_per_s = 1.0 / 60.0 if is_timed else 0.0
-    found = np.empty(len(entries) + 1, np.int32)
-    minutes = np.empty((len(entries) + 1, 2))
-    scratch = np.empty((10, AT_A_TIME))
-    n = np.uint64(0)
-    done = 0
-    for c in range(len(upto)):
-        alone, with_other = near.minutes[c, ALONE], near.minutes[c, WITH_OTHER]
-        cut = near.minutes[c, CUT]
-        while done < upto[c]:
-            part = entries[done : min(done + AT_A_TIME, upto[c])]
-            m = len(part)
-            done += m
-            off_m, stop, share = scratch[0, :m], scratch[1, :m], scratch[2, :m]
-            begin, end = scratch[3, :m], scratch[4, :m]
-            walks_m(grid, part, near, c, scratch[5:], off_m)
-            for k in range(m):
-                i = np.int64(part[k])
-                begin[k], end[k] = grid.begin[i], grid.shape[i, END]
-            for k in range(m):
-                first, last = first_s + begin[k] * tick, last_s + end[k] * tick
-                is_cut = is_timed & ((first <= earliest) | (last >= latest))
-                walk = walk_min * max(0.0, off_m[k])
-                on_line = elsewhere if off_m[k] <= reach_m else np.inf
-                late_min = min_per_s * max(0.0, max(first - asked, asked - last))
-                stop[k] = late_min + min(cut if is_cut else alone, walk + on_line)
-                share[k] = late_min + min(cut if is_cut else with_other, left * walk + on_line)
-            for k in range(m):
-                found[n], minutes[n, ALONE], minutes[n, WITH_OTHER] = part[k], stop[k], share[k]
-                n += np.uint64((stop[k] < np.inf) & (end[k] >= low))
-    return found[:n], minutes[:n]
-
-
 forget_stale(
     search,
     "geo.distance",
@@ -393,5 +372,6 @@ forget_stale(
     "indexes.stops",
     "indexes.joining",
     "indexes.bounds",
+    "indexes.ends",
     "indexes.stretches",
 )

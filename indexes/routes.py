@@ -9,6 +9,7 @@ from geo.arrays import BoolArray, FloatArray, IntArray, LonLatArray
 from indexes import rides as j
 from indexes import stretches as s
 from indexes.corridor import Levels, search
+from indexes.ends import runs_near
 from indexes.joining import scan
 from indexes.passing import passing_lines
 from indexes.rides import Lines, Runs
@@ -152,7 +153,7 @@ class RouteIndex:
         near = np.ones(len(self), np.bool_)
         for lon, lat, _, radius_m in (departure, arrival):
             if radius_m <= NEAR_M:  # a wider circle holds much of a town anyway
-                near &= s.runs_near(self.grid, lon, lat, radius_m, len(self))
+                near &= runs_near(self.grid, lon, lat, radius_m, len(self))
         lines = np.unique(row_lines[near]).astype(np.int64)
         found: BoolArray = near & passing_lines(self.lines, lines, departure, arrival)[row_lines]
         return found
@@ -179,12 +180,11 @@ class RouteIndex:
         middle = float(np.median(np.abs(lines.points[:, 1]))) / j.UNIT if len(lines.points) else 0.0
         column_degrees = s.CELL_DEGREES / cos(radians(min(middle, WIDEST_LAT)))
         first = np.empty(len(lines.first), np.int64)
-        nothing = np.empty(0, np.int64), np.empty((0, 2)), np.empty((0, 5), np.uint16), np.empty(0)
+        nothing = np.empty(0, np.int64), np.empty((0, 2)), np.empty((0, s.END), np.uint16)
         count = s.walk(lines, column_degrees, *nothing, first)
         keys, seconds = np.empty(count, np.int64), np.empty((count, 2))
-        shape = np.empty((count, 5), np.uint16)
-        longest_m = np.empty(count)
-        s.walk(lines, column_degrees, keys, seconds, shape, longest_m, first)
+        shape = np.empty((count, s.END), np.uint16)
+        s.walk(lines, column_degrees, keys, seconds, shape, first)
         cells, cell = np.unique(keys, return_inverse=True)
         # One entry for each run on a line, and each cell that the line visits.
         counts = np.diff(first)[rows[:, j.LINE]]
@@ -208,13 +208,11 @@ class RouteIndex:
             keys=cells,
             first=np.zeros(len(cells) + 1, np.int64),
             stay=np.zeros(len(cells), np.uint16),
-            longest_m=np.zeros(len(cells)),
             begin=np.empty(len(of_run), np.uint16),
             run=np.empty(len(of_run), np.int32),
-            shape=np.empty((len(of_run), 6), np.uint16),
+            shape=np.empty((len(of_run), s.END + 1), np.uint16),
             numbers=numbers,
         )
-        np.maximum.at(grid.longest_m, cell, longest_m)
         s.count_cells(cell[line_entry], grid.first)
         order = np.argsort(begin, kind="stable")
         s.fill(order, line_entry, of_run, begin, end, cell, shape, grid)

@@ -1,4 +1,4 @@
-"""Bounds told by a cell, where they are nearest to being too high: worlds made for one branch."""
+"""Bounds told by an entry where they are nearest to being too high: worlds made for one branch."""
 
 from math import cos, inf, radians
 
