@@ -39,6 +39,7 @@ __all__ = [
     "MalformedError",
     "MediaTypeError",
     "UnauthenticatedError",
+    "allowed_methods",
     "install_problems",
     "problem",
     "problem_of",
@@ -330,7 +331,7 @@ def _on_invalid(request: Request, error: RequestValidationError) -> Response:
     return problem(request, 422, code, detail, errors=faults)
 
 
-def _allowed_methods(request: Request) -> str:
+def allowed_methods(request: Request) -> str:
     """Every method that the route taken answers: as documented, else as tried."""
     path = getattr(request.scope.get("route"), "path_format", None)
     operations = request.app.openapi()["paths"].get(path)
@@ -349,7 +350,7 @@ def _on_http(request: Request, error: HTTPException) -> Response:
     if error.status_code == 404:
         return problem(request, 404, "not-found", "nothing is served at this path")
     if error.status_code == 405:
-        allowed = _allowed_methods(request)
+        allowed = allowed_methods(request)
         detail = f"this path answers {allowed}"
         return problem(request, 405, "method-not-allowed", detail, headers={"Allow": allowed})
     code = "invalid-request" if error.status_code < 500 else "internal-error"

@@ -1,6 +1,7 @@
 """Errors as the standard wants them: 400 with ``{"error": …}``, and few statuses besides."""
 
 import logging
+from collections.abc import Mapping
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -8,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from api.covoiturage.limits import TooManyError
-from api.problems import UnauthenticatedError
+from api.problems import UnauthenticatedError, allowed_methods
 from geo.errors import ConflictError, DeniedError, InputError, MitoyenError, NotFoundError
 
 __all__ = [
@@ -33,9 +34,10 @@ ALREADY_SET = "status_already_set"
 _STATUS_OF_CODE = {MISSING_BOOKING: 404, MISSING_JOURNEY: 404, MISSING_USER: 404, ALREADY_SET: 409}
 
 
-def failure(status: int, error: str) -> Response:
+def failure(status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:
     """An answer that says why not."""
-    return Response(msgspec.json.encode({"error": error}), status, media_type="application/json")
+    body = msgspec.json.encode({"error": error})
+    return Response(body, status, headers, media_type="application/json")
 
 
 def _on_mitoyen_error(request: Request, error: MitoyenError) -> Response:
@@ -62,7 +64,10 @@ def _on_invalid(request: Request, error: RequestValidationError) -> Response:
 
 
 def _on_http(request: Request, error: HTTPException) -> Response:
-    known = {404: "nothing is served at this path", 405: "this path answers other methods"}
+    if error.status_code == 405:
+        allowed = allowed_methods(request)
+        return failure(405, f"this path answers {allowed}", {"Allow": allowed})
+    known = {404: "nothing is served at this path"}
     return failure(error.status_code, known.get(error.status_code, "this can't be answered"))
 
 

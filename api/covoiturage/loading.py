@@ -6,7 +6,7 @@ and dates long past are taken as they are meant. Trips become a public operator'
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,11 +28,11 @@ from api.covoiturage.schemas import (
     Preferences,
     Price,
     Seconds,
-    Url,
     Weekday,
     second_of_day,
 )
 from api.importing.report import ImportReport
+from api.schemas import Url
 from geo.arrays import LonLat, rounded
 from geo.errors import ConflictError, InputError, LayoutError, RowError
 from indexes.entities import Entity
@@ -43,6 +43,7 @@ from indexes.rules import columns_of, require
 from indexes.schedules import MAX_EXCEPTIONS
 from indexes.store import Store
 from matching.rides.clock import as_zone
+from matching.schedule import check_schedule
 
 __all__ = ["FORMAT", "load_file"]
 
@@ -148,6 +149,7 @@ def load_file(
     held = _lists(path)
     report.unused = tuple(sorted(held.keys() - {*LISTS, BOOKINGS}))
     trips: list[Entity] = []
+    ids: set[str] = set()
     bookings: list[kept.Booking] = []
     for name, number, raw in _objects(held):
         report.read += 1
@@ -155,7 +157,9 @@ def load_file(
             if name == BOOKINGS:
                 bookings.append(_booking(raw, tenant_id, operator))
             else:
-                trips += _trips(raw, name, number, tenant_id)
+                made = _trips(raw, name, number, tenant_id)
+                _require_new(made, ids)
+                trips += made
         except ValidationError as fault:
             first = fault.errors(include_url=False, include_context=False)[0]
             field = ".".join(map(str, first["loc"]))
@@ -254,8 +258,18 @@ def _trips(raw: Any, name: str, number: int, tenant_id: str) -> list[Trip]:
         )
         for suffix, schedule in schedules.items()
     ]
+    for trip in trips:
+        check_schedule(trip.schedule)
     require(Trip, columns_of(Trip, trips))
     return trips
+
+
+def _require_new(trips: Sequence[Trip], ids: set[str]) -> None:
+    """Note the ids of trips; of two with one id the first would be lost without a word."""
+    came = {trip.id for trip in trips}
+    if came & ids:
+        raise InputError("wanted each id once, one comes twice", code="duplicate-id")
+    ids |= came
 
 
 def _line(
@@ -292,7 +306,9 @@ def _weekly(schedules: list[_Schedule]) -> dict[str, Schedule]:
             for schedule in same
             for one in schedule.dated
         }
-        suffix = f"-{second // 3_600:02}{second // 60 % 60:02}" if len(by_second) > 1 else ""
+        clock = f"-{second // 3_600:02}{second // 60 % 60:02}"
+        clock += f"{second % 60:02}" if second % 60 else ""
+        suffix = clock if len(by_second) > 1 else ""
         found[suffix] = Schedule(
             timezone=TIMEZONE,
             flex_before_s=0,

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from api.schemas import Url
 from indexes.journeys import BookingStatus
 from matching.rides.clock import DAY_S, FIRST_DAY, LAST_DAY, day_number
 
@@ -119,7 +120,6 @@ Uuid = Annotated[str, Field(pattern=_UUID, json_schema_extra={"format": "uuid"})
 LowerUuid = Annotated[Uuid, AfterValidator(lambda text: str(UUID(text)))]
 Name = Annotated[str, Field(max_length=300)]
 Line = Annotated[str, Field(max_length=500)]
-Url = Annotated[str, Field(max_length=2_000)]
 Metres = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=100_000_000)]
 Seconds = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=1_000_000_000)]
 

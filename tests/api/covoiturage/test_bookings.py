@@ -203,6 +203,7 @@ def test_the_same_id_is_refused_and_changes_nothing(town: Any) -> None:
         {"status": "ALMOST"},
         {"driverJourneyId": "x" * 256},
         {"passengerPickupAddress": "bell\x07"},
+        {"webUrl": "javascript:alert(1)"},
     ],
 )
 def test_what_cannot_be_booked_is_refused_and_not_kept(

@@ -179,6 +179,26 @@ def test_a_regular_trip_takes_place_on_its_dates_and_on_no_other(
     assert late.schedule.weekly[0].days == (1,) and late.schedule.valid_to is None
 
 
+def test_times_of_day_that_differ_by_seconds_are_two_trips(store: Store, tmp_path: Path) -> None:
+    times = ("08:00:00", "08:00:30")
+    schedules = [{"passengerPickupDay": "MON", "passengerPickupTimeOfDay": time} for time in times]
+    regular = JOURNEY | {"schedules": schedules}
+    loaded(store, tmp_path, {"driverRegularTrips": [regular]})
+    assert [trip.id[-7:] for trip in trips(store)] == ["j1-0800", "-080030"]
+
+
+def test_a_regular_trip_whose_dates_are_on_no_day_of_its_own_is_refused(
+    store: Store, tmp_path: Path
+) -> None:
+    monday = {"passengerPickupDate": 1_795_417_200, "type": "PLANNED"}
+    schedule = {"passengerPickupDay": "TUE", "passengerPickupTimeOfDay": "08:00:00"}
+    regular = JOURNEY | {"schedules": [schedule | {"journeySchedules": [monday]}]}
+    told: list[Any] = []
+    held = {"driverRegularTrips": [regular]}
+    assert loaded(store, tmp_path, held, on_reject=told.append).stored == 0
+    assert told[0].code == "no-days" and trips(store) == []
+
+
 @pytest.mark.parametrize(
     ("odd", "field"),
     [
@@ -190,6 +210,8 @@ def test_a_regular_trip_takes_place_on_its_dates_and_on_no_other(
         ({"duration": 10**6}, ""),
         ({"availableSeats": 0}, "availableSeats"),
         ({"price": {"amount": 1, "currency": "CHF"}}, ""),
+        ({"webUrl": "javascript:alert(1)"}, "webUrl"),
+        ({"id": "j1"}, ""),
     ],
 )
 def test_a_bad_object_is_told_and_its_neighbours_are_stored(

@@ -192,3 +192,6 @@ def test_anything_else_under_the_prefix_is_refused_in_the_same_words(town: Any) 
     for method, path, status in (("GET", "/ping", 404), ("DELETE", "/status", 405)):
         answer = town.ask(method, path)
         assert answer.status_code == status and set(answer.json()) == {"error"}
+        assert status == 404 or answer.headers["allow"] == "GET"
+    path = "/bookings/00000000-0000-4000-8000-000000000000"
+    assert town.ask("PUT", path).headers["allow"] == "GET, PATCH"
