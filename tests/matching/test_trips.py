@@ -88,7 +88,7 @@ def test_riders_found_are_those_found_by_hand(seed):
         same(told(answer), by_hand(wanted))
 
 
-@settings(max_examples=25)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32))
 def test_drivers_of_a_trip_that_stands_are_those_found_by_hand(seed):
     world, _, monday, _ = world_of(seed, 25)
@@ -172,6 +172,14 @@ def test_a_drop_off_before_the_pick_up_is_no_match():
     assert found([a_trip()], query) == ()
 
 
+def test_nobody_is_driven_on_from_where_a_line_ends():
+    stops = [MeetingPoint("a", "a", 5.4515, 43.30), MeetingPoint("b", "b", 5.462, 43.30)]
+    query = a_query(origin=(5.452, 43.30), destination=(5.465, 43.30))
+    assert found([a_trip()], query, meeting=MeetingPoints(stops)) == ()
+    longer = a_trip(lonlat=(*EAST, (5.47, 43.30)), times_s=(*PACE_S, 810.0))
+    assert len(found([longer], query, meeting=MeetingPoints(stops))) == 1
+
+
 def test_a_meeting_point_off_the_line_is_a_match_that_the_budget_allows_or_refuses():
     stop = MeetingPoint("stop", "Church", 5.40, 43.307)  # 780 m off the line
     book = {"meeting": MeetingPoints([stop])}
@@ -227,6 +235,17 @@ def test_nobody_who_has_booked_is_delayed_by_more_than_five_minutes():
     others = Ride(far, (5.45, 43.30), 330.0 * 4, 648.0 * 4, 1)
     assert len(found([trip], query, rides={"d": {AT.date(): [booked]}}, **book)) == 1
     assert found([trip], query, rides={"d": {AT.date(): [booked, others]}}, **book) == ()
+
+
+def test_who_has_got_out_is_delayed_by_no_stop_that_comes_later():
+    book = {"meeting": MeetingPoints([MeetingPoint("stop", "Church", 5.44, 43.3085)])}
+    trip = a_trip(times_s=tuple(s * 4 for s in PACE_S))
+    query = a_query(origin=(5.40, 43.301), destination=(5.44, 43.311))
+    first = Ride((5.38, 43.3126), EAST[1], 81.0 * 4, 162.0 * 4, 1)  # 210 s are added for it
+    for end, matches in ((2, 1), (4, 0)):  # the church is some 110 s out of the way
+        booked = Ride(EAST[0], EAST[end], 0.0, PACE_S[end] * 4, 1)
+        rides = {"d": {AT.date(): [booked, first]}}
+        assert len(found([trip], query, rides=rides, **book)) == matches
 
 
 def test_a_weekly_search_tells_the_days_matched_of_those_asked():
@@ -286,6 +305,19 @@ def test_a_standing_trip_finds_those_that_suit_it_from_either_side():
     assert (rider.id, rider.role) == ("p", Role.PASSENGER)
     assert driver.cost_min == rider.cost_min
     assert driver.pickup == rider.pickup
+
+
+WISHES = {"verified_only": True, "women_only": True, "same_building": True, "max_walk_m": 50}
+
+
+@pytest.mark.parametrize(("wish", "value"), [*WISHES.items(), ("seats", 4)])
+def test_a_standing_trip_matches_nobody_whom_its_owner_does_not_want(wish, value):
+    ride = ((5.39, 43.301), (5.43, 43.301))
+    passenger = a_trip("p", Role.PASSENGER, lonlat=ride, times_s=(0.0, 324.0), seats=1)
+    picky = replace(passenger, **{wish: value})
+    assert matches_of_trip(TripBook([a_trip(), passenger]).view, "p")
+    assert matches_of_trip(TripBook([a_trip(), picky]).view, "p") == ()
+    assert matches_of_trip(TripBook([a_trip(), picky]).view, "d") == ()
 
 
 def test_on_a_day_somebody_rides_or_drives_and_never_both():
