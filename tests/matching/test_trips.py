@@ -198,6 +198,18 @@ def test_a_meeting_point_off_the_line_is_a_match_that_the_budget_allows_or_refus
     assert found([a_trip(max_detour_s=60)], query, **book) == ()
 
 
+@pytest.mark.parametrize("anchor", Anchor)
+def test_who_goes_out_of_the_way_first_must_still_be_there_in_time(anchor):
+    stop = MeetingPoint("stop", "Church", 5.40, 43.307)  # some 65 s, of which half before it
+    stops, (x, y) = MeetingPoints([stop]), (5.40, 43.310)
+    ends = ((x, y), (5.43, 43.301)) if anchor is Anchor.DEPART else ((5.375, 43.301), (x, y))
+    at = AT + timedelta(seconds=240)  # the line is nearest to the church 3 s later
+    for after_s, matches in ((20, 0), (60, 1)):
+        when = replace(ONCE, anchor=anchor, at=at, flex_before_s=0, flex_after_s=after_s)
+        driver = a_trip(schedule=replace(ONCE, flex_before_s=0, flex_after_s=0))
+        assert len(found([driver], a_query(*ends, schedule=when), meeting=stops)) == matches
+
+
 def test_a_meeting_point_on_the_way_is_preferred_to_the_roadside():
     stop = MeetingPoint("stop", "Church", 5.3903, 43.30)
     (match,) = found([a_trip()], a_query(), meeting=MeetingPoints([stop]))
