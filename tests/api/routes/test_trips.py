@@ -223,6 +223,7 @@ BAD = [
     ({"route": route(ANAS, WORK), "times_s": [10, 5]}, "invalid-times"),
     ({"route": route(ANAS, WORK), "times_s": [0, 0]}, "invalid-times"),
     ({"route": route(ANAS, WORK), "times_s": []}, "invalid-times"),
+    ({"route": route(ANAS, WORK), "times_s": [0, 1e308]}, "invalid-times"),
     ({"route": None, "times_s": None}, None),
     ({"waypoints": [{"lat": 43.3, "lon": 5.35}]}, None),
     ({"route": None, "times_s": None, "waypoints": [{"lat": 43, "lon": 5}]}, "zero-length-route"),
