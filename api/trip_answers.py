@@ -8,11 +8,14 @@ import msgspec
 from pydantic import Field
 
 from api.answers import Absent, Output
-from api.trip_schemas import Day
-from indexes.journeys import Role
+from api.trip_making import COPIED
+from api.trip_schemas import Day, LineStringOut, TripOut, schedule_out
+from indexes.journeys import Role, Trip
+from indexes.publishing import Published
+from matching.query import Reason
 from matching.rides.carpool import RoundTrip, TripMatch, WeekCover
 
-__all__ = ["MatchesOut", "WeekOut", "matches_answer", "week_answer"]
+__all__ = ["MatchesOut", "WeekOut", "matches_answer", "trip_out", "week_answer"]
 
 
 class StopOut(Output):
@@ -32,6 +35,13 @@ class TripReasonOut(Output):
     code: str
     text: str
     share: float = Field(description="Minutes of the cost.")
+
+
+REASON = Field(
+    None,
+    description="Why nobody was looked for: `walkable`, a rider's way is under 1 km. Its share is "
+    "of nothing, 0.",
+)
 
 
 class TripMatchOut(Output):
@@ -83,6 +93,7 @@ class MatchesOut(Output):
     """What matches, least cost first; pairs of there and back where a way back was asked for."""
 
     matches: list[TripMatchOut]
+    reason: TripReasonOut | Absent = REASON
     round_trips: list[RoundTripOut] | Absent = None
     position: str = Field(description="How far the index has read.")
     index_age_s: float
@@ -103,14 +114,49 @@ class CoverOut(Output):
 class WeekOut(CoverOut):
     """A few drivers that cover a week between them; the ways back, where they were asked for."""
 
+    reason: TripReasonOut | Absent = REASON
     back: CoverOut | Absent = None
     position: str
     index_age_s: float
 
 
+def trip_out(trip: Trip, published: Published | None, *, own: bool, owners: bool) -> TripOut:
+    """A trip as it is shown.
+
+    Parameters
+    ----------
+    trip : Trip
+        As it is kept.
+    published : Published or None
+        What of it others may see, None for nothing; not looked at where it is ``own``.
+    own : bool
+        Whether it is shown whole: to its owner, or because it has none.
+    owners : bool
+        Whether it may be told whose it is.
+    """
+    shown = trip if own else published.trip if published else None
+    told: dict[str, Any] = {name: getattr(shown or trip, name) for name in COPIED}
+    if shown is None:
+        told |= {"origin_name": "", "destination_name": ""}
+    told = {name: value for name, value in told.items() if value not in ("", None)}
+    if owners:
+        told["owner_id"] = trip.owner_id
+    if shown is not None:
+        told |= {
+            "route": LineStringOut(coordinates=list(shown.lonlat)),
+            "times_s": list(shown.times_s),
+            "schedule": schedule_out(shown.schedule),
+        }
+    estimated = (shown or trip).estimated
+    return TripOut(
+        id=trip.id, exact=own, estimated=estimated, published_at=trip.published_at, **told
+    )
+
+
 def matches_answer(
     matches: Iterable[TripMatch],
     pairs: Iterable[RoundTrip] | None,
+    reason: Reason | None = None,
     *,
     owners: bool,
     **current: Any,
@@ -121,6 +167,8 @@ def matches_answer(
     ----------
     matches, pairs
         What was found; pairs of ways there and back, if they were asked for.
+    reason : Reason, optional
+        Why nobody was looked for, if so (`matching.rides.reasons.why_nobody`).
     owners : bool
         Whether it may be told whose trips they are.
     **current
@@ -135,10 +183,14 @@ def matches_answer(
             )
             for pair in pairs
         ]
+    if reason is not None:
+        answer["reason"] = reason
     return msgspec.json.encode(answer | current)
 
 
-def week_answer(cover: WeekCover, *, owners: bool, **current: Any) -> bytes:
+def week_answer(
+    cover: WeekCover, reason: Reason | None = None, *, owners: bool, **current: Any
+) -> bytes:
     """A covered week as JSON; parameters as for `matches_answer`."""
     told = _teller(owners)
 
@@ -149,6 +201,8 @@ def week_answer(cover: WeekCover, *, owners: bool, **current: Any) -> bytes:
     answer = one_way(cover)
     if cover.back is not None:
         answer["back"] = one_way(cover.back)
+    if reason is not None:
+        answer["reason"] = reason
     return msgspec.json.encode(answer | current)
 
 

@@ -20,6 +20,7 @@ from api.commands.words import say
 from api.trip_answers import matches_answer
 from api.trip_questions import MatchBody, drivers_trip
 from indexes.router import AirRouter
+from matching.query import Reason
 from matching.rides.carpool import RoundTrip
 from matching.rides.weeks import find_round_trips
 from matching.trips import find_drivers, find_riders
@@ -57,50 +58,25 @@ def match(
     tenant: TenantOption = None,
 ) -> None:
     """Find who goes my way, least cost first, with every term of it."""
-    wanted = checked(
-        MatchBody,
-        {
-            "role": role,
-            "from_lat": from_lat,
-            "from_lon": from_lon,
-            "to_lat": to_lat,
-            "to_lon": to_lon,
-            "depart_at": depart_at,
-            "arrive_by": arrive_by,
-            "back_depart_at": back_depart_at,
-            "back_arrive_by": back_arrive_by,
-            "days": of.split(days),
-            "first": first,
-            "timezone": timezone,
-            "flex_before_s": flex_before,
-            "flex_after_s": flex_after,
-            "seats": seats,
-            "max_walk_m": max_walk,
-            "verified_only": verified,
-            "same_building": same_building,
-            "women_only": women_only,
-            "limit": limit,
-            "lang": lang,
-        },
-        of.fault,
-    )
+    wanted = checked(MatchBody, of.fields(locals()), of.fault)
     with of.asking(wanted, member, lang, store, tenant) as ask:
         view, viewer, query, prices = ask.engine.trips, ask.viewer, ask.query, ask.prices
         pairs: tuple[RoundTrip, ...] | None = None
+        reason: Reason | None = None
         if wanted.role == "driver":
             trip = drivers_trip(wanted, query, ask.tenant_id, member, AirRouter())
             found = find_riders(
                 view, viewer, trip, first=query.first, limit=limit, lang=lang, prices=prices
             )
         else:
-            found = find_drivers(view, viewer, query, prices)
+            found, reason = find_drivers(view, viewer, query, prices), ask.reason
             if ask.back is not None:
                 pairs = find_round_trips(found, view, viewer, query, ask.back, prices)
     if as_json:
-        print_json(msgspec.json.decode(matches_answer(found, pairs, owners=True)))
+        print_json(msgspec.json.decode(matches_answer(found, pairs, reason, owners=True)))
         return
     if not found:
-        note(say("nobody", lang))
+        note(reason.text if reason else say("nobody", lang))
         return
     rows = of.rows_of(((one, one.days) for one in found), lang)
     print_table(say("my-way", lang), of.columns(lang), rows)

@@ -1,10 +1,10 @@
 """What the commands of carpooling share: a ride as it is asked for, and matches as lines."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,9 +17,11 @@ from geo.arrays import LonLat
 from geo.errors import InputError
 from indexes.journeys import Schedule
 from matching.engine import Engine
+from matching.query import Reason
 from matching.rides.carpool import Party, Prices, TripMatch, TripQuery
+from matching.rides.reasons import why_nobody
 
-__all__ = ["Asking", "asking", "columns", "fault", "rows_of", "split"]
+__all__ = ["Asking", "asking", "columns", "fault", "fields", "rows_of", "split"]
 
 ToLat = Annotated[float, typer.Option(help="Latitude of the destination, degrees.")]
 ToLon = Annotated[float, typer.Option(help="Longitude of the destination.")]
@@ -62,6 +64,11 @@ class Asking:
     query: TripQuery
     back: Schedule | None
     prices: Prices
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why nobody is looked for, if so."""
+        return why_nobody(self.query.origin, self.query.destination, self.query.lang)
 
 
 @contextmanager
@@ -106,13 +113,21 @@ def split(days: Sequence[str] | None) -> list[str]:
     return [day_codes(part.strip().upper()) for text in days or () for part in text.split(",")]
 
 
-# Fields whose options have a shorter name.
-_OPTIONS = {
-    "flex_before_s": "flex_before",
-    "flex_after_s": "flex_after",
-    "max_walk_m": "max_walk",
-    "verified_only": "verified",
+# Options that have a shorter name than their fields, and those that are no field.
+_FIELDS = {
+    "flex_before": "flex_before_s",
+    "flex_after": "flex_after_s",
+    "max_walk": "max_walk_m",
+    "verified": "verified_only",
 }
+_OPTIONS = {field: option for option, field in _FIELDS.items()}
+_APART = frozenset({"member", "as_json", "store", "tenant"})
+
+
+def fields(options: Mapping[str, Any]) -> dict[str, Any]:
+    """All options of a command as the fields of what is asked, for `checked`."""
+    found = {_FIELDS.get(name, name): options[name] for name in options.keys() - _APART}
+    return found | {"days": split(options["days"])}
 
 
 def fault(where: Place, message: str) -> str:

@@ -53,36 +53,15 @@ def week(
 ) -> None:
     """Find a few drivers that cover my days between them, and on which days each; there and back
     if a way back is asked for."""
-    wanted = checked(
-        MatchParams,
-        {
-            "from_lat": from_lat,
-            "from_lon": from_lon,
-            "to_lat": to_lat,
-            "to_lon": to_lon,
-            "depart_at": depart_at,
-            "arrive_by": arrive_by,
-            "back_depart_at": back_depart_at,
-            "back_arrive_by": back_arrive_by,
-            "days": of.split(days),
-            "first": first,
-            "timezone": timezone,
-            "flex_before_s": flex_before,
-            "flex_after_s": flex_after,
-            "seats": seats,
-            "max_walk_m": max_walk,
-            "verified_only": verified,
-            "same_building": same_building,
-            "women_only": women_only,
-            "limit": limit,
-            "lang": lang,
-        },
-        of.fault,
-    )
+    wanted = checked(MatchParams, of.fields(locals()), of.fault)
     with of.asking(wanted, member, lang, store, tenant) as ask:
         cover = cover_week(ask.engine.trips, ask.viewer, ask.query, ask.prices, ask.back)
+        reason = ask.reason
     if as_json:
-        print_json(msgspec.json.decode(week_answer(cover, owners=True)))
+        print_json(msgspec.json.decode(week_answer(cover, reason, owners=True)))
+        return
+    if reason is not None:
+        note(reason.text)
         return
     _print(cover, "my-week", "missing", lang)
     if cover.back is not None:

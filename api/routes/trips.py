@@ -10,8 +10,9 @@ from api.routes.listings import blocked_with, home_of
 from api.routes.records import Resource, missing, page_model, record_router, stored, town_of
 from api.schemas import PageParams
 from api.towns import Town
-from api.trip_making import COPIED, make_trip
-from api.trip_schemas import LineStringOut, TripIn, TripOut, schedule_out
+from api.trip_answers import trip_out
+from api.trip_making import make_trip
+from api.trip_schemas import TripIn, TripOut
 from geo.errors import NotFoundError
 from indexes.entities import Entity, Scope
 from indexes.journeys import Trip
@@ -81,23 +82,7 @@ def show(asking: Caller, trip: Trip, town: Town) -> TripOut:
     published = (
         None if own else town.outlines.publisher.publish(trip, home_group(town, trip.owner_id))
     )
-    shown = trip if own else published.trip if published else None
-    told: dict[str, Any] = {name: getattr(shown or trip, name) for name in COPIED}
-    if shown is None:
-        told |= {"origin_name": "", "destination_name": ""}
-    told = {name: value for name, value in told.items() if value not in ("", None)}
-    if asking.sees_all or own:
-        told["owner_id"] = trip.owner_id
-    if shown is not None:
-        told |= {
-            "route": LineStringOut(coordinates=list(shown.lonlat)),
-            "times_s": list(shown.times_s),
-            "schedule": schedule_out(shown.schedule),
-        }
-    estimated = (shown or trip).estimated
-    return TripOut(
-        id=trip.id, exact=own, estimated=estimated, published_at=trip.published_at, **told
-    )
+    return trip_out(trip, published, own=own, owners=asking.sees_all or own)
 
 
 resource = Resource(

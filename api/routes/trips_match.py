@@ -24,8 +24,10 @@ from api.trust_pages import now_of
 from geo.arrays import LonLat
 from geo.errors import InputError
 from indexes.journey_rules import require_line
-from indexes.journeys import Schedule
+from indexes.journeys import Role, Schedule
+from matching.query import Reason
 from matching.rides.carpool import Prices, RoundTrip, TripMatch, TripQuery
+from matching.rides.reasons import why_nobody
 from matching.rides.weeks import cover_week, find_round_trips
 from matching.trips import find_drivers, find_riders, matches_of_trip
 
@@ -126,7 +128,8 @@ def drivers(request: Request, asking: Caller, asked: MatchParams) -> Response:
     pairs: tuple[RoundTrip, ...] | None = None
     if back is not None:
         pairs = find_round_trips(found, view, viewer, query, back, prices)
-    return json(matches_answer(found, pairs, owners=asking.sees_all, **shown))
+    reason = why_nobody(query.origin, query.destination, query.lang)
+    return json(matches_answer(found, pairs, reason, owners=asking.sees_all, **shown))
 
 
 @router.get(
@@ -185,7 +188,8 @@ def week(request: Request, asking: Anyone, params: Annotated[MatchParams, Query(
     shown = current(town)
     viewer = town.engine.traveller(asking.member_id, now_of(request))
     cover = cover_week(town.engine.trips, viewer, query, request.app.state.prices, back)
-    return json(week_answer(cover, owners=asking.sees_all, **shown))
+    reason = why_nobody(query.origin, query.destination, query.lang)
+    return json(week_answer(cover, reason, owners=asking.sees_all, **shown))
 
 
 @router.get(
@@ -208,19 +212,24 @@ def of_trip(
         raise missing()
     # One that is cancelled, or can't be published, matches nothing.
     found: tuple[TripMatch, ...] = ()
+    reason: Reason | None = None
+    lang = params.lang or language_of(request)
     shown, view = current(town), town.engine.trips
-    if view.trip(id) is not None:
+    held = view.trip(id)
+    if held is not None:
         now = now_of(request)
+        if trip.role is Role.PASSENGER:
+            reason = why_nobody(held[0].lonlat[0], held[0].lonlat[-1], lang)
         found = matches_of_trip(
             view,
             id,
             trusts=town.engine.trusts(trip.owner_id, now) if trip.owner_id else None,
             first=first_day(params, trip.schedule.timezone, now),
             limit=params.limit,
-            lang=params.lang or language_of(request),
+            lang=lang,
             prices=request.app.state.prices,
         )
-    return json(matches_answer(found, None, owners=asking.sees_all, **shown))
+    return json(matches_answer(found, None, reason, owners=asking.sees_all, **shown))
 
 
 # Else a trip of such an id would be written, and never be read again.

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 from math import floor
 
+from geo.arrays import LonLat
+from geo.distance import distance_m
 from matching.query import Reason
 from matching.reasons import LANGS, NBSP
-from matching.rides.asks import WALK_M_S
+from matching.rides.asks import LEAST_TRIP_M, WALK_M_S
 from matching.rides.carpool import Stop
 
-__all__ = ["trip_reasons"]
+__all__ = ["trip_reasons", "why_nobody"]
 
 ON_THE_WAY_S = 30  # a detour that no driver would call one
 ON_TIME_S = 60
@@ -38,6 +40,10 @@ _SENTENCES = {
     "trusted": (
         "apprécié par des voisins de confiance (niveau {} sur 4)",
         "well rated by neighbours you can trust (level {} of 4)",
+    ),
+    "walkable": (
+        "le chemin fait moins de 1 km, on le fait à pied",
+        "the way is under 1 km, one walks it",
     ),
 }
 
@@ -110,6 +116,28 @@ def trip_reasons(
     # As between the time asked for and the one that a clock shows, which has no seconds.
     found.append(say(code, terms["shift"], abs(floor(round(late_s, 3) / 60))))
     return tuple(found)
+
+
+def why_nobody(origin: LonLat, destination: LonLat, lang: str) -> Reason | None:
+    """Why nobody is looked for between two points, if that is so: the way is under 1 km.
+
+    Parameters
+    ----------
+    origin, destination : (lon, lat)
+        Of a rider; degrees, EPSG:4326.
+    lang : str
+        "fr" or "en".
+
+    Examples
+    --------
+    >>> why_nobody((5.3740, 43.2951), (5.3760, 43.2955), "en").text
+    'the way is under 1 km, one walks it'
+    >>> why_nobody((5.3740, 43.2951), (5.4285, 43.3467), "en") is None
+    True
+    """
+    if distance_m(*origin, *destination) >= LEAST_TRIP_M:
+        return None
+    return Reason("walkable", _text("walkable", LANGS.index(lang)), 0.0)
 
 
 # Matches say the same few things over and over: they are put together once.

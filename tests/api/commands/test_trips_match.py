@@ -96,6 +96,18 @@ def test_a_table_is_for_people(match, monkeypatch):
     assert row.split()[1] == "o1"  # which trip to ask for
 
 
+def test_of_a_way_that_one_walks_the_true_reason_is_told(match):
+    near = (*ASKED[:4], "--to-lat", "43.3000", "--to-lon", "5.3740", *WEEK)
+    for lang, said in (("fr", "on le fait à pied\n"), ("en", "one walks it\n")):
+        status, out, err = match(*near, "--lang", lang)
+        assert (status, out) == (0, "") and said in err and err.count("\n") == 1
+    answer = json.loads(match(*near, "--json")[1])
+    assert answer["matches"] == [] and answer["reason"]["code"] == "walkable"
+    assert "reason" not in json.loads(match(*ASKED, *WEEK, "--json")[1])
+    # Who drives may pass riders whose way is another than theirs.
+    assert "reason" not in json.loads(match(*near, "--role", "driver", "--json")[1])
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -85,6 +85,25 @@ def test_the_way_back_is_the_same_drivers_if_possible(road):
     assert pairs["late"]["back_by"] == "other"
 
 
+def test_of_a_way_that_one_walks_the_reason_is_told_beside_the_empty_answer(road):
+    near = {"from_lat": HOME[1], "from_lon": HOME[0], "to_lat": HOME[1], "to_lon": HOME[0] + 0.01}
+    answer = found(road, **near, lang="fr")
+    assert answer["matches"] == [] and answer["reason"]["code"] == "walkable"
+    assert "à pied" in answer["reason"]["text"]
+    served, _ = road
+    week = served.get("/v1/trips/week", "app", "cleo", params={**ALL, **MONDAYS, **near}).json()
+    assert week["drivers"] == [] and week["reason"]["code"] == "walkable"
+    ends = [{"lat": HOME[1], "lon": HOME[0]}, {"lat": HOME[1], "lon": HOME[0] + 0.01}]
+    body = {"role": "passenger", "waypoints": ends, "schedule": drive()["schedule"]}
+    put = served.ask("PUT", "/v1/trips/near", "app", json=body).json()
+    asked = {"after": put["position"]}
+    standing = served.get("/v1/trips/near/matches", "app", params=asked).json()
+    assert served.ask("DELETE", "/v1/trips/near", "app").status_code < 300
+    assert standing["matches"] == [] and standing["reason"]["code"] == "walkable"
+    assert "reason" not in found(road)
+    assert "reason" not in served.get("/v1/trips/out/matches", "app").json()
+
+
 def test_a_week_is_covered_by_few_drivers(road):
     served, position = road
     params = {**ALL, **MONDAYS, "after": position, "days": ["MON-THU", "SAT"]}
