@@ -109,7 +109,7 @@ BAD = [
         "swapped",
     ),
     (feature("x", **GOOD, times_s=[0, 5, 4]), "rise"),
-    (feature("x", **GOOD, times_s=[0, 1e308]), "48 hours at most"),
+    (feature("x", **GOOD, times_s=[0, 5, 1e308]), "48 hours at most"),
     (feature("x", **GOOD, seats=0), "greater than or equal to 1"),
     (feature("x", **GOOD, timezone="Europe/Marseille"), "IANA"),
     (

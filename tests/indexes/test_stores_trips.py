@@ -567,6 +567,26 @@ def test_of_bookings_and_a_trip_that_is_cancelled_at_once_no_seat_is_left(road: 
     assert not any(still_booked(road).values())
 
 
+def test_of_seats_that_are_accepted_while_the_trips_are_cancelled_none_is_left(
+    daily: Store,
+) -> None:
+    for number in range(16):
+        daily.book(asked_of(number, pickup_at=TO_COME), ANYBODY, unseated)
+
+    def do(number: int) -> str:
+        if number == 8:
+            trips = [replace(DRIVER, cancelled=True), replace(PASSENGER, cancelled=True)]
+            return said_to(lambda: daily.put_all(trips))
+        yes = lambda old: replace(old, status=BookingStatus.CONFIRMED)  # noqa: E731
+        id = booking(number).id
+        return said_to(lambda: daily.change_booking("t", id, yes, unseated))
+
+    with ThreadPoolExecutor(16) as pool:
+        said = Counter(pool.map(do, range(16)))
+    assert said.keys() <= {"done", "booking-cancelled"}
+    assert not any(still_booked(daily).values())
+
+
 def test_with_a_member_go_the_seats_that_were_the_members_on_rides_to_come(road: Store) -> None:
     road.put(replace(MEMBERS[0], id="guest1"))
     ours = {"passenger_operator": "", "passenger_id": "guest1"}

@@ -190,6 +190,7 @@ def test_the_same_id_is_refused_and_changes_nothing(town: Any) -> None:
         {"driverJourneyId": "passenger-2026-11-23-once"},
         {"driverJourneyId": "driver-2027-11-23-once"},
         {"driverJourneyId": "driver-2026-11-23-full-of-limits"},
+        {"driverJourneyId": "driver-2026-11-23-cancelled"},
         {"driver": {"id": "somebody", "alias": "", "operator": OURS}},
         {"passengerPickupDate": instant(9.0)},
         {"passengerPickupLat": 43.31},
