@@ -280,6 +280,18 @@ def test_a_trip_after_midnight_belongs_to_the_day_before_and_is_found():
     assert match.days == ("SAT",)  # the rider's
 
 
+@pytest.mark.parametrize(("drives", "rides"), [("21:50", "22:05"), ("22:05", "21:55")])
+def test_a_rider_on_the_other_side_of_midnight_is_found_on_the_drivers_day(drives, rides):
+    when, asked = (
+        Schedule(timezone="Europe/Paris", at=datetime.fromisoformat(f"2026-09-08T{at}:00+00:00"))
+        for at in (drives, rides)
+    )
+    ride = {"lonlat": ((5.39, 43.301), (5.43, 43.301)), "times_s": (0.0, 324.0)}
+    view = TripBook([a_trip("p", Role.PASSENGER, schedule=asked, seats=1, **ride)]).view
+    (match,) = find_riders(view, ANYBODY, a_trip(schedule=when))
+    assert match.dates == (date(2026, 9, 8 if drives < "22:00" else 9),)
+
+
 @pytest.mark.parametrize(
     ("day", "second", "utc"),
     [
