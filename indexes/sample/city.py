@@ -200,10 +200,12 @@ class _Drawing:
         )
         endorsements = self._endorsements(found, members, lives_at)
         blocks = self._blocks(members)
-        net = roads_around(self.homes.lonlat) if tenant is None else RoadNet(HARBOUR)
-        found = with_stops(found, net, self.dice)
+        # Of zones that were there already nobody knows where the sea is, but where people live.
+        at = self.homes.lonlat if tenant is None else None
+        net = RoadNet(HARBOUR) if at is None else roads_around(at)
+        found = with_stops(found, net, self.dice, at)
         lives_at_point = self.homes.lonlat[lives_at]
-        trips = draw_trips(net, members, lives_at_point, self.tenant_id, self.dice)
+        trips = draw_trips(net, members, lives_at_point, self.tenant_id, self.dice, at)
         members = joined(members, found, endorsements, trips, self.dice)
         dealings = draw_dealings(members, lives_at_point, found, blocks, self.dice)
         activity = draw_activity(households, members, self.dice)

@@ -194,7 +194,7 @@ def draw_ratings(dealings: Sequence[Dealing], dice: Dice) -> tuple[Rating, ...]:
             found.append(
                 Rating(
                     tenant_id=one.tenant_id,
-                    id=sample_id("rating", len(found)),
+                    id=f"{one.id}-by-{rater}",  # once each, whatever the seed
                     interaction_id=one.id,
                     rater_id=rater,
                     ratee_id=ratee,

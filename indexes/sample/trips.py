@@ -5,6 +5,7 @@ from dataclasses import replace
 from math import pi
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from geo.arrays import LonLatArray
 from indexes.audience import Audience
@@ -21,20 +22,30 @@ __all__ = ["draw_trips", "roads_around", "with_stops"]
 DRIVERS, PASSENGERS, EITHER = 0.14, 0.08, 0.03  # of all members
 LEAST_M = 1_500.0
 STOP_EVERY_M, STOPS_TO_M, ROADSIDE_M = 700.0, 6_300.0, 8.0
+FROM_BUILDINGS_M = 300.0
 
 
 def roads_around(homes: LonLatArray) -> RoadNet:
-    """Roads for a town whose homes these are; some end in the sea, as nobody asked it."""
+    """Roads for a town whose homes these are, to all sides, as if no sea were there."""
     lon, lat = np.median(homes, axis=0).round(7).tolist()
     return RoadNet((lon, lat), arterials=16, from_angle=0.0, to_angle=2.0 * pi)
 
 
-def with_stops(listings: Sequence[Listing], net: RoadNet, dice: Dice) -> tuple[Listing, ...]:
-    """The same listings, every other public place a stop on a road: where people may meet."""
+def with_stops(
+    listings: Sequence[Listing], net: RoadNet, dice: Dice, buildings: LonLatArray | None = None
+) -> tuple[Listing, ...]:
+    """The same listings, every other public place a stop on a road: where people may meet.
+
+    Where ``buildings`` are given, as for `draw_trips`, a stop is near one.
+    """
     along_m = np.arange(STOP_EVERY_M, STOPS_TO_M, STOP_EVERY_M)
     road = np.tile(np.arange(net.count), len(along_m))
     along_m = np.repeat(along_m, net.count)
-    points = net.lonlat(net.near_roads(road, along_m, np.full(len(road), ROADSIDE_M))).tolist()
+    at = net.near_roads(road, along_m, np.full(len(road), ROADSIDE_M))
+    if buildings is not None:
+        apart_m, _ = cKDTree(net.metres(buildings)).query(at)
+        at = at[apart_m <= FROM_BUILDINGS_M]
+    points = net.lonlat(at).tolist()
     places = [row for row, listing in enumerate(listings) if listing.kind is Kind.PLACE]
     found = list(listings)
     for row, (lon, lat) in zip(places[::2], points, strict=False):
@@ -53,7 +64,12 @@ def with_stops(listings: Sequence[Listing], net: RoadNet, dice: Dice) -> tuple[L
 
 
 def draw_trips(
-    net: RoadNet, members: Sequence[Member], homes: LonLatArray, tenant_id: str, dice: Dice
+    net: RoadNet,
+    members: Sequence[Member],
+    homes: LonLatArray,
+    tenant_id: str,
+    dice: Dice,
+    buildings: LonLatArray | None = None,
 ) -> tuple[Trip, ...]:
     """To work and back, of some members, each from home.
 
@@ -69,14 +85,19 @@ def draw_trips(
         Whose trips.
     dice : Dice
         Draws all; what takes place once does so within two weeks of its instant.
+    buildings : ndarray of float64, shape (m, 2), optional
+        Where people work, if not anywhere along the roads, which may be in the sea.
     """
     rng = dice.rng
     drawn = rng.random(len(members))
     lots = np.cumsum((DRIVERS, PASSENGERS, EITHER))
     commuters = np.flatnonzero(drawn < lots[-1])
-    ends = net.metres(homes[commuters]), work_places(net, len(commuters), rng)
-    far = net.length_m(*ends) >= LEAST_M
-    commuters, start, work = commuters[far], ends[0][far], ends[1][far]
+    start, work = net.metres(homes[commuters]), work_places(net, len(commuters), rng)
+    if buildings is not None:
+        at = net.metres(buildings)
+        work = at[cKDTree(at).query(work)[1]]
+    far = net.length_m(start, work) >= LEAST_M
+    commuters, start, work = commuters[far], start[far], work[far]
     if not commuters.size:
         return ()
     slow = rng.uniform(1.0, 1.5, len(commuters))

@@ -236,6 +236,18 @@ def test_people_are_drawn_over_given_zones_from_their_census():
     assert len(sample.listings) == 300
 
 
+def test_over_given_zones_commutes_and_stops_are_where_people_live():
+    zones = [square("130010101", 5.0, 900), square("130010102", 5.1, 900)]
+    sample = sample_over_zones(zones, 3, NOW, listings=400, adoption=0.5)
+    homes = np.array([(building.lon, building.lat) for building in sample.buildings])
+    ends = np.array([trip.lonlat[end] for trip in sample.trips for end in (0, -1)])
+    assert len(ends) > 200
+    stops = [one for one in sample.listings if one.category == "mobility.stop"]
+    assert stops
+    for places, within_m in ((ends, 1), ([(stop.lon, stop.lat) for stop in stops], 310)):
+        assert max(haversine_m(tuple(place), homes).min() for place in places) < within_m
+
+
 def test_a_sample_without_members_has_public_things_only():
     sample = sample_over_zones([square("130010101", 5.0, 50)], 3, NOW, listings=100, adoption=0)
     assert len(sample.listings) == 100
