@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from store_records import TOWN
-from trip_records import MONDAY, PASSENGER, TRIPS, booking
+from trip_records import DRIVER, MONDAY, PASSENGER, TRIPS, booking
 
 from geo.errors import ConflictError
 from indexes.journeys import Anchor, Booking, BookingStatus, Role, Schedule, WeeklyTime
 from indexes.store import Store, open_store
-from matching.rides.booking import admit, cancel_unanswered, seated_days
+from matching.rides.booking import admit, cancel_unanswered, seated_days, seats_free
 from matching.rides.clock import FIRST_DAY, LAST_DAY, day_number
 from matching.rides.town import TripTown
 from matching.schedule import days_of
@@ -96,6 +96,27 @@ def test_an_answer_that_comes_at_the_last_moment_counts(store: Store) -> None:
     store.change_booking = change_booking  # type: ignore[method-assign]
     assert cancel_unanswered(store, "t", late) == 0
     assert status_of(store, one) is BookingStatus.CONFIRMED
+
+
+LEG = st.tuples(st.integers(0, 6), st.integers(1, 3)).map(lambda leg: (leg[0], sum(leg)))
+
+
+@given(st.lists(st.tuples(LEG, st.integers(1, 2)), max_size=5), LEG)
+def test_seats_are_free_if_they_are_on_every_stretch_between_two_stops(taken, asked) -> None:
+    held = [
+        booking(n, pickup_s=100.0 * begin, dropoff_s=100.0 * end, seats=seats)
+        for n, ((begin, end), seats) in enumerate(taken)
+    ]
+    used = [sum(seats for (a, b), seats in taken if a <= at < b) for at in range(*asked)]
+    assert seats_free(DRIVER, held, *(100.0 * at for at in asked)) == DRIVER.seats - max(used)
+
+
+def test_who_has_a_seat_may_have_another_from_where_they_get_out(store: Store) -> None:
+    legs = [{"pickup_s": at, "dropoff_s": at + 100.0, "passenger_id": "tom"} for at in (0.0, 100.0)]
+    for number, leg in enumerate(legs):
+        book(store, number, **leg)
+    with pytest.raises(ConflictError, match="has a seat on that trip"):
+        book(store, 3, **legs[0] | {"dropoff_s": 100.5})
 
 
 # -- who has a seat on a day ----------------------------------------------------------------------
