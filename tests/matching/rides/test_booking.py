@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from store_records import TOWN
 from trip_records import DRIVER, MONDAY, PASSENGER, TRIPS, booking
@@ -102,6 +102,7 @@ LEG = st.tuples(st.integers(0, 6), st.integers(1, 3)).map(lambda leg: (leg[0], s
 
 
 @given(st.lists(st.tuples(LEG, st.integers(1, 2)), max_size=5), LEG)
+@example([((0, 1), 1), ((1, 2), 1)], (0, 2))
 def test_seats_are_free_if_they_are_on_every_stretch_between_two_stops(taken, asked) -> None:
     held = [
         booking(n, pickup_s=100.0 * begin, dropoff_s=100.0 * end, seats=seats)
@@ -112,11 +113,10 @@ def test_seats_are_free_if_they_are_on_every_stretch_between_two_stops(taken, as
 
 
 def test_who_has_a_seat_may_have_another_from_where_they_get_out(store: Store) -> None:
-    legs = [{"pickup_s": at, "dropoff_s": at + 100.0, "passenger_id": "tom"} for at in (0.0, 100.0)]
-    for number, leg in enumerate(legs):
-        book(store, number, **leg)
+    for number, at in enumerate((100.0, 0.0, 200.0)):
+        book(store, number, pickup_s=at, dropoff_s=at + 100.0, passenger_id="tom")
     with pytest.raises(ConflictError, match="has a seat on that trip"):
-        book(store, 3, **legs[0] | {"dropoff_s": 100.5})
+        book(store, 3, pickup_s=0.0, dropoff_s=100.5, passenger_id="tom")
 
 
 # -- who has a seat on a day ----------------------------------------------------------------------
