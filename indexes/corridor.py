@@ -168,12 +168,9 @@ def search(
     )
     seen = np.full((len(run_of), SEEN_COLUMNS), np.inf)
     our_end, their_end = (DOWN, UP) if by_arrival else (UP, DOWN)
-    our_stops = ours, our_minutes, _gather(grid, ours, our_minutes, row_of, seen, our_end)
-    their_stops = (
-        theirs,
-        their_minutes,
-        _gather(grid, theirs, their_minutes, row_of, seen, their_end),
-    )
+    our_before = _gather(grid, ours, our_minutes, row_of, seen, our_end)
+    their_before = _gather(grid, theirs, their_minutes, row_of, seen, their_end)
+    our_stops, their_stops = (ours, our_minutes, our_before), (theirs, their_minutes, their_before)
     ups, downs = (their_stops, our_stops) if by_arrival else (our_stops, their_stops)
     # What else a run costs is looked up for few: here it is as little as can be.
     most_trusted = np.int8(0)

@@ -28,8 +28,6 @@ from indexes.stretches import (
     PARTS,
     ROW_BITS,
     ROW_ZERO,
-    SHRUNK,
-    SLACK_M,
     TICK_S,
     TOO_LONG,
     ZERO_S,
@@ -39,6 +37,8 @@ from indexes.stretches import (
 __all__ = ["ALONE", "DRIVEN", "SHARED", "Kept", "Near", "cells_near", "least_stops", "runs_near"]
 
 NEARBY_DEGREES = 0.06  # 6 km: farther than any place reaches
+# What the plane and the walk through the grid may be off, and more: bounds stay bounds.
+SHRUNK, SLACK_M = 0.999, 1.0
 
 Kept = tuple[Ints, IntArray]  # entries cell by cell, and how many there are after each
 
@@ -238,8 +238,10 @@ def least_stops(
     walked; each stop tells half of that, by the longest piece of its own entry.
 
     A ride is the second of its drop-off less that of its pick-up. Shift and ride together are
-    told by where the window is: a pick-up at t costs |t - asked| - t, which is as much for any t
-    after the time asked for, and a drop-off |t - asked| + t, as much for any t before it.
+    told by where the window is: a pick-up at t costs |t - asked| - t, which is no more for any
+    later t, and a drop-off |t - asked| + t, no more for any earlier one. So the last second of an
+    entry tells of a pick-up, the first of a drop-off; of a clock that is put forward or back
+    (`indexes.rides.SHIFT_S`), the later or the earlier time.
     """
     entries, upto = kept
     tick, shift = grid.numbers[TICK_S], ask[j.SHIFT_S]
@@ -299,7 +301,7 @@ def least_stops(
                 late_min = min_per_s * max(0.0, max(first - asked, asked - last))
                 at_s = first if is_out else -last
                 alone[k], shared[k] = late_min + stop, late_min + share
-                driven[k] = stop + (at_s - abs(shift)) / 60.0 + min_per_s * abs(at_s - asked_s)
+                driven[k] = stop + at_s / 60.0 + min_per_s * abs(at_s - asked_s)
             for k in range(m):
                 found[n] = part[k]
                 minutes[n, ALONE], minutes[n, SHARED] = alone[k], shared[k]

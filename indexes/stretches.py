@@ -30,8 +30,7 @@ CELL_M = 500.0
 CELL_DEGREES = CELL_M / j.METRES_PER_DEGREE
 ROW_BITS = 32
 ROW_ZERO, COLUMN_ZERO = 1 << 24, 1 << 30  # so that no part of a key is negative
-# What the plane and the walk through the grid may be off, and more: bounds stay bounds.
-SHRUNK, SLACK_M, SLACK_S = 0.999, 1.0, 0.01
+SLACK_S = 0.01  # what the walk through the grid may be off, and more: bounds stay bounds
 
 Ticks = npt.NDArray[np.uint16]
 
@@ -88,8 +87,8 @@ def walk(
             y2 = lines.points[i + 1, 1] / j.UNIT / CELL_DEGREES
             t1, t2 = lines.points[i, 2] / 1000.0, lines.points[i + 1, 2] / 1000.0
             # No great circle is longer than the way straight in longitude and latitude.
-            south = min(abs(lines.points[i, 1]), abs(lines.points[i + 1, 1])) / j.UNIT
-            east_m = CELL_M * (x2 - x1) * column_degrees / CELL_DEGREES * cos(radians(south))
+            low = max(0.0, min(y1, y2), -max(y1, y2)) * CELL_DEGREES  # where degrees are widest
+            east_m = CELL_M * (x2 - x1) * column_degrees / CELL_DEGREES * cos(radians(low))
             metres = min(ceil(sqrt(east_m**2 + (CELL_M * (y2 - y1)) ** 2)), TOO_LONG)
             dx, dy = x2 - x1, y2 - y1
             column, row = floor(x1), floor(y1)
